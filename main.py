@@ -1,0 +1,7 @@
+"""`python main.py --port 5000` is `gmapi serve --port 5000`."""
+
+import sys
+
+from gmapi.cli import main
+
+main(["serve", *sys.argv[1:]])

@@ -1,0 +1,242 @@
+"""Settings from flags, environment (`GMAPI_*`) and `gmapi.toml`, in this order of precedence.
+
+All mistakes are found at once and each names its setting (`SettingsError`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from gmapi.errors import SettingsError
+
+ENV_PREFIX = "GMAPI_"
+CONFIG_VARIABLE = "GMAPI_CONFIG"
+DEFAULT_CONFIG = "gmapi.toml"
+
+# Names of the older documents that mean the same settings.
+ENV_ALIASES = {"CLEANUP_INTERVAL": "cleanup_interval", "FILE_EXPIRY": "file_expiry"}
+
+
+def _split_commas(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _public_url(value: str | None) -> str | None:
+    if value in (None, ""):
+        return None
+    assert value is not None
+    if not value.startswith(("http://", "https://")) or any(c in value for c in " \t\r\n?#"):
+        raise ValueError("give the address callers use, such as http://media.example.org:5000")
+    return value.rstrip("/")
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Sizes are bytes, times are seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, frozen=True, extra="forbid", validate_default=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(5000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
+        None, description="Address of this server in answers; default: the request's Host."
+    )
+    data_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("gmapi", appauthor=False)),
+        description="Folder for the database, sources, outputs and frames.",
+    )
+    database_url: str | None = Field(
+        None, description="Database; default: a SQLite file in the data folder."
+    )
+    queue_url: str | None = Field(
+        None, description="Job queue; default: a SQLite file in the data folder."
+    )
+    storage_url: str | None = Field(None, description="Storage; default: the data folder.")
+    workers: int = Field(
+        default_factory=lambda: os.cpu_count() or 2,
+        ge=1,
+        le=256,
+        description="Jobs run at the same time; default: the number of cores.",
+    )
+    lease_seconds: float = Field(
+        30, ge=1, le=3600, description="A job whose worker is silent this long is run again."
+    )
+    job_timeout: float = Field(3600, gt=0, description="Longest run of one job.")
+    output_max_bytes: ByteSize = Field(
+        ByteSize(4 * 1024**3), gt=0, description="Largest output of one job."
+    )
+    fetch_allow: CommaList = Field(
+        (),
+        description="Private hosts, addresses or networks that may be fetched, each with "
+        "an optional :port, separated by commas.",
+    )
+    fetch_max_bytes: ByteSize = Field(
+        ByteSize(2 * 1024**3), gt=0, description="Largest source that is fetched."
+    )
+    fetch_deadline: float = Field(900, gt=0, description="Longest download of one source.")
+    fetch_stall: float = Field(20, gt=0, description="Longest silence of a source.")
+    file_expiry: float = Field(
+        7200, gt=0, description="Outputs live this long after completion or last access."
+    )
+    cleanup_interval: float = Field(60, gt=0, description="Time between two clean-ups.")
+    disk_budget: ByteSize = Field(
+        ByteSize(0),
+        ge=0,
+        description="Most disk space for sources and outputs; 0: only the disk's own size.",
+    )
+    queue_max: int = Field(1000, ge=1, description="Most waiting jobs.")
+    queue_max_per_client: int = Field(50, ge=1, description="Most waiting jobs of one client.")
+    rate_limit: Literal["off"] = Field(
+        "off", description="Requests per client; this version knows only off."
+    )
+    tokens: Annotated[tuple[()], NoDecode, BeforeValidator(_split_commas)] = Field(
+        (), description="Access tokens; this version has none and refuses to start with any."
+    )
+    trusted_proxies: CommaList = Field(
+        (), description="Addresses or networks whose X-Forwarded-* headers are believed."
+    )
+    sandbox: Literal["auto", "require", "off"] = Field(
+        "auto", description="auto, require (refuse to start without it) or off."
+    )
+    ffmpeg: str | None = Field(None, description="Path of the ffmpeg program to use.")
+    log_format: Literal["text", "json"] = Field("text", description="text or json.")
+    body_max_bytes: ByteSize = Field(ByteSize(1024**2), gt=0, description="Largest request body.")
+    picture_max_pixels: int = Field(
+        40_000_000, gt=0, description="Largest picture ffmpeg may decode, in pixels."
+    )
+    log_max_lines: int = Field(2000, ge=10, description="Log lines kept per job.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file that holds the jobs."""
+        if self.database_url is None:
+            return self.data_dir / "gmapi.db"
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def queue_path(self) -> Path:
+        """The SQLite file that holds the queue of job ids."""
+        return self.data_dir / "queue.db"
+
+    @property
+    def files_dir(self) -> Path:
+        """Published outputs, one folder per file id."""
+        return self.data_dir / "files"
+
+    @property
+    def sources_dir(self) -> Path:
+        """Cached sources."""
+        return self.data_dir / "sources"
+
+    @property
+    def attempts_dir(self) -> Path:
+        """Work folders of running attempts."""
+        return self.data_dir / "attempts"
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets by which the processes of one server wake each other."""
+        return self.data_dir / "run"
+
+
+def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
+    """Read all sources; flags that are None count as not given.
+
+    Raises SettingsError with one sentence per mistake.
+    """
+    problems: list[str] = []
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields} | {CONFIG_VARIABLE}
+    for name in sorted(os.environ):
+        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
+            close = get_close_matches(name.upper(), known, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            problems.append(f"{name}: there is no such setting{hint}")
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named and not Path(named).is_file():
+        problems.append(f"{CONFIG_VARIABLE}: there is no file {named}")
+    values = {key: value for key, value in (flags or {}).items() if value is not None}
+    for alias, field in ENV_ALIASES.items():
+        if alias in os.environ and ENV_PREFIX + alias not in os.environ and field not in values:
+            values[field] = os.environ[alias]
+    settings: Settings | None = None
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        for item in error.errors():
+            name = str(item["loc"][0]) if item["loc"] else "gmapi.toml"
+            problems.append(f"{_spelling(name, values)}: {_explain(name, item)}")
+    except ValueError as error:  # an unreadable gmapi.toml
+        problems.append(f"gmapi.toml: {error}")
+    if settings is not None:
+        problems += _unsupported(settings)
+    if problems:
+        raise SettingsError(problems)
+    assert settings is not None
+    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
+
+
+def _spelling(name: str, flags: Mapping[str, Any]) -> str:
+    if name not in Settings.model_fields:
+        return f"gmapi.toml: {name}"
+    if ENV_PREFIX + name.upper() in os.environ or name not in flags:
+        return ENV_PREFIX + name.upper()
+    return "--" + name.replace("_", "-")
+
+
+def _explain(name: str, item: Any) -> str:
+    if name not in Settings.model_fields:
+        close = get_close_matches(name, Settings.model_fields, 1)
+        return "there is no such setting" + (f"; did you mean {close[0]}?" if close else "")
+    if name == "tokens":
+        return "this version has no access tokens; bind to 127.0.0.1 or use a proxy with a login"
+    text = str(item["msg"]).removeprefix("Value error, ")
+    return f"{text} (got {item['input']!r}). {Settings.model_fields[name].description}"
+
+
+def _unsupported(settings: Settings) -> list[str]:
+    """Sentences for settings that are well formed but name what this version does not have."""
+    problems = []
+    if settings.database_url and not settings.database_url.startswith("sqlite:///"):
+        problems.append("GMAPI_DATABASE_URL: this version knows only sqlite:///PATH")
+    if settings.queue_url:
+        problems.append("GMAPI_QUEUE_URL: this version keeps its queue in the data folder")
+    if settings.storage_url:
+        problems.append("GMAPI_STORAGE_URL: this version stores in the data folder")
+    if settings.sandbox == "require":
+        problems.append(
+            "GMAPI_SANDBOX: this version has process limits only, not the full sandbox; "
+            "use auto on a trusted network"
+        )
+    return problems
