@@ -1,0 +1,1 @@
+"""The only door outwards: addresses, downloads and the cache of sources."""

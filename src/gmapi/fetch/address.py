@@ -1,0 +1,256 @@
+"""Which addresses may be fetched: the URL itself, and what its host resolves to.
+
+Checking is split in two because only the second half needs the network. `check_url` is pure and
+belongs into request validation; `resolve` asks DNS once and runs in the job, since getaddrinfo
+has no timeout of its own. The caller of `resolve` connects to the addresses it returns and to
+nothing else, so that a second, different DNS answer (rebinding) has no effect.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from urllib.parse import quote, urlsplit
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
+from gmapi.errors import RequestError, SourceError
+
+Address = IPv4Address | IPv6Address
+
+MAX_URL_LENGTH = 8192
+ALLOW_SETTING = "GMAPI_FETCH_ALLOW"
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# Everything ASCII that RFC 3986 allows in a path or query, and the escapes already there.
+_SAFE = "%/?:@!$&'()*+,;=-._~[]"
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@%/?#]+)(?::([0-9]{0,5}))?")
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
+# What the registries of special-purpose addresses (RFC 6890 and its updates) list, spelled out
+# because `is_global` differs between patch versions of Python; the last IPv4 entry is the
+# metadata service of one cloud at an address that is otherwise public.
+_REFUSED_V4 = tuple(
+    IPv4Network(text)
+    for text in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+        "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16",
+        "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+        "168.63.129.16/32",
+    )
+)  # fmt: skip
+# Only 2000::/3 is global unicast, which leaves out loopback, mapped and compatible IPv4, NAT64,
+# unique local, link local, site local and multicast. 2001::/23 holds Teredo and benchmarking.
+_GLOBAL_V6 = IPv6Network("2000::/3")
+_REFUSED_V6 = tuple(
+    IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUrl:
+    """A checked source address. `url` is normalised ASCII, `host` an ASCII name or an address
+    without brackets, `target` what goes into the request line (path and query)."""
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+    target: str
+
+    @property
+    def authority(self) -> str:
+        """`host:port`, with brackets around an IPv6 address: also the form of an allow entry."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port: what must be equal for credentials to be sent along."""
+        return self.scheme, self.host, self.port
+
+
+def check_url(url: str, field: str = "input_url") -> SourceUrl:
+    """Check and normalise a source address without any look-up.
+
+    International names become IDNA, other characters beyond ASCII are percent-encoded as UTF-8,
+    the fragment is dropped. Raises RequestError that names `field`.
+    """
+
+    def refuse(what: str, cause: object = None) -> RequestError:
+        return RequestError(f"{field} {what}.", field=field, cause=cause)
+
+    if not url:
+        raise refuse("is empty; give an address that begins with http:// or https://")
+    if len(url) > MAX_URL_LENGTH:
+        raise refuse(f"is longer than {MAX_URL_LENGTH} characters; give a shorter address")
+    for char in url:
+        if char == "\\" or char.isspace() or ord(char) < 0x20 or 0x7F <= ord(char) <= 0x9F:
+            raise refuse(
+                "holds a space, a backslash or a control character; write a space as %20 "
+                "and a backslash as %5C"
+            )
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme.lower() not in DEFAULT_PORTS:
+        raise refuse("must begin with http:// or https://")
+    try:
+        parts = urlsplit(url)
+        if "@" in parts.netloc:
+            raise refuse("must not hold a user name or password; leave out the part before @")
+        host, port = _authority(parts.netloc, DEFAULT_PORTS[parts.scheme])
+        target = quote(parts.path, safe=_SAFE) or "/"
+        if parts.query:
+            target += "?" + quote(parts.query, safe=_SAFE)
+        bracketed = f"[{host}]" if ":" in host else host
+        shown = bracketed if port == DEFAULT_PORTS[parts.scheme] else f"{bracketed}:{port}"
+        source = SourceUrl(f"{parts.scheme}://{shown}{target}", parts.scheme, host, port, target)
+        # Two parsers that read one text differently are how a check is talked past.
+        for text in (url, source.url) if url.isascii() else (source.url,):
+            _second_opinion(text, source)
+    except (ValueError, LocationParseError) as error:
+        raise refuse(
+            "is not a valid address; give one like https://example.org/song.mp3", error
+        ) from None
+    return source
+
+
+def _authority(netloc: str, default_port: int) -> tuple[str, int]:
+    match = _AUTHORITY.fullmatch(netloc)
+    if match is None:
+        raise ValueError(f"bad authority {netloc!r}")
+    port = int(match[2]) if match[2] else default_port
+    if not 0 < port < 65536:
+        raise ValueError(f"bad port {port}")
+    if match[1].startswith("["):
+        return str(IPv6Address(match[1][1:-1])), port
+    return _host_name(match[1]), port
+
+
+def _host_name(text: str) -> str:
+    """A name or canonical IPv4 address in lower-case ASCII. Raises ValueError."""
+    if not text.isascii():
+        text = text.encode("idna").decode("ascii")
+    name = text.lower()
+    bare = name.removesuffix(".")
+    labels = bare.split(".")
+    if _NUMERIC_LABEL.fullmatch(labels[-1]):
+        # A last label of digits is an address to most resolvers (2130706433, 0x7f.1, 127.1).
+        return str(IPv4Address(name))
+    if len(bare) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(f"bad host name {text!r}")
+    return bare
+
+
+def _second_opinion(text: str, source: SourceUrl) -> None:
+    other = parse_url(text)
+    host = (other.host or "").lower()
+    if host.startswith("["):
+        host = str(IPv6Address(host[1:-1]))
+    port = other.port or DEFAULT_PORTS.get(other.scheme or "")
+    if (other.scheme, host.removesuffix("."), port) != source.origin or other.auth:
+        raise ValueError(f"parsers disagree about {text!r}: {other!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class AllowEntry:
+    """One thing an operator lets through although it is private: a host by name or a network
+    (a single address is a network of one), at one port or, with None, at all."""
+
+    host: str | None
+    network: IPv4Network | IPv6Network | None
+    port: int | None
+
+    def admits(self, source: SourceUrl, address: Address) -> bool:
+        """Whether this entry names `source` itself or the address it resolves to."""
+        if self.port is not None and self.port != source.port:
+            return False
+        if self.network is not None:
+            return address in self.network
+        return self.host == source.host
+
+
+def parse_allow(entries: Sequence[str]) -> tuple[AllowEntry, ...]:
+    """Read entries `host`, `ip` or `cidr`, each with an optional `:port`; IPv6 stands in brackets
+    when a port follows (`[fd00::/8]:8000`). Raises ValueError with a sentence for a bad one."""
+    return tuple(_parse_entry(entry.strip()) for entry in entries)
+
+
+def _parse_entry(entry: str) -> AllowEntry:
+    bracketed = re.fullmatch(r"\[([^\]]*)\](?::([0-9]{1,5}))?", entry)
+    plain = re.fullmatch(r"([^\[\]:]*)(?::([0-9]{1,5}))?", entry)
+    try:
+        network: IPv4Network | IPv6Network | None
+        if bracketed:
+            body, port_text = bracketed[1], bracketed[2]
+            network = IPv6Network(body)
+        elif plain:
+            body, port_text = plain[1], plain[2]
+            network = ip_network(body) if "/" in body or _is_address(body) else None
+        else:
+            body, port_text = entry, None
+            network = IPv6Network(body)
+        port = int(port_text) if port_text else None
+        if port is not None and not 0 < port < 65536:
+            raise ValueError(f"there is no port {port}")
+        return AllowEntry(None if network else _host_name(body), network, port)
+    except ValueError as error:
+        raise ValueError(
+            f"{entry!r} is not a host, an address or a network with an optional port, such as "
+            f"nas.lan:8000, 192.168.1.5, 10.0.0.0/8 or [fd00::/8]:8000 ({error})"
+        ) from None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is reachable by anyone on the Internet and no special service."""
+    if isinstance(address, IPv4Address):
+        refused = any(address in network for network in _REFUSED_V4)
+    else:
+        refused = address not in _GLOBAL_V6 or any(address in net for net in _REFUSED_V6)
+    return not refused and address.is_global and not address.is_multicast
+
+
+def resolve(source: SourceUrl, allow: Sequence[AllowEntry]) -> list[Address]:
+    """Look the host up once; the addresses that may be connected to, in the resolver's order.
+
+    One private address among several spoils the name, since nobody says which is used. Raises
+    SourceError `source_refused` or, for an unknown host, `source_unreachable`.
+    """
+    try:
+        found = socket.getaddrinfo(source.host, source.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise SourceError(
+            f"The host {source.host} of the source is unknown; check the address for typing "
+            "mistakes.",
+            code="source_unreachable",
+            cause=error,
+        ) from None
+    addresses = list(dict.fromkeys(ip_address(item[4][0]) for item in found))
+    for address in addresses:
+        if not is_public(address) and not any(entry.admits(source, address) for entry in allow):
+            raise SourceError(
+                f"The source is at {source.authority}, a private or special address that this "
+                f"server does not fetch; its operator can allow it with "
+                f"{ALLOW_SETTING}={source.authority}.",
+                code="source_refused",
+                cause=f"{source.host} is {address}",
+            )
+    return addresses

@@ -1,0 +1,114 @@
+"""Telling text that is no media (web pages, playlists, data) from media by the first bytes.
+
+Playlists are refused for safety too: ffmpeg would open the addresses they name. Binary data is
+never refused here, and neither are subtitles; what else is no media, ffmpeg will say.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gmapi.errors import SourceError
+
+HEAD_BYTES = 4096
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
+_URL_LINE = re.compile(r"(?:https?|ftp|file|rtsp|rtmp|mms)://\S+", re.IGNORECASE)
+# Numbers in brackets that no comma follows are subtitles ([10][20] of MPL2, [00:01.00] of LRC).
+_JSON = re.compile(r'\{\s*["}]|\[\s*(?:[{"\]]|-?\d+(?:\.\d+)?\s*,|(?:true|false|null)\b)')
+_ELEMENT = re.compile(r"<(?:!doctype\s+)?([a-z][\w.:-]*)(?=[\s/>\[]|$)", re.IGNORECASE)
+_PROLOGUE = re.compile(
+    r"(?:\s|<\?.*?\?>|<!--.*?-->|<!doctype\s+(?!html|svg)[^>\[]*(?:\[.*?\]\s*)?>)+",
+    re.IGNORECASE | re.DOTALL,
+)
+_PLAYLIST_TYPES = ("mpegurl", "scpls", "xspf", "x-ms-asf-plugin")
+_PAGE = "a web page"
+_HLS = "an HLS or M3U playlist"
+_LIST = "a playlist"
+_JSON_NAME = "JSON data"
+_XML = "an XML document"
+_ELEMENTS = {
+    "svg": "an SVG drawing",
+    "mpd": "a DASH manifest",
+    "playlist": _LIST,
+    "asx": _LIST,
+    "smil": _LIST,
+    "rss": "a news feed",
+    "feed": "a news feed",
+    "sami": "",  # subtitles
+}  # fmt: skip
+_PAGE_ELEMENTS = frozenset(
+    {"html", "head", "body", "title", "meta", "link", "script", "style", "div", "p", "a", "h1"}
+)
+_REMEDY = {
+    _PAGE: "give the direct address of the media file itself",
+    "an SVG drawing": "give a picture of pixels such as PNG or JPEG",
+}
+_FALLBACK_REMEDY = "give the address of a single media file"
+
+
+def check_first_bytes(head: bytes, content_type: str | None) -> None:
+    """Judge the first bytes (4 KiB are enough) of a source and its Content-Type, if any.
+
+    Raises SourceError `source_not_media` with what the source is instead.
+    """
+    kind = _kind(_text(head), (content_type or "").lower())
+    if kind:
+        raise SourceError(
+            f"The source is {kind}, not a media file; {_REMEDY.get(kind, _FALLBACK_REMEDY)}.",
+            code="source_not_media",
+            cause=f"Content-Type {content_type!r}, begins {head[:60]!r}",
+        )
+
+
+def _text(head: bytes) -> str:
+    """The beginning as text; empty when it is binary."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") and 0 in head[2:4]:
+        return head.decode("utf-16", "replace").lstrip("\ufeff \t\r\n\f")
+    if _CONTROL.search(head):
+        return ""
+    return head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n\f")
+
+
+def _kind(text: str, content_type: str) -> str | None:
+    """What the text is, or None when it may be media or subtitles."""
+    if not text:
+        return None
+    lowered = text[:64].lower()
+    if text.startswith("<"):
+        return _markup(text, content_type)
+    if lowered.startswith("#extm3u"):
+        return _HLS
+    if lowered.startswith("ffconcat") or re.match(r"file\s+['\"]", lowered):
+        return "an ffconcat list"
+    if lowered.startswith(("[playlist]", "[reference]")) or _URL_LINE.match(text):
+        return _LIST
+    if re.match(r"v=0\r?\no=", lowered):
+        return "a session description (SDP)"
+    if _JSON.match(text):
+        return _JSON_NAME
+    if any(name in content_type for name in _PLAYLIST_TYPES):
+        return _LIST
+    if "html" in content_type and "�" not in text:
+        return _PAGE
+    # Text whose first line that is no comment is an address: M3U without its header.
+    lines = (line.strip() for line in text.splitlines())
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    if text.startswith("#") and _URL_LINE.fullmatch(first):
+        return _HLS
+    return None
+
+
+def _markup(text: str, content_type: str) -> str | None:
+    prologue = _PROLOGUE.match(text)
+    rest = text[prologue.end() :] if prologue else text
+    element = _ELEMENT.match(rest)
+    if element is None:
+        if not text.lower().startswith(("<?xml", "<!--", "<!doctype")):
+            return _PAGE if "html" in content_type else None
+        name = ""
+    else:
+        name = element[1].lower().rpartition(":")[2]
+    if name in _PAGE_ELEMENTS or "html" in content_type:
+        return _PAGE
+    return _ELEMENTS.get(name, _XML) or None

@@ -1,0 +1,330 @@
+"""Sources kept by address, so that the parts of one song are fetched once.
+
+The file system is the only state: for each key `KEY.data` and `KEY.json` (what is known about
+it; its time of change is the last use), `KEY.lock`, and `KEY.NAME.tmp` while a download runs.
+Only the holder of the lock touches the other files. A `.json` is written after its data and
+removed before the data changes, so the two always belong together; anything else is a miss.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from gmapi.errors import JobCancelled
+from gmapi.fetch.address import SourceUrl
+from gmapi.fetch.fetcher import (
+    Cancelled,
+    FetchRules,
+    Progress,
+    Validators,
+    disk_errors,
+    download,
+)
+from gmapi.fetch.filelock import ACROSS_PROCESSES, FileLock
+from gmapi.fetch.headers import check_headers
+
+FRESH_SECONDS = 60.0
+_LOCK_POLL = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A source in place: size in bytes, the address it came from after redirects, the type its
+    server named, and whether no byte of it had to be fetched."""
+
+    size: int
+    url: str
+    content_type: str | None
+    from_cache: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """The content of a `.json`; `checked` is the time of the last download or confirmation."""
+
+    url: str
+    size: int
+    etag: str | None
+    last_modified: str | None
+    content_type: str | None
+    checked: float
+
+    @classmethod
+    def from_json(cls, text: str) -> _Record:
+        """Raises ValueError, TypeError or KeyError for anything not written by `asdict`."""
+        data = json.loads(text)
+        texts = [data["etag"], data["last_modified"], data["content_type"]]
+        if not all(text is None or isinstance(text, str) for text in texts):
+            raise ValueError("not a record")
+        etag, last_modified, content_type = texts
+        return cls(
+            str(data["url"]),
+            int(data["size"]),
+            etag,
+            last_modified,
+            content_type,
+            float(data["checked"]),
+        )
+
+    @property
+    def validators(self) -> Validators | None:
+        if self.etag is None and self.last_modified is None:
+            return None
+        return Validators(self.etag, self.last_modified)
+
+
+class SourceCache:
+    """Sources in `folder`, which is made when needed and shared by all worker processes."""
+
+    def __init__(self, folder: Path, rules: FetchRules) -> None:
+        self.folder = folder
+        self.rules = rules
+
+    def fetch(
+        self,
+        url: SourceUrl,
+        into: Path,
+        *,
+        headers: Mapping[str, str] | None = None,
+        use_cache: bool = True,
+        cancelled: Cancelled,
+        on_progress: Progress,
+    ) -> Fetched:
+        """Put the source at `into`, replacing what is there; its folder must exist.
+
+        The file may share its content with the cache by a hard link: read it, never write to it.
+        Without `use_cache` the cache is neither asked nor filled. Raises what `download` raises.
+        """
+        checked = check_headers(headers or {})
+        if not use_cache:
+            fresh = download(
+                url, into, self.rules, headers=checked, cancelled=cancelled, on_progress=on_progress
+            )
+            return Fetched(fresh.size, fresh.url, fresh.content_type, from_cache=False)
+        with disk_errors():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            entry = _Entry(self.folder, _key(url, checked))
+            with _waiting_lock(entry.lock, cancelled) as waiting_since:
+                return self._fetch_locked(
+                    entry, url, into, checked, waiting_since, cancelled, on_progress
+                )
+
+    def _fetch_locked(
+        self,
+        entry: _Entry,
+        url: SourceUrl,
+        into: Path,
+        headers: dict[str, str],
+        waiting_since: float | None,
+        cancelled: Cancelled,
+        on_progress: Progress,
+    ) -> Fetched:
+        record = entry.read()
+        if record is not None:
+            age = time.time() - record.checked
+            shared = waiting_since is not None and record.checked >= waiting_since
+            if shared or (record.validators is None and 0 <= age < FRESH_SECONDS):
+                return entry.hand_out(record, into, from_cache=True)
+        temporary = entry.temporary()
+        validators = record.validators if record else None
+        try:
+            fresh = download(
+                url,
+                temporary,
+                self.rules,
+                headers=headers,
+                cancelled=cancelled,
+                on_progress=on_progress,
+                validators=validators,
+            )
+            if record is not None and fresh.not_modified:
+                record = replace(record, checked=time.time())
+                entry.write(record)
+                return entry.hand_out(record, into, from_cache=True)
+            record = _Record(
+                fresh.url,
+                fresh.size,
+                fresh.etag,
+                fresh.last_modified,
+                fresh.content_type,
+                time.time(),
+            )
+            entry.about.unlink(missing_ok=True)
+            os.replace(temporary, entry.data)
+            if fresh.cacheable:
+                entry.write(record)
+            fetched = entry.hand_out(record, into, from_cache=False)
+            if not fresh.cacheable:
+                entry.data.unlink()
+            return fetched
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def sweep(self, now: float, expiry: float) -> int:
+        """Remove what was not used for `expiry` seconds before `now` (seconds since 1970) and
+        what dead processes left; entries in work are skipped. Returns the bytes freed."""
+        freed = 0
+        for entry in self._entries():
+            with _free_lock(entry) as free:
+                if free:
+                    expired = now - entry.last_used() > expiry
+                    freed += entry.remove() if expired else 0
+                    freed += entry.remove_leftovers(now, self.rules.deadline)
+        return freed
+
+    def evict(self, bytes_wanted: int) -> int:
+        """Remove entries, the longest unused first, until `bytes_wanted` are free. Skips those in
+        work and those a job still holds, as they would free nothing. Returns the bytes freed."""
+        freed = 0
+        for entry in sorted(self._entries(), key=_Entry.last_used):
+            if freed >= bytes_wanted:
+                break
+            with _free_lock(entry) as free:
+                if free:
+                    freed += entry.remove_leftovers(time.time(), self.rules.deadline)
+                    freed += 0 if entry.in_use() else entry.remove()
+        return freed
+
+    def used_bytes(self) -> int:
+        """Bytes of all files of the cache, unfinished downloads included."""
+        return sum(_size(path) for path in self._files())
+
+    def _files(self) -> Iterator[Path]:
+        if self.folder.is_dir():
+            yield from self.folder.iterdir()
+
+    def _entries(self) -> list[_Entry]:
+        keys = {path.name.partition(".")[0] for path in self._files()}
+        return [_Entry(self.folder, key) for key in sorted(keys)]
+
+
+class _Entry:
+    """The files of one key."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder
+        self.key = key
+        self.data = folder / f"{key}.data"
+        self.about = folder / f"{key}.json"
+        self.lock = FileLock(folder / f"{key}.lock")
+
+    def temporary(self) -> Path:
+        return self.folder / f"{self.key}.{secrets.token_hex(8)}.tmp"
+
+    def read(self) -> _Record | None:
+        """What is kept under this key; None when nothing is, or not all of it."""
+        try:
+            record = _Record.from_json(self.about.read_text("utf-8"))
+            return record if self.data.stat().st_size == record.size else None
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def write(self, record: _Record) -> None:
+        temporary = self.temporary()
+        try:
+            temporary.write_text(json.dumps(asdict(record)), "utf-8")
+            os.replace(temporary, self.about)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def hand_out(self, record: _Record, into: Path, *, from_cache: bool) -> Fetched:
+        into.unlink(missing_ok=True)
+        try:
+            os.link(self.data, into)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(self.data, into)
+        if self.about.exists():
+            os.utime(self.about)
+        return Fetched(record.size, record.url, record.content_type, from_cache)
+
+    def last_used(self) -> float:
+        """Seconds since 1970; 0 when nothing complete is kept."""
+        try:
+            return self.about.stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def in_use(self) -> bool:
+        """Whether a hard link elsewhere keeps the data on the disk."""
+        try:
+            return self.data.stat().st_nlink > 1
+        except OSError:
+            return False
+
+    def remove(self) -> int:
+        """Drop the entry; returns the bytes that this frees now."""
+        freed = _remove(self.about)
+        return freed + _remove(self.data)
+
+    def remove_leftovers(self, now: float, longest_download: float) -> int:
+        """Drop temporary files, and data that nothing describes. Needs the lock, which proves
+        that their process is gone; where locks do not reach other processes, age must."""
+        freed = 0
+        for path in self.folder.glob(f"{self.key}.*.tmp"):
+            if ACROSS_PROCESSES or now - _mtime(path) > longest_download:
+                freed += _remove(path)
+        return freed + (0 if self.about.exists() else _remove(self.data))
+
+
+def _key(url: SourceUrl, headers: Mapping[str, str]) -> str:
+    named = sorted((name.lower(), value) for name, value in headers.items())
+    return sha256(json.dumps([url.url, named]).encode()).hexdigest()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _mtime(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _remove(path: Path) -> int:
+    try:
+        status = path.stat()
+        path.unlink()
+    except OSError:
+        return 0
+    return status.st_size if status.st_nlink == 1 else 0
+
+
+@contextmanager
+def _waiting_lock(lock: FileLock, cancelled: Cancelled) -> Iterator[float | None]:
+    """Hold the lock; yields when the wait for it began, None when it was free."""
+    began: float | None = None
+    while not lock.try_acquire():
+        began = time.time() if began is None else began
+        if cancelled():
+            raise JobCancelled
+        time.sleep(_LOCK_POLL)
+    try:
+        yield began
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _free_lock(entry: _Entry) -> Iterator[bool]:
+    """Hold the lock of an entry if nobody else does, and remove it when nothing is left."""
+    if not entry.lock.try_acquire():
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        entry.lock.release(remove=not entry.data.exists() and not entry.about.exists())
