@@ -1,0 +1,1 @@
+"""Starting, limiting, watching and killing child processes."""
