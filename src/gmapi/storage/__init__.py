@@ -1,0 +1,1 @@
+"""Published files and frames: publish, open, slice, list and delete by key."""

@@ -1,0 +1,190 @@
+"""What every storage offers: published files by id and name, and growing sequences of frames.
+
+Files of one job share a file id (128 random bits: knowing a link is the right to use it).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+from gmapi.errors import NoSpaceError
+
+if TYPE_CHECKING:
+    from gmapi.storage.framestore import FrameReader, FrameWriter
+
+FILE_ID = re.compile(r"[0-9a-f]{32}")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}(\.[a-z0-9]{1,8}){1,4}")
+
+
+def new_file_id() -> str:
+    """A fresh id: 128 random bits as 32 lower-case hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+def check_file_id(text: str) -> bool:
+    """Whether `text` has the form of a file id."""
+    return FILE_ID.fullmatch(text) is not None
+
+
+def check_name(text: str) -> bool:
+    """Whether `text` may name a published file, such as `output.dfpwm`.
+
+    One ASCII word and one to four lower-case extensions: no separators, no leading or double dots.
+    """
+    return _NAME.fullmatch(text) is not None
+
+
+@contextmanager
+def space_errors() -> Iterator[None]:
+    """Turn "no space left" and "quota exceeded" of the system into NoSpaceError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpaceError(
+                "The disk of this server is full; try again later.", cause=error
+            ) from error
+        raise
+
+
+if sys.platform == "win32":
+    _position = threading.Lock()
+
+    def read_at(source: FileIO, offset: int, length: int) -> bytes:
+        """Read up to `length` bytes at `offset`, whoever else uses the same file object."""
+        with _position:
+            source.seek(offset)
+            return source.read(length) or b""
+
+else:
+
+    def read_at(source: FileIO, offset: int, length: int) -> bytes:
+        """Read up to `length` bytes at `offset`, whoever else uses the same file object."""
+        return os.pread(source.fileno(), length, offset)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the entries of a folder survive a crash, where the system can."""
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A published file: size in bytes, strong ETag with its quotes, Unix time of its making."""
+
+    file_id: str
+    name: str
+    size: int
+    etag: str
+    modified: float
+
+    @classmethod
+    def of(cls, file_id: str, name: str, size: int, modified: float) -> Self:
+        """Describe a file. Its content never changes, so id, name and size make the ETag."""
+        digest = hashlib.sha256(f"{file_id}/{name}/{size}".encode()).hexdigest()
+        return cls(file_id, name, size, f'"{digest[:32]}"', modified)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Bytes `offset` to `offset + length` of an open file, ready for `os.sendfile`.
+
+    `source` is shared and stays open as long as the OpenFile or FrameReader that gave the slice:
+    read by position only, never close it.
+    """
+
+    source: FileIO
+    offset: int
+    length: int
+
+    def read(self) -> bytes:
+        """All bytes of the slice."""
+        return read_at(self.source, self.offset, self.length)
+
+
+class OpenFile:
+    """A published file opened for reading; deleting the file does not disturb it."""
+
+    def __init__(self, stored: StoredFile, source: FileIO) -> None:
+        self.stored = stored
+        self._source = source
+
+    def fileno(self) -> int:
+        """The file descriptor."""
+        return self._source.fileno()
+
+    def slice(self, offset: int, length: int) -> Slice:
+        """Part of the file; ValueError if it is not wholly inside."""
+        if offset < 0 or length < 0 or offset + length > self.stored.size:
+            raise ValueError(f"{offset}+{length} is outside a file of {self.stored.size} bytes")
+        return Slice(self._source, offset, length)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to `length` bytes at `offset`; fewer at the end of the file."""
+        return read_at(self._source, offset, length)
+
+    def close(self) -> None:
+        """Close the file; its slices are dead then. Closing twice is fine."""
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class Storage(Protocol):
+    """Where outputs live. A malformed id or name is NotFoundError to readers, ValueError to
+    writers, and nothing to `delete` and `size`."""
+
+    def publish(self, file_id: str, name: str, source: Path) -> StoredFile:
+        """Move the finished file `source` into the storage, whole or not at all.
+
+        It survives a crash from then on. NoSpaceError if there is no room; ValueError if `source`
+        is not a regular file (a symbolic link is not).
+        """
+
+    def open(self, file_id: str, name: str) -> OpenFile:
+        """Open a published file; NotFoundError if there is none."""
+
+    def delete(self, file_id: str) -> int:
+        """Delete all files and frames of an id; bytes freed, 0 if there are none.
+
+        Open files and readers go on.
+        """
+
+    def ids(self) -> Iterator[tuple[str, float]]:
+        """All ids with the Unix time of their last change."""
+
+    def size(self, file_id: str) -> int:
+        """Bytes an id takes on the disk."""
+
+    def used_bytes(self) -> int:
+        """Bytes all ids take on the disk."""
+
+    def address(self, file_id: str, name: str) -> str:
+        """Path of a published file in the web server."""
+
+    def frame_writer(self, file_id: str) -> FrameWriter:
+        """Start the frames of an id, which has one writer in its life."""
+
+    def frame_reader(self, file_id: str) -> FrameReader:
+        """Read the frames of an id, of which there may be none yet."""

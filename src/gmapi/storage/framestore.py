@@ -1,0 +1,267 @@
+"""The frames of one job in pack chunks, readable while they grow.
+
+Layout of the folder of one attempt at a job, which has one writer in its life:
+
+- `chunk-000000.pack`, `chunk-000001.pack`, ...: 100 frames each, every frame as a big-endian u32
+  size and the PNG bytes, which is the wire format of `/api/framepack`. A full chunk never changes.
+- `frames.index`: for each frame a record of 12 bytes, big-endian u64 offset of its size field in
+  its chunk and u32 size of the PNG. A record is written after the bytes it speaks of.
+
+The number of frames per chunk is part of the layout.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Self
+
+from gmapi.errors import NotFoundError
+from gmapi.storage.base import Slice, read_at, space_errors, sync_folder
+
+FRAMES_PER_CHUNK = 100
+BUFFER_BYTES = 256 * 1024
+INDEX_NAME = "frames.index"
+MAX_FRAME_NUMBER = 999_999_999
+
+_RECORD = struct.Struct(">QI")
+_U32 = struct.Struct(">I")
+_FRAME_NAME = re.compile(r"frame_([0-9]{6}|[1-9][0-9]{6,8})\.png")
+
+
+def frame_name(number: int) -> str:
+    """File name of a frame, counted from 1: `frame_000001.png`."""
+    return f"frame_{number:06d}.png"
+
+
+def parse_frame_name(text: str) -> int | None:
+    """The number in a frame's file name; None unless it is exactly what `frame_name` writes."""
+    match = _FRAME_NAME.fullmatch(text)
+    return (int(match[1]) or None) if match else None
+
+
+class MissingFrame(LookupError):
+    """Frame `number` is not readable, or not yet."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"frame {number} is not there")
+        self.number = number
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A framepack: `header` (u32 count), then the slices; `length` bytes in all."""
+
+    header: bytes
+    slices: tuple[Slice, ...]
+    length: int
+
+
+class FrameWriter:
+    """Appends frames, for one thread. As a context manager it closes, after an error unflushed.
+
+    FileExistsError when the folder has had a writer already. When the folder is deleted under
+    it, the writer finds out with NotFoundError at the next chunk.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with space_errors():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._index = self._create(INDEX_NAME)
+        self._chunk: FileIO | None = None
+        self._chunk_bytes = 0
+        self._taken = 0
+        self._written = 0
+        self._data = bytearray()
+        self._records = bytearray()
+
+    def append(self, png: bytes) -> int:
+        """Take the next frame and return its number, from 1; readers see it after `flush`.
+
+        If NoSpaceError is raised, the frame was not taken. ValueError: empty, or 4 GiB and more.
+        """
+        if not 0 < len(png) < 1 << 32:
+            raise ValueError(f"a frame cannot have {len(png)} bytes")
+        if len(self._data) >= BUFFER_BYTES:
+            self.flush()
+        if self._taken % FRAMES_PER_CHUNK == 0:
+            self._next_chunk()
+        self._records += _RECORD.pack(self._chunk_bytes + len(self._data), len(png))
+        self._data += _U32.pack(len(png))
+        self._data += png
+        self._taken += 1
+        return self._taken
+
+    def flush(self) -> None:
+        """Show readers all frames taken. After NoSpaceError it can be tried again."""
+        if not self._records:
+            return
+        assert self._chunk is not None
+        with space_errors():
+            # By position: what a full disk left half written is written over by the next try.
+            _write_at(self._chunk, self._chunk_bytes, self._data)
+            _write_at(self._index, self._written * _RECORD.size, self._records)
+        self._chunk_bytes += len(self._data)
+        self._written = self._taken
+        self._data.clear()
+        self._records.clear()
+
+    def close(self) -> None:
+        """Flush and make all frames survive a crash. The files are closed even after an error."""
+        if self._index.closed:
+            return
+        try:
+            self.flush()
+            with space_errors():
+                for file in (self._chunk, self._index):
+                    if file is not None:
+                        os.fsync(file.fileno())
+                if self._folder.exists():
+                    sync_folder(self._folder)
+                    sync_folder(self._folder.parent)
+        finally:
+            self._abandon()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *exc: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        self._index.close()
+        if self._chunk is not None:
+            self._chunk.close()
+
+    def _next_chunk(self) -> None:
+        self.flush()
+        with space_errors():
+            if self._chunk is not None:
+                os.fsync(self._chunk.fileno())
+            chunk = self._create(_chunk_name(self._taken // FRAMES_PER_CHUNK))
+        if self._chunk is not None:
+            self._chunk.close()
+        self._chunk, self._chunk_bytes = chunk, 0
+
+    def _create(self, name: str) -> FileIO:
+        try:
+            return open(self._folder / name, "xb", buffering=0)
+        except FileNotFoundError as error:
+            raise NotFoundError("The frames of this task were deleted.") from error
+
+
+class FrameReader:
+    """Reads the frames of a job that may still be growing, from any process; open one per request.
+
+    Its slices live until `close`, also when the files are deleted meanwhile.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._index: FileIO | None = None
+        self._chunks: dict[int, FileIO] = {}
+        self._files: list[FileIO] = []
+
+    def count(self) -> int:
+        """Whole frames readable now; frames 1 to this number are there."""
+        self._refresh()
+        if self._index is None:
+            return 0
+        return os.fstat(self._index.fileno()).st_size // _RECORD.size
+
+    def frame(self, number: int) -> Slice:
+        """The PNG bytes of a frame; MissingFrame if it is not there."""
+        self._refresh()
+        chunk, offset, size = self._locate(number)
+        return Slice(chunk, offset + _U32.size, size)
+
+    def sizes(self, numbers: Sequence[int]) -> list[int]:
+        """Bytes of each PNG; MissingFrame for the first that is not there."""
+        self._refresh()
+        return [self._record(number)[1] for number in numbers]
+
+    def pack(self, numbers: Sequence[int]) -> Pack:
+        """The frames in the order asked, neighbours in one slice.
+
+        MissingFrame for the first that is not there.
+        """
+        self._refresh()
+        slices: list[Slice] = []
+        for number in numbers:
+            chunk, offset, size = self._locate(number)
+            length = _U32.size + size
+            last = slices[-1] if slices else None
+            if last and last.source is chunk and last.offset + last.length == offset:
+                slices[-1] = Slice(chunk, last.offset, last.length + length)
+            else:
+                slices.append(Slice(chunk, offset, length))
+        total = _U32.size + sum(part.length for part in slices)
+        return Pack(_U32.pack(len(numbers)), tuple(slices), total)
+
+    def close(self) -> None:
+        """Close all files; the slices are dead then. Closing twice is fine."""
+        for file in self._files:
+            file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _refresh(self) -> None:
+        """Open the index as soon as there is one."""
+        if self._index is None:
+            try:
+                self._index = open(self._folder / INDEX_NAME, "rb", buffering=0)  # noqa: SIM115
+            except FileNotFoundError:
+                return
+            self._files.append(self._index)
+
+    def _record(self, number: int) -> tuple[int, int]:
+        """Offset of the size field in its chunk, and size of the PNG."""
+        record = b""
+        if self._index is not None and 1 <= number <= MAX_FRAME_NUMBER:
+            record = read_at(self._index, (number - 1) * _RECORD.size, _RECORD.size)
+        if len(record) < _RECORD.size:
+            raise MissingFrame(number)
+        offset, size = _RECORD.unpack(record)
+        return offset, size
+
+    def _locate(self, number: int) -> tuple[FileIO, int, int]:
+        offset, size = self._record(number)
+        chunk_number = (number - 1) // FRAMES_PER_CHUNK
+        chunk = self._chunks.get(chunk_number)
+        if chunk is None:
+            try:
+                path = self._folder / _chunk_name(chunk_number)
+                chunk = open(path, "rb", buffering=0)  # noqa: SIM115
+            except FileNotFoundError as error:
+                raise MissingFrame(number) from error
+            self._chunks[chunk_number] = chunk
+            self._files.append(chunk)
+        # After a power cut an index may be ahead of its chunk.
+        if offset + _U32.size + size > os.fstat(chunk.fileno()).st_size:
+            raise MissingFrame(number)
+        return chunk, offset, size
+
+
+def _chunk_name(number: int) -> str:
+    return f"chunk-{number:06d}.pack"
+
+
+def _write_at(file: FileIO, offset: int, data: bytearray) -> None:
+    file.seek(offset)
+    with memoryview(data) as view:
+        done = 0
+        while done < len(view):
+            done += file.write(view[done:]) or 0

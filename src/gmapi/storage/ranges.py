@@ -1,0 +1,118 @@
+"""Conditional and range requests for one representation (RFC 9110, sections 13 and 14).
+
+No stock sender gets all of it right, and one that ignores If-Range corrupts resumed downloads.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import formatdate, parsedate_to_datetime
+from typing import Literal
+
+# Longer headers are ignored, so that no number in them is costly to parse.
+_MAX_RANGE_CHARS = 200
+_MAX_DATE_CHARS = 64
+_RANGE = re.compile(r"bytes=[ \t]*([0-9]*)-([0-9]*)[ \t]*", re.IGNORECASE)
+_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to answer: status, the bytes to send (none at 304 and 416), and Content-Range."""
+
+    status: Literal[200, 206, 304, 416]
+    offset: int
+    length: int
+    content_range: str | None = None
+
+
+def http_date(modified: float) -> str:
+    """Last-Modified for a Unix time, in whole seconds as `choose` compares them."""
+    return formatdate(int(modified), usegmt=True)
+
+
+def choose(
+    size: int,
+    etag: str,
+    modified: float,
+    *,
+    method: str,
+    range_header: str | None = None,
+    if_range: str | None = None,
+    if_none_match: str | None = None,
+    if_modified_since: str | None = None,
+) -> Choice:
+    """Decide the answer for `size` bytes with a strong `etag` (quoted) changed at Unix time.
+
+    First 304, then If-Range, then one range; whatever is not a single well-formed byte range is
+    ignored (200, whole). A range is for GET only. Content never changes, so an exactly equal
+    date in If-Range is as good as the ETag.
+    """
+    whole = Choice(200, 0, size)
+    if method not in ("GET", "HEAD"):
+        return whole
+    if _not_modified(etag, modified, if_none_match, if_modified_since):
+        return Choice(304, 0, 0)
+    if method == "HEAD" or range_header is None or not _same(etag, modified, if_range):
+        return whole
+    return _one_range(size, range_header) or whole
+
+
+def _one_range(size: int, header: str) -> Choice | None:
+    match = _RANGE.fullmatch(header) if len(header) <= _MAX_RANGE_CHARS else None
+    if match is None:
+        return None
+    first, last = match[1], match[2]
+    if first:
+        start, end = int(first), int(last) if last else size - 1
+        if last and end < start:
+            return None
+        if start >= size:
+            return Choice(416, 0, 0, f"bytes */{size}")
+        end = min(end, size - 1)
+    elif not last:
+        return None
+    elif int(last) == 0:
+        return Choice(416, 0, 0, f"bytes */{size}")
+    elif size == 0:
+        return None  # the whole of nothing: Content-Range has no words for it
+    else:
+        start, end = max(0, size - int(last)), size - 1
+    return Choice(206, start, end - start + 1, f"bytes {start}-{end}/{size}")
+
+
+def _not_modified(
+    etag: str, modified: float, if_none_match: str | None, if_modified_since: str | None
+) -> bool:
+    if if_none_match is not None:
+        opaque = etag.removeprefix("W/")
+        return if_none_match.strip() == "*" or opaque in _ENTITY_TAG.findall(if_none_match)
+    if if_modified_since is not None:
+        since = _parse_date(if_modified_since)
+        return since is not None and int(modified) <= since
+    return False
+
+
+def _same(etag: str, modified: float, if_range: str | None) -> bool:
+    """Whether If-Range allows a range; strong comparison."""
+    if if_range is None:
+        return True
+    value = if_range.strip()
+    if value.startswith(('"', "W/")):
+        return value == etag and not etag.startswith("W/")
+    return _parse_date(value) == int(modified)
+
+
+def _parse_date(text: str) -> int | None:
+    """Unix time of an HTTP date; None for anything else."""
+    if len(text) > _MAX_DATE_CHARS:
+        return None
+    try:
+        date = parsedate_to_datetime(text)
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        return int(date.timestamp())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
