@@ -1,0 +1,342 @@
+"""Building ffmpeg command lines.
+
+The arguments of callers have passed the policy (`arguments`) before they come here; this module
+only decides their order and adds what a caller would miss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from gmapi.media.binaries import Ffmpeg
+    from gmapi.media.formats import OutputFormat
+
+DFPWM_RATE = 48_000
+"""Samples per second of all DFPWM sound (client contract, F1)."""
+
+Channel = Literal["mono", "left", "right"]
+Mode = Literal["fit", "pad", "stretch"]
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+# Real containers and elementary streams only. Left out is whatever names other files or addresses
+# (hls, dash, concat, imf, sdp, rtsp, image2, vobsub, avisynth) and whatever is text with scripts.
+INPUT_FORMATS = _words(
+    """
+    aac ac3 eac3 adx aea aiff amr amrnb amrwb ape apng asf au av1 avi avr caf cavsvideo dfpwm
+    dirac dnxhd dsf dts dtshd dv flac flic flv gif gsm gxf h261 h263 h264 hevc ico iff ilbc ircam
+    ivf jacosub lrc m4v matroska mjpeg mlp mmf mov mp3 mpc mpc8 mpeg mpegts mpegvideo mxf nsv nut
+    nuv obu ogg oma qcp qoa rm roq rso sbc shn smjpeg smk bink sox tak tta truehd vc1 voc vvc w64
+    wav webvtt srt ass wsaud wtv wv xa xwma yuv4mpegpipe
+    alaw mulaw u8 s8 u16le u16be s16le s16be s24le s24be s32le s32be f32le f32be f64le f64be
+    bmp_pipe dds_pipe dpx_pipe exr_pipe gif_pipe hdr_pipe j2k_pipe jpeg_pipe jpegls_pipe
+    jpegxl_anim jpegxl_pipe pam_pipe pbm_pipe pcx_pipe pgm_pipe png_pipe ppm_pipe psd_pipe
+    qoi_pipe sgi_pipe sunrast_pipe tiff_pipe webp_anim webp_pipe
+    """
+)
+
+# Options of ffmpeg that take no value; each also as "no" + name.
+_FLAGS = frozenset(
+    _words(
+        "vn an sn dn shortest copyts start_at_zero bitexact accurate_seek seek_timestamp "
+        "autorotate autoscale copyinkf ignore_unknown copy_unknown xerror fix_sub_duration isync"
+    )
+)
+_SPELLINGS = {
+    "vcodec": ("c", "v"), "acodec": ("c", "a"), "scodec": ("c", "s"), "codec": ("c", ""),
+    "vf": ("filter", "v"), "af": ("filter", "a"), "vframes": ("frames", "v"),
+    "aframes": ("frames", "a"), "lavfi": ("filter_complex", ""), "qscale": ("q", ""),
+    "vb": ("b", "v"), "ab": ("b", "a"), "aq": ("q", "a"), "vsync": ("fps_mode", ""),
+}  # fmt: skip
+# Options of a kind of stream by themselves.
+_KINDS = {"pix_fmt": "v", "s": "v", "aspect": "v", "r": "v", "ar": "a", "ac": "a"}
+
+# Defaults that make sense only with the encoder that the format would take by itself ...
+_OF_ENCODER = frozenset({"-cpu-used", "-row-mt", "-crf", "-q:v"})
+# ... and encoders that can do 4:2:0, the pixel format of all our video defaults.
+_CAN_420 = frozenset(
+    _words(
+        "libx264 h264 libx265 hevc libvpx vp8 libvpx-vp9 vp9 libaom-av1 libsvtav1 av1 mpeg4 "
+        "libxvid mpeg1video mpeg2video h263 h263p flv flv1 msmpeg4 msmpeg4v2 wmv1 wmv2 libtheora "
+        "theora ffv1 huffyuv ffvhuff rawvideo"
+    )
+)
+
+
+class Options:
+    """Words of an ffmpeg command line read as options, whatever spelling they have.
+
+    `-vcodec x`, `-codec:v x` and `-c:v:0 x` all count as the option `c` of video streams.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.items: list[tuple[str, str, str]] = list(self._read(words))
+        """Name, kind of stream ("v", "a", ... or "" for all), value ("" for flags), in order."""
+
+    @staticmethod
+    def _read(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+        at = 0
+        while at < len(words):
+            word = words[at]
+            at += 1
+            if not word.startswith("-") or word == "-":
+                continue
+            name, kind = canonical(word)
+            if name in _FLAGS or (name.startswith("no") and name[2:] in _FLAGS):
+                yield name, kind, ""
+            elif at < len(words):
+                yield name, kind, words[at]
+                at += 1
+
+    def get(self, name: str, kind: str = "") -> str | None:
+        """The value that counts, the last one; with `kind` also one meant for all streams."""
+        found = None
+        for given, given_kind, value in self.items:
+            if given == name and (not kind or given_kind in ("", kind)):
+                found = value
+        return found
+
+    def has(self, name: str, kind: str = "") -> bool:
+        """Whether the option is there, for this kind of stream or for all."""
+        return self.get(name, kind) is not None
+
+
+def canonical(word: str) -> tuple[str, str]:
+    """An option's one name, and the kind of stream it is for ("" for all or none)."""
+    name, _, specifier = word[1:].partition(":")
+    kind = specifier[:1].lower() if specifier[:1].lower() in ("v", "a", "s", "d") else ""
+    if name in _SPELLINGS:
+        name, own = _SPELLINGS[name]
+        kind = own or kind
+    return name, kind or _KINDS.get(name, "")
+
+
+def guarded_input(path: Path, max_pixels: int) -> list[str]:
+    """An input with the guards that hold for it: own files only, real containers, picture size.
+
+    These options are valid for one input each, so every input has its own.
+    """
+    return [
+        "-protocol_whitelist", "file,pipe",
+        "-format_whitelist", ",".join(INPUT_FORMATS),
+        "-max_pixels", str(max_pixels),
+        "-i", f"file:{path}",
+    ]  # fmt: skip
+
+
+def head(ffmpeg: Ffmpeg, progress_fd: int | None, loglevel: str = "info") -> list[str]:
+    """The program and its global options. `progress_fd` is a descriptor of the child.
+
+    Each line of the log begins with its level, which `process` takes off again.
+    """
+    words = [str(ffmpeg.path), "-hide_banner", "-nostdin", "-y", "-nostats"]
+    words += ["-loglevel", f"level+{loglevel}"]
+    if progress_fd is not None:
+        words += ["-progress", f"pipe:{progress_fd}"]
+    return words
+
+
+def transcode(
+    ffmpeg: Ffmpeg,
+    inputs: Sequence[Path],
+    input_args: Sequence[str],
+    args: Sequence[str],
+    target: OutputFormat,
+    output: Path,
+    *,
+    max_pixels: int,
+    progress_fd: int,
+) -> list[str]:
+    """The command that turns `inputs` into `output` in the format `target`.
+
+    `input_args` belong to the first input only. `args` are output options; what they leave open
+    is filled from the format: see `defaults`.
+    """
+    command = head(ffmpeg, progress_fd)
+    for number, path in enumerate(inputs):
+        if number == 0:
+            command += input_args
+        command += guarded_input(path, max_pixels)
+    given = list(args)
+    if target.muxer == "dfpwm":
+        given = _whole_bytes(given)
+    return [*command, *defaults(target, args), *given, "-f", target.muxer, f"file:{output}"]
+
+
+def defaults(target: OutputFormat, args: Sequence[str]) -> list[str]:
+    """The options a caller did not give and would miss.
+
+    Audio formats take no pictures (cover art) and pictures no sound, unless the caller maps
+    streams. Video of a format with 4:2:0 colours gets even sides, unless the caller filters.
+    The options of the format give way to the same ones of the caller.
+    """
+    given = Options(args)
+    words: list[str] = []
+    mapped = given.has("map") or given.has("filter_complex")
+    if not given.has("map"):
+        if target.kind == "audio":
+            words += ["-vn", "-sn", "-dn"]
+        elif target.kind == "image":
+            words += ["-an", "-sn", "-dn"]
+    video, audio = given.get("c", "v"), given.get("c", "a")
+    copied = {"v": video == "copy" or given.has("vn"), "a": audio == "copy" or given.has("an")}
+    for option, value in zip(target.default_args[::2], target.default_args[1::2], strict=True):
+        name, kind = canonical(option)
+        if given.has(name, kind) or (copied.get(kind, False) and name != "frames"):
+            continue
+        if option in _OF_ENCODER and video is not None:
+            continue
+        if option == "-pix_fmt" and video is not None and video not in _CAN_420:
+            continue
+        words += [option, value]
+    if target.kind == "video" and not copied["v"]:
+        if "yuv420p" in target.default_args and not (
+            mapped or given.has("filter", "v") or given.has("s", "v")
+        ):
+            # Chroma at half size needs even sides; one pixel is cut where a side is odd.
+            even = "scale=w='max(2,trunc(iw/2)*2)':h='max(2,trunc(ih/2)*2)'"
+            words += ["-vf", even]
+        if not given.has("disposition"):
+            # Cover art that becomes the video must not be marked as cover art any more:
+            # containers refuse such a mark on anything but a PNG or JPEG.
+            words += ["-disposition:v:0", "default"]
+    return words
+
+
+def _whole_bytes(args: list[str]) -> list[str]:
+    """Make the sound come in frames of whole bytes of 8 samples.
+
+    The DFPWM encoder of ffmpeg 5 fills up the last byte of every frame, which lengthens the sound
+    and clicks. A labelled graph is left as it is.
+    """
+    options = Options(args)
+    if options.get("c", "a") == "copy" or options.has("an"):
+        return args
+    rate = options.get("ar") or str(DFPWM_RATE)
+    tail = f"aresample={rate},asetnsamples=n=6000:p=0"
+    graph = options.get("filter_complex")
+    if graph is None and not options.has("filter", "a"):
+        return ["-af", tail, *args]
+    changed = list(args)
+    for at in range(len(args) - 1):
+        name, kind = canonical(args[at]) if args[at].startswith("-") else ("", "")
+        simple = name == "filter" and kind == "a"
+        unlabelled = name == "filter_complex" and not set("[];") & set(args[at + 1])
+        if (simple or unlabelled) and args[at + 1]:
+            changed[at + 1] = f"{args[at + 1]},{tail}"
+    return changed
+
+
+def span(start: float, duration: float | None) -> list[str]:
+    """Input options that take a part of the source, seconds."""
+    words = ["-ss", f"{start:.6f}"] if start > 0 else []
+    return words if duration is None else [*words, "-t", f"{duration:.6f}"]
+
+
+def frames(
+    ffmpeg: Ffmpeg,
+    input: Path,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    width: int | None,
+    height: int | None,
+    fps: float,
+    mode: Mode,
+    max_pixels: int,
+    progress_fd: int,
+) -> list[str]:
+    """The command that writes `fps` pictures a second to stdout, PNG files one after another.
+
+    They are 8-bit RGB, not interlaced, transparency over black, square pixels, rotated as the
+    source says. "stretch" and "pad" give exactly `width` x `height` (pad: the picture centred on
+    black), "fit" the largest picture inside; without one side that side is free, and "pad" and
+    "stretch" need both. Raises ValueError for sizes that make no sense.
+    """
+    # A whole source gives one picture even when it is shorter than that, as a still is; a part of
+    # one gives no picture beyond its end.
+    last = "pass" if duration is None else "round"
+    chain = [
+        # Picture n is what is seen at n / fps from the start, even where the video starts late.
+        f"fps=fps={fps:g}:start_time=0:eof_action={last}",
+        f"scale={_scale(width, height, mode)}:alphablend=uniform_color",
+        "format=rgb24",
+        "setsar=1",
+    ]
+    if mode == "pad":
+        chain.append(f"pad={width}:{height}:(ow-iw)/2:(oh-ih)/2:black")
+    return [
+        *head(ffmpeg, progress_fd, "warning"),
+        *span(start, duration),
+        *guarded_input(input, max_pixels),
+        "-map", "0:V:0", "-vf", ",".join(chain), "-fps_mode", "passthrough",
+        # Measured: Paeth prediction with zlib's level 1 costs least time of all, and higher
+        # levels save 4 to 9 percent for half as much time again.
+        "-c:v", "png", "-pred", "paeth", "-compression_level", "1",
+        "-f", "image2pipe", "pipe:1",
+    ]  # fmt: skip
+
+
+def _scale(width: int | None, height: int | None, mode: Mode) -> str:
+    """Width and height of the scale filter. `dar` is the shape as seen, with its pixels' shape."""
+    if (width is not None and width < 1) or (height is not None and height < 1):
+        raise ValueError("width and height are at least 1")
+    if mode != "fit":
+        if width is None or height is None:
+            raise ValueError(f"{mode} needs both width and height")
+        if mode == "stretch":
+            return f"w={width}:h={height}"
+    if width is None and height is None:
+        return "w='max(1,round(ih*dar))':h=ih"
+    wide = f"{height}*dar" if width is None else str(width)
+    high = f"{width}/dar" if height is None else str(height)
+    if width is not None and height is not None:
+        wide, high = f"min({width},{height}*dar)", f"min({height},{width}/dar)"
+    return f"w='max(1,round({wide}))':h='max(1,round({high}))'"
+
+
+def dfpwm_channels(
+    ffmpeg: Ffmpeg,
+    input: Path,
+    outputs: Mapping[Channel, Path],
+    *,
+    channels: int | None,
+    start: float = 0.0,
+    duration: float | None = None,
+    max_pixels: int,
+    progress_fd: int,
+) -> list[str]:
+    """The command that writes the first sound track as DFPWM files, all in one pass.
+
+    `channels` is how many the source has: one channel gives the same bytes in all outputs, more
+    than two are mixed down to two first. Sound that starts late or has gaps is filled up with
+    silence, so that all files run in time with the pictures. Raises ValueError without outputs.
+    """
+    if not outputs:
+        raise ValueError("dfpwm_channels needs at least one output")
+    layout = "mono" if channels == 1 else "stereo"
+    names = [name for name in ("mono", "left", "right") if name in outputs]
+    pans = {"mono": "0.5*c0+0.5*c1", "left": "c0", "right": "c1"}
+    labels = "".join(f"[{name}_in]" for name in names)
+    graph = [
+        f"[0:a:0]aresample={DFPWM_RATE}:async=1:first_pts=0,aformat=channel_layouts={layout},"
+        f"asplit={len(names)}{labels}"
+    ]
+    for name in names:
+        pan = "anull" if channels == 1 else f"pan=mono|c0={pans[name]}"
+        graph.append(f"[{name}_in]{pan},asetnsamples=n=6000:p=0[{name}]")
+    command = [
+        *head(ffmpeg, progress_fd, "warning"),
+        *span(start, duration),
+        *guarded_input(input, max_pixels),
+        "-filter_complex", ";".join(graph),
+    ]  # fmt: skip
+    for name, path in outputs.items():
+        command += ["-map", f"[{name}]", "-ac", "1", "-f", "dfpwm", f"file:{path}"]
+    return command

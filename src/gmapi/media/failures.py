@@ -1,0 +1,283 @@
+"""From what ffmpeg wrote last to one sentence for the caller.
+
+Wordings are those of ffmpeg 5 to 9; the tests produce them with the installed programs.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmapi.errors import GmapiError, LimitError, MediaError, NoSpaceError
+
+if TYPE_CHECKING:
+    from gmapi.media.formats import OutputFormat
+    from gmapi.media.process import Finished
+
+
+@dataclass(frozen=True)
+class Context:
+    """What was being done: the format asked for, and the largest picture allowed, in pixels."""
+
+    target: OutputFormat | None = None
+    max_pixels: int | None = None
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A wording of ffmpeg and what it means; groups of the pattern fill the sentence."""
+
+    pattern: re.Pattern[str]
+    error: type[GmapiError]
+    sentence: str | Callable[[re.Match[str], Context], str]
+
+
+def _case(
+    pattern: str,
+    error: type[GmapiError],
+    sentence: str | Callable[[re.Match[str], Context], str],
+) -> _Case:
+    return _Case(re.compile(pattern), error, sentence)
+
+
+_NOUNS = {"v": "video", "a": "sound", "s": "subtitles"}
+
+
+def _no_such_map(match: re.Match[str], context: Context) -> str:
+    # ffmpeg 9 leaves the first wording empty and gives the value in a later line.
+    value = match[1] or match[2] or ""
+    specifier = re.search(r"(?:^|:)([vas])(?::|$|\?)", value, re.IGNORECASE)
+    noun = _NOUNS[specifier[1].lower()] if specifier else "such stream"
+    shown = f"-map {_public(value)}" if value else "-map"
+    return f"the source has no {noun}: {shown} matches nothing"
+
+
+def _no_such_stream(match: re.Match[str], context: Context) -> str:
+    specifier = re.search(r"(?:^|[:\[])([vas])\b", match[1], re.IGNORECASE)
+    what = _NOUNS[specifier[1].lower()] if specifier else "such stream"
+    shown = match[1].strip("':")
+    return f"the source has no {what} that {shown} could mean; see -map and the filter's labels"
+
+
+def _no_stream(match: re.Match[str], context: Context) -> str:
+    kind = context.target.kind if context.target else None
+    if kind == "audio":
+        return "the source has no sound, so there is nothing to convert to this format"
+    if kind == "image":
+        return "the source has no picture, so there is nothing to convert to this format"
+    if kind == "subtitle":
+        return "the source has no subtitles that can be written in this format"
+    return "no stream of the source fits the format and the arguments; check -vn, -an and -map"
+
+
+def _too_many_pixels(match: re.Match[str], context: Context) -> str:
+    limit = f" of {context.max_pixels} pixels" if context.max_pixels else ""
+    return f"the source's picture of {match[1]} pixels is larger than the limit{limit}"
+
+
+_NO_MEMORY = (
+    "the conversion needs more memory than this server allows; use a smaller picture, "
+    "fewer filters or a simpler codec"
+)
+
+_EMPTY = "nothing was encoded"
+_NOTHING = (
+    "nothing was written: the part asked for (-ss, -t, -frames) is beyond the end of the source, "
+    "or the source could not be decoded"
+)
+
+# The first case that fits any line wins, so causes stand before their consequences.
+_CASES = (
+    _case(r"No space left on device|Disk quota exceeded", NoSpaceError,
+          "the server's disk is full; try again later"),
+    _case(r"File too large|received signal 25\b", LimitError,
+          "the output grew beyond the limit of this server; ask for a shorter part with -t or "
+          "for a lower quality"),
+    _case(r"received signal 24\b", LimitError,
+          "the conversion used more processor time than this server allows; ask for a shorter "
+          "part with -t or for a faster format"),
+    _case(r"Picture size (\d+x\d+) exceeds specified max pixel count", LimitError,
+          _too_many_pixels),
+    _case(r"Cannot allocate memory|malloc(?: of size \d+)? failed|Could not allocate|"
+          r"std::bad_alloc", LimitError, _NO_MEMORY),
+    _case(r"Format not on (?:the )?whitelist", MediaError,
+          "the source is a kind of file that is not accepted here (a playlist or something else "
+          "that names other files); give the address of the media itself"),
+    _case(r"moov atom not found", MediaError,
+          "the source is an incomplete MP4 file (its index is missing)"),
+    _case(r"Stream map '?([^']*)'? matches no streams|Failed to set value '(.*)' for option 'map'",
+          MediaError, _no_such_map),
+    _case(r"Stream specifier '?([^' ]*)'? in filtergraph", MediaError, _no_such_stream),
+    _case(r"does not contain any stream", MediaError, _no_stream),
+    _case(r"Unknown encoder '?([\w.-]+)'?", MediaError,
+          "there is no encoder {0}; check the codec argument"),
+    _case(r"Automatic encoder selection failed .*codec (\w+)|Default encoder for format (\w+)",
+          MediaError, "this server has no encoder for the format's usual codec; choose another "
+          "codec with -c:a or -c:v"),
+    _case(r"Unknown decoder '?([\w.-]+)'?", MediaError, "there is no decoder {0}"),
+    _case(r"[Dd]ecoder \(codec (\w+)\) not found|No decoder found for codec (\w+)|"
+          r"Decoder for (\w+) not found|no decoder found for: (\w+)",
+          MediaError, "the source uses a codec that this server cannot decode ({0})"),
+    _case(r"(?i)cannot determine format of input|encrypted|No key found|decryption key",
+          MediaError, "the source could not be decoded; it is damaged, encrypted or in a codec "
+          "that this server does not know"),
+    _case(r"[Cc]odec (\w+) not supported in (?:WAVE|\w+) format|"
+          r"Could not find tag for codec (\w+) in stream|"
+          r"Unsupported (?:audio|video) codec|Unsupported codec|"
+          r"codec (\w+) (?:is )?not (?:currently )?supported in (?:this )?container",
+          MediaError, "this codec cannot be stored in the format asked for; leave the codec out "
+          "or choose another format"),
+    _case(r"(Only \S.* are supported for \w+)", MediaError,
+          "this codec cannot be stored in the format asked for: {0}"),
+    _case(r"(?:width|height) not divisible by 2 \((\d+x\d+)\)", MediaError,
+          "the picture would be {0}, and this codec needs even sides; scale to even numbers"),
+    _case(r"Specified sample rate (\d+) is not supported", MediaError,
+          "this codec cannot have {0} samples per second; -ar 48000 always works"),
+    _case(r"Only (\d+) ?Hz sample rate supported", MediaError,
+          "this codec can only have {0} samples per second; use -ar {0}"),
+    _case(r"Specified channel layout '?([^']+?)'? is not supported|Only mono supported", MediaError,
+          "this codec cannot have that many channels; use -ac 2 or -ac 1"),
+    _case(r"Specified pixel format (\w+) is not supported|Unknown pixel format requested: (\w+)",
+          MediaError, "this codec cannot have the pixel format {0}; leave -pix_fmt out"),
+    _case(r"Filtering and streamcopy cannot be used together", MediaError,
+          "filters cannot be used together with -c copy; leave out one of the two"),
+    _case(r"invalid preset '?([\w.-]+)'?|Error setting preset/tune ([\w.-]+)/", MediaError,
+          "there is no preset {0}; presets are ultrafast, superfast, veryfast, faster, fast, "
+          "medium, slow, slower, veryslow"),
+    _case(r"No such filter: '?([\w.-]+)'?", MediaError, "there is no filter {0}"),
+    _case(r"Option '?([\w.-]+)'? not found|Error applying option '?([\w.-]+)'? to filter",
+          MediaError, "the filter has no option {0}"),
+    _case(r"Expected (?:number|int64|int) for ([\w:.-]+) but found:? ?(.*)", MediaError,
+          "-{0} needs a number, not {1}"),
+    _case(r"Invalid duration (?:specification )?for (?:option )?([\w:.-]+): (.*)", MediaError,
+          "-{0} needs a time such as 90.5 or 0:01:30, not {1}"),
+    _case(r"Invalid framerate value: (.*)", MediaError,
+          "-r needs a number of pictures per second, not {0}"),
+    _case(r"Invalid frame size: (.*?)\.?$", MediaError, "-s needs a size such as 640x360, not {0}"),
+    _case(r"Error setting option ([\w:.-]+) to value (.*?)\.?$", MediaError,
+          "-{0} cannot be {1}"),
+    _case(r"Invalid too big or non positive size for width '(-?\d+)' or height '(-?\d+)'",
+          MediaError, "crop cannot cut {0}x{1} out of this picture; it is too large"),
+    _case(r"Picture size (\d+x\d+) is invalid", MediaError,
+          "a picture of {0} pixels is too large for this codec"),
+    _case(r"Unrecognized option '?([\w:.-]+)'?", MediaError, "ffmpeg has no option -{0}"),
+    _case(r"Output file(?: #\d+)? is empty, nothing was encoded|[Nn]othing was encoded",
+          MediaError, _NOTHING),
+    _case(r"Error opening input: (?:Invalid data|End of file)|"
+          r"Invalid data found when processing input$|^\S+: (?:Invalid data|End of file)",
+          MediaError, "the source is not media that ffmpeg knows, or it is damaged"),
+)  # fmt: skip
+
+
+_SIGNALS: dict[int, tuple[type[GmapiError], str]] = {
+    # By the kernel: out of memory, or past the grace after signal 24.
+    9: (LimitError, "the conversion used more memory or processor time than this server allows; "
+        "ask for a shorter part with -t, a smaller picture or a faster format"),
+    24: (LimitError, "the conversion used more processor time than this server allows; ask for "
+         "a shorter part with -t or for a faster format"),
+    25: (LimitError, "the output grew beyond the limit of this server; ask for a shorter part "
+         "with -t or for a lower quality"),
+    15: (MediaError, "the conversion was stopped from outside; try again"),
+    31: (MediaError, "the conversion tried something that this server forbids"),
+}  # fmt: skip
+
+_CONTEXT = re.compile(r"^(?:\[[^\]]*\] ?)+")
+_LEVEL = re.compile(r"\[(panic|fatal|error|warning|info|verbose)\] ?")
+# Lines that say only that something failed, or how much was done until then.
+_NOISE = re.compile(
+    r"Task finished|Terminating thread|Conversion failed|^(?:frame|size)=|Qavg|"
+    r"Nothing was written|Error opening (?:input|output) files?|Error parsing options|"
+    r"Error (?:sending|submitting|while (?:opening|processing)|initializing|reinitializing|"
+    r"muxing|writing trailer|closing|binding|splitting|selecting)|"
+    r"Failed to (?:inject|configure)|Could not (?:open encoder|write header)|^(?:video|audio):|"
+    r"frames left in the queue|To ignore this|Possible (?:presets|tunes)|"
+    r"At least one output file|^Input #|^Output #|^\s|^Stream mapping|^Press"
+)
+_PATH = re.compile(r"(?:file:)?(?<![\w/)])/(?:[^\s/'\":;,]+/)+[^\s/'\":;,]*")
+
+
+def explain(returncode: int, tail: Sequence[str], *, context: Context | None = None) -> GmapiError:
+    """The error for a run that ended with `returncode` and wrote `tail` last.
+
+    MediaError for what ffmpeg could not do, LimitError for a limit, NoSpaceError for a full disk.
+    The error's `cause` holds the return code and the lines.
+    """
+    context = context or Context()
+    cause = f"ffmpeg ended with {returncode}: " + " | ".join(tail[-12:])
+    lines = [_LEVEL.sub("", line, count=1) for line in tail]
+    for case in _CASES:
+        matches = (case.pattern.search(_CONTEXT.sub("", line)) for line in reversed(lines))
+        found = [match for match in matches if match]
+        if found:
+            # The one that says most: of some wordings ffmpeg 9 also writes an empty one.
+            match = next((m for m in found if any(m.groups())), found[0])
+            return case.error(_fill(case, match, context), cause=cause)
+    if returncode < 0:
+        return _by_signal(-returncode, cause)
+    return MediaError(_last_words(tail), cause=cause)
+
+
+def check(finished: Finished, outputs: Sequence[Path], *, context: Context | None = None) -> None:
+    """Raise what `explain` makes of a run that failed or left an output missing or empty.
+
+    ffmpeg 5 ends with 0 when the disk was full at the very end, and any version does when nothing
+    was left to write.
+    """
+    full = any("No space left on device" in line for line in finished.tail)
+    # Some formats have a header even then, so an empty result is not always an empty file.
+    empty = any(_EMPTY in line for line in finished.tail) or not all(map(_has_content, outputs))
+    if finished.returncode == 0 and not full and not empty:
+        return
+    error = explain(finished.returncode, finished.tail, context=context)
+    if finished.returncode == 0 and not full:
+        # Whatever else was said did not make ffmpeg fail.
+        error = MediaError(_NOTHING, cause=error.cause)
+    raise error
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _fill(case: _Case, match: re.Match[str], context: Context) -> str:
+    if callable(case.sentence):
+        return case.sentence(match, context)
+    values = [_public(value) for value in match.groups() if value is not None]
+    sentence = case.sentence
+    for number, value in enumerate(values):
+        sentence = sentence.replace(f"{{{number}}}", value)
+    return re.sub(r" ?\(?\{\d\}\)?", "", sentence)
+
+
+def _public(text: str) -> str:
+    """Text of ffmpeg or of the caller made fit for one short sentence."""
+    text = _PATH.sub("the file", text)
+    return "".join(c if c.isprintable() else "?" for c in text).strip()[:200]
+
+
+def _by_signal(number: int, cause: str) -> GmapiError:
+    if number in _SIGNALS:
+        kind, sentence = _SIGNALS[number]
+        return kind(sentence, cause=cause)
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    return MediaError(f"ffmpeg crashed on this source ({name})", cause=cause)
+
+
+def _last_words(tail: Sequence[str]) -> str:
+    """The last line that says why; ffmpeg's own level of a line, when given, is believed."""
+    errors = [line for line in tail if re.search(r"\[(?:panic|fatal|error)\]", line)] or tail
+    for line in reversed(errors):
+        text = _CONTEXT.sub("", line)
+        if text.strip() and not _NOISE.search(text):
+            return f"ffmpeg could not convert the source: {_public(text).rstrip('.')}"
+    return "ffmpeg could not convert the source and did not say why"

@@ -1,0 +1,256 @@
+"""Running one ffmpeg: its pipes are read, its time and output are watched, it can be stopped."""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmapi.errors import LimitError
+from gmapi.media.progress import Progress, ProgressParser
+from gmapi.sandbox.folder_watch import FolderWatch
+from gmapi.sandbox.launcher import Launch
+from gmapi.sandbox.limits import Limits
+
+if TYPE_CHECKING:
+    from gmapi.sandbox.launcher import Child, Launcher
+
+PROGRESS_FD = 0
+"""The child's descriptor for `-progress`. ffmpeg reads no standard input (`-nostdin`), and every
+launcher can pass on descriptor 0, while only the fork server can pass on more than three."""
+
+TAIL_LINES = 64
+_LINE_CHARS = 1000
+_RAW_LINE_BYTES = 16 << 10
+_READ_BYTES = 256 << 10
+_PIPE_BYTES = 1 << 20
+# How often a running job looks whether it is to stop, seconds.
+_POLL_SECONDS = 0.25
+# How long pipes may stay open after the child has ended, seconds.
+_DRAIN_SECONDS = 2.0
+# A killed process ends at once unless the disk hangs, seconds.
+_KILL_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a run may write below `folders` (bytes on disk, number of files) and how long it may
+    take, in seconds by the clock."""
+
+    folders: Sequence[Path]
+    max_bytes: int
+    max_files: int
+    wall_seconds: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a run ended: the return code (`-N` after signal N) and the last lines it wrote, each
+    with its level ("[error]") where ffmpeg was told to give it."""
+
+    returncode: int
+    tail: list[str]
+
+
+def run(
+    launcher: Launcher,
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    limits: Limits,
+    watch: Watch | None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_line: Callable[[str], None] = lambda line: None,
+    cancelled: Callable[[], None] = lambda: None,
+    stdout: Callable[[bytes], None] | None = None,
+    hide: Sequence[Path] = (),
+) -> Finished:
+    """Run a program to its end, in the caller's thread.
+
+    `on_line` gets each line of standard error: printable, at most 1,000 characters, without the
+    folders in `hide`. `on_progress` gets the reports of `-progress pipe:PROGRESS_FD`, `stdout`
+    the standard output in pieces. `cancelled` is asked at least every 0.25 s and raises to stop
+    the run; whatever a callback raises passes through after the program and all it has started
+    are dead. Raises LimitError when the run went beyond `watch`, OSError when it cannot start.
+    """
+    log = _Log(on_line, hide)
+    parser = ProgressParser()
+
+    def report(data: bytes) -> None:
+        for progress in parser.feed(data):
+            on_progress(progress)
+
+    sinks: dict[int, Callable[[bytes], None]] = {PROGRESS_FD: report, 2: log.feed}
+    if stdout is not None:
+        sinks[1] = stdout
+    with ExitStack() as stack:
+        readers = _Readers(stack)
+        child = readers.launch(launcher, argv, cwd, limits, sinks)
+        watcher = None if watch is None else _watcher(watch, child)
+        try:
+            with watcher or nullcontext():
+                try:
+                    readers.pump(child, cancelled)
+                    code = _wait(child, cancelled)
+                except BaseException:
+                    child.kill()  # before the watch is waited for
+                    raise
+        except BaseException:
+            child.kill()
+            child.wait(_KILL_SECONDS)
+            raise
+    log.close()
+    if watch is not None and watcher is not None and watcher.exceeded is not None:
+        raise _exceeded(watcher.exceeded, watch)
+    return Finished(code, list(log.tail))
+
+
+class _Readers:
+    """The reading ends of a child's pipes; all descriptors are closed with the stack."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._selector = stack.enter_context(selectors.DefaultSelector())
+
+    def launch(
+        self,
+        launcher: Launcher,
+        argv: Sequence[str],
+        cwd: Path,
+        limits: Limits,
+        sinks: dict[int, Callable[[bytes], None]],
+    ) -> Child:
+        """Start the child with a pipe for each of its descriptors in `sinks`."""
+        with ExitStack() as writers:
+            fds: dict[int, int] = {}
+            for number, sink in sinks.items():
+                reader, writer = os.pipe()
+                self._stack.callback(os.close, reader)
+                writers.callback(os.close, writer)
+                fds[number] = writer
+                if number == 1:
+                    _widen(writer)
+                self._selector.register(reader, selectors.EVENT_READ, sink)
+            return launcher.launch(Launch(tuple(argv), cwd=cwd, fds=fds, limits=limits))
+
+    def pump(self, child: Child, cancelled: Callable[[], None]) -> None:
+        """Hand on what comes until all pipes have ended."""
+        ask_at = time.monotonic()
+        give_up_at: float | None = None
+        while self._selector.get_map():
+            for key, _ in self._selector.select(_POLL_SECONDS):
+                data = os.read(key.fd, _READ_BYTES)
+                if data:
+                    key.data(data)
+                else:
+                    self._selector.unregister(key.fd)
+            now = time.monotonic()
+            if now < ask_at:
+                continue
+            ask_at = now + _POLL_SECONDS
+            cancelled()
+            # Something that escaped the child's group may hold a pipe open for ever.
+            if give_up_at is None and child.poll() is not None:
+                give_up_at = now + _DRAIN_SECONDS
+            elif give_up_at is not None and now >= give_up_at:
+                return
+
+
+def _widen(pipe: int) -> None:
+    """A larger buffer where the system has it: fewer switches between the two processes."""
+    try:
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    except (ImportError, AttributeError, OSError):
+        pass
+
+
+def _wait(child: Child, cancelled: Callable[[], None]) -> int:
+    while (code := child.wait(_POLL_SECONDS)) is None:
+        cancelled()
+    return code
+
+
+def _watcher(watch: Watch, child: Child) -> FolderWatch:
+    return FolderWatch(
+        watch.folders,
+        watch.max_bytes,
+        watch.max_files,
+        watch.wall_seconds,
+        lambda reason: child.kill(),
+    )
+
+
+def _exceeded(reason: str, watch: Watch) -> LimitError:
+    if reason == "time":
+        return LimitError(
+            f"the conversion took longer than {_seconds(watch.wall_seconds)}, the limit of this "
+            "server; ask for a shorter part with -t or for a faster format",
+        )
+    if reason == "bytes":
+        return LimitError(
+            f"the output grew beyond {_bytes(watch.max_bytes)}, the limit of this server; "
+            "ask for a shorter part with -t or for a lower quality",
+        )
+    return LimitError(
+        f"the conversion made more than {watch.max_files} files, the limit of this server"
+    )
+
+
+def _seconds(value: float) -> str:
+    return f"{value / 60:g} minutes" if value >= 60 else f"{value:g} seconds"
+
+
+def _bytes(value: int) -> str:
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if value >= unit:
+            return f"{value / unit:.3g} {name}"
+    return f"{value} bytes"
+
+
+_LINE_END = re.compile(rb"[\r\n]")
+# C0 and C1 control characters and the marks that turn the direction of text.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# The level ffmpeg puts after the contexts of a line when told to.
+_LEVEL = re.compile(r"^((?:\[[^\]]*\] )*?)\[(?:panic|fatal|error|warning|info|verbose)\](?: |$)")
+_POINTER = re.compile(r" @ 0x[0-9a-f]+\]")
+
+
+class _Log:
+    """Standard error cut into clean lines, of which the last ones are kept."""
+
+    def __init__(self, on_line: Callable[[str], None], hide: Sequence[Path]) -> None:
+        self._on_line = on_line
+        self._hide = sorted((str(path) for path in hide), key=len, reverse=True)
+        self._rest = b""
+        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+
+    def feed(self, data: bytes) -> None:
+        *lines, rest = _LINE_END.split(self._rest + data)
+        for line in lines:
+            self._take(line)
+        self._rest = rest[:_RAW_LINE_BYTES]
+
+    def close(self) -> None:
+        """Take what was written without a line end."""
+        self._take(self._rest)
+        self._rest = b""
+
+    def _take(self, raw: bytes) -> None:
+        text = _POINTER.sub("]", raw[:_RAW_LINE_BYTES].decode("utf-8", "replace"))
+        for folder in self._hide:
+            text = text.replace(f"file:{folder}/", "").replace(f"{folder}/", "")
+            text = text.replace(folder, "")
+        text = _CONTROL.sub(" ", text).rstrip()[:_LINE_CHARS]
+        shown = _LEVEL.sub(r"\1", text)
+        if shown:
+            self.tail.append(text)
+            self._on_line(shown)
