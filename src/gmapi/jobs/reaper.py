@@ -1,0 +1,137 @@
+"""What one elected process does for all: lost jobs run again, old files go, the disk keeps room."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from pathlib import Path
+
+from sqlalchemy.exc import OperationalError
+
+from gmapi.fetch.source_cache import SourceCache
+from gmapi.jobs.queue import JobQueue
+from gmapi.jobs.room import DiskRoom
+from gmapi.jobs.roster import Roster
+from gmapi.jobs.store import JobStore
+from gmapi.settings import Settings
+from gmapi.storage.base import Storage
+
+LOST_AFTER_SECONDS = 5.0
+"""A waiting job whose message is in no queue for so long is sent again."""
+
+ORPHAN_AFTER_SECONDS = 60.0
+"""Folders no job knows are left alone so long, in case their job is just being written."""
+
+log = logging.getLogger(__name__)
+
+
+class Reaper:
+    """Runs in each worker process; the elected one does the work."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: JobStore,
+        roster: Roster,
+        queue: JobQueue,
+        storage: Storage,
+        sources: SourceCache,
+        *,
+        owner: str,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._roster = roster
+        self._queue = queue
+        self._storage = storage
+        self._sources = sources
+        self._owner = owner
+        self._period = min(1.0, settings.lease_seconds / 5)
+        self._next_sweep = 0.0
+        self._next_room = 0.0
+        self._room = DiskRoom(settings, store, storage, sources)
+        self._absent_since: dict[str, float] = {}
+
+    def run(self, stopped: threading.Event) -> None:
+        """Work until `stopped`."""
+        while not stopped.wait(self._period):
+            try:
+                if self._roster.lead("reaper", self._owner, max(3.0, 3 * self._period)):
+                    self._round()
+            except OperationalError as error:
+                log.warning("the reaper could not reach the database: %s", error)
+            except Exception:
+                log.exception("the reaper met an error and goes on")
+        try:
+            self._roster.resign("reaper", self._owner)
+        except OperationalError as error:
+            log.warning("the reaper could not resign: %s", error)
+
+    def _round(self) -> None:
+        for job_id in self._roster.recover_expired():
+            log.warning("job %s is run again: its worker fell silent", job_id)
+            self._queue.put(job_id)
+        self._resend_lost()
+        if time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + self._settings.cleanup_interval
+            self.sweep()
+        if time.monotonic() >= self._next_room:
+            self._next_room = time.monotonic() + min(5.0, self._settings.cleanup_interval)
+            self._room.make()
+
+    def _resend_lost(self) -> None:
+        waiting = self._store_waiting()
+        if not waiting:
+            self._absent_since.clear()
+            return
+        on_their_way = self._queue.ids()
+        now = time.monotonic()
+        absent = {job_id for job_id in waiting if job_id not in on_their_way}
+        self._absent_since = {job_id: self._absent_since.get(job_id, now) for job_id in absent}
+        for job_id, since in list(self._absent_since.items()):
+            # A message may be absent for a moment between the queue and the claim.
+            if now - since >= self._period:
+                log.warning("job %s was in no queue and is sent again", job_id)
+                self._queue.put(job_id)
+                del self._absent_since[job_id]
+
+    def _store_waiting(self) -> list[str]:
+        return self._roster.waiting_ids(older_than=min(LOST_AFTER_SECONDS, 5 * self._period))
+
+    # -- retention ------------------------------------------------------------------------------
+
+    def sweep(self) -> None:
+        """Delete what has expired and what no job knows."""
+        expiry = self._settings.file_expiry
+        before = self._store.now() - expiry
+        while old := self._store.oldest_finished(before=before):
+            removed = [job for job in old if self._store.remove(job)]
+            for job in removed:
+                if job.file_id is not None:
+                    self._storage.delete(job.file_id)
+            if not removed:
+                break
+        self._sources.sweep(time.time(), expiry)
+        self._remove_orphans()
+        self._roster.forget_silent(max(600.0, 10 * self._settings.lease_seconds))
+
+    def _remove_orphans(self) -> None:
+        grace = min(ORPHAN_AFTER_SECONDS, self._settings.cleanup_interval)
+        limit = time.time() - grace
+        unknown = [file_id for file_id, modified in self._storage.ids() if modified < limit]
+        # Read after the listing, so that an id made in between counts as known.
+        known = self._store.live_file_ids()
+        for file_id in unknown:
+            if file_id not in known:
+                self._storage.delete(file_id)
+        folders = [f for f in _folders(self._settings.attempts_dir) if f.stat().st_mtime < limit]
+        running = {f"{job_id}.{attempt}" for job_id, attempt in self._store.running_attempts()}
+        for folder in folders:
+            if folder.name not in running:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folders(parent: Path) -> list[Path]:
+    return [path for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []

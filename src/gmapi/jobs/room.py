@@ -1,0 +1,70 @@
+"""Disk space: what is used, what may go, and whether another job may come in."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+
+from gmapi.errors import StorageFullError
+from gmapi.fetch.source_cache import SourceCache
+from gmapi.jobs.store import JobStore
+from gmapi.settings import Settings
+from gmapi.storage.base import Storage
+from gmapi.tools.base import free_space_reserve
+
+log = logging.getLogger(__name__)
+
+
+class DiskRoom:
+    """Keeps what is stored below the budget, and the disk from filling up."""
+
+    def __init__(
+        self, settings: Settings, store: JobStore, storage: Storage, sources: SourceCache
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._storage = storage
+        self._sources = sources
+
+    def used_bytes(self) -> int:
+        """What published files and cached sources take."""
+        return self._storage.used_bytes() + self._sources.used_bytes()
+
+    def disk_free(self) -> int:
+        """Free bytes of the disk the data folder is on."""
+        return shutil.disk_usage(self._settings.data_dir).free
+
+    def make(self) -> None:
+        """Delete cached sources, then (for the budget only) finished jobs, oldest use first.
+
+        Open downloads go on, and a running job has its own link to its source.
+        """
+        reserve = free_space_reserve(self._settings.data_dir)
+        shortage = 2 * reserve - self.disk_free()
+        if shortage > 0:
+            self._sources.evict(shortage)
+        budget = int(self._settings.disk_budget)
+        excess = self.used_bytes() - budget if budget else 0
+        if excess <= 0:
+            return
+        excess -= self._sources.evict(excess)
+        while excess > 0:
+            old = self._store.oldest_finished(limit=1)
+            if not old or not self._store.remove(old[0]):
+                return
+            if old[0].file_id is not None:
+                excess -= self._storage.delete(old[0].file_id)
+            log.warning("job %s was deleted early: the disk budget is used up", old[0].id)
+
+    def check(self) -> None:
+        """Raise StorageFullError when there is no room for another job."""
+        budget = int(self._settings.disk_budget)
+        if budget and self.used_bytes() >= budget:
+            self.make()
+            if self.used_bytes() >= budget:
+                raise StorageFullError(
+                    "The server's disk budget is used up by running jobs. Try again later.",
+                    retry_after=60,
+                )
+        if self.disk_free() < free_space_reserve(self._settings.data_dir):
+            raise StorageFullError("The server's disk is full. Try again later.", retry_after=60)

@@ -1,0 +1,143 @@
+"""Who is alive: worker rows, the elected leader, and the jobs dead workers left behind."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from gmapi.jobs.database import write
+from gmapi.jobs.model import MAX_ATTEMPTS, State, WorkerRow
+from gmapi.jobs.schema import jobs, leaders, workers
+
+
+class Roster:
+    """The part of the database that tells live workers from dead ones."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def now(self) -> float:
+        """The database's clock; SQLite's is the machine's own."""
+        return time.time()
+
+    def report(self, row: WorkerRow) -> None:
+        """Write that this worker is alive now."""
+        values: dict[str, Any] = {"seen": self.now(), "job_id": row.job_id, "info": row.info}
+        with write(self.engine) as connection:
+            touched = connection.execute(
+                sa.update(workers).where(workers.c.id == row.id).values(**values)
+            ).rowcount
+            if not touched:
+                connection.execute(
+                    sa.insert(workers).values(
+                        id=row.id, pid=row.pid, host=row.host, started=row.started, **values
+                    )
+                )
+
+    def leave(self, worker_id: str) -> None:
+        """Take a worker that stops in good order off the list."""
+        with write(self.engine) as connection:
+            connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
+
+    def alive(self, within: float) -> list[WorkerRow]:
+        """Workers that reported themselves in the last `within` seconds."""
+        query = sa.select(
+            workers.c.id,
+            workers.c.pid,
+            workers.c.host,
+            workers.c.started,
+            workers.c.seen,
+            workers.c.job_id,
+            workers.c.info,
+        ).where(workers.c.seen > self.now() - within)
+        with self.engine.connect() as connection:
+            return [WorkerRow(*row) for row in connection.execute(query)]
+
+    def forget_silent(self, after: float) -> None:
+        """Drop the rows of workers that have been silent for `after` seconds."""
+        with write(self.engine) as connection:
+            connection.execute(sa.delete(workers).where(workers.c.seen < self.now() - after))
+
+    def lead(self, name: str, owner: str, lease: float) -> bool:
+        """Become or stay the one that does `name`; False when another one leads."""
+        now = self.now()
+        with write(self.engine) as connection:
+            touched = connection.execute(
+                sa.update(leaders)
+                .where(
+                    leaders.c.name == name,
+                    sa.or_(leaders.c.owner == owner, leaders.c.until < now),
+                )
+                .values(owner=owner, until=now + lease)
+            ).rowcount
+            if touched:
+                return True
+            taken = connection.execute(sa.select(1).where(leaders.c.name == name)).first()
+            if taken is not None:
+                return False
+            connection.execute(sa.insert(leaders).values(name=name, owner=owner, until=now + lease))
+        return True
+
+    def resign(self, name: str, owner: str) -> None:
+        """Stop leading, so that another one can at once."""
+        with write(self.engine) as connection:
+            connection.execute(
+                sa.delete(leaders).where(leaders.c.name == name, leaders.c.owner == owner)
+            )
+
+    def recover_expired(self) -> list[str]:
+        """Put jobs whose lease has run out back in the queue; returns their ids.
+
+        A job whose workers died `MAX_ATTEMPTS` times ends with an error instead.
+        """
+        now = self.now()
+        expired = sa.and_(jobs.c.state == State.RUNNING, jobs.c.lease_until < now)
+        worn = jobs.c.crashes + 1 >= MAX_ATTEMPTS
+        given_up = f"The conversion made its worker die {MAX_ATTEMPTS} times and was given up."
+        with self.engine.connect() as connection:
+            if connection.execute(sa.select(1).where(expired).limit(1)).first() is None:
+                return []
+        common = {
+            "owner": None,
+            "lease_until": None,
+            "eta": None,
+            "crashes": jobs.c.crashes + 1,
+            "version": jobs.c.version + 1,
+        }
+        with write(self.engine) as connection:
+            connection.execute(
+                sa.update(jobs)
+                .where(expired, worn)
+                .values(
+                    state=State.ERROR,
+                    key=None,
+                    finished=now,
+                    error=given_up,
+                    error_code="worker_died",
+                    message=given_up,
+                    **common,
+                )
+            )
+            rows = connection.execute(
+                sa.update(jobs)
+                .where(expired)
+                .values(
+                    state=State.PENDING,
+                    run_after=now,
+                    message="Its worker stopped; waiting to be run again.",
+                    **common,
+                )
+                .returning(jobs.c.id)
+            ).all()
+        return [row[0] for row in rows]
+
+    def waiting_ids(self, *, older_than: float) -> list[str]:
+        """Jobs that have been ready to run for `older_than` seconds and still wait."""
+        query = sa.select(jobs.c.id).where(
+            jobs.c.state == State.PENDING, jobs.c.run_after < self.now() - older_than
+        )
+        with self.engine.connect() as connection:
+            return [row[0] for row in connection.execute(query.order_by(jobs.c.seq))]

@@ -1,0 +1,98 @@
+"""The tables, and how a database is brought to their newest form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+metadata = sa.MetaData()
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(32), nullable=False, unique=True),
+    sa.Column("tool", sa.String(32), nullable=False),
+    sa.Column("request", sa.JSON, nullable=False),
+    # The hash of tool and request while the job can be joined; unique, so two cannot run at once.
+    sa.Column("key", sa.String(64), unique=True),
+    sa.Column("client", sa.String(64), nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("crashes", sa.Integer, nullable=False),
+    sa.Column("owner", sa.String(80)),
+    sa.Column("lease_until", sa.Float),
+    sa.Column("file_id", sa.String(32), index=True),
+    sa.Column("progress", sa.Float, nullable=False),
+    sa.Column("eta", sa.Float),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Column("error_code", sa.String(40)),
+    sa.Column("result", sa.JSON, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("run_after", sa.Float, nullable=False),
+    sa.Column("started", sa.Float),
+    sa.Column("finished", sa.Float),
+    sa.Column("accessed", sa.Float),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Index("jobs_state", "state", "priority", "seq"),
+    sa.Index("jobs_finished", "finished"),
+)
+
+job_logs = sa.Table(
+    "job_logs",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("job_id", sa.String(32), nullable=False),
+    sa.Column("time", sa.Float, nullable=False),
+    sa.Column("line", sa.Text, nullable=False),
+    sa.Index("job_logs_job", "job_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.String(80), primary_key=True),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("started", sa.Float, nullable=False),
+    sa.Column("seen", sa.Float, nullable=False),
+    sa.Column("job_id", sa.String(32)),
+    sa.Column("info", sa.JSON, nullable=False),
+)
+
+leaders = sa.Table(
+    "leaders",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("owner", sa.String(80), nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
+)
+
+HEAD = "0001"
+"""The newest migration; a test compares it with the files in `migrations/versions`."""
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the database to `HEAD`. Cheap when it is there already."""
+    if _revision(engine) == HEAD:
+        return
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _revision(engine: Engine) -> str | None:
+    if not sa.inspect(engine).has_table("alembic_version"):
+        return None
+    with engine.connect() as connection:
+        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()

@@ -1,0 +1,211 @@
+"""What the web layer sees of jobs: submit, look, wait, cancel, list, and how the server fares."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from sqlalchemy.exc import OperationalError
+
+from gmapi.errors import NotFoundError, StorageFullError
+from gmapi.fetch.fetcher import FetchRules
+from gmapi.fetch.source_cache import SourceCache
+from gmapi.jobs import schema
+from gmapi.jobs.database import ChangeCounter, connect
+from gmapi.jobs.events import EventHub
+from gmapi.jobs.model import Job, LogLine, State, Submission, WorkerRow
+from gmapi.jobs.queue import JobQueue
+from gmapi.jobs.room import DiskRoom
+from gmapi.jobs.roster import Roster
+from gmapi.jobs.store import JobStore
+from gmapi.jobs.wakeup import WakeupListener
+from gmapi.settings import Settings
+from gmapi.storage.base import check_file_id
+from gmapi.storage.local import LocalStorage
+from gmapi.tools.base import Tool
+from gmapi.tools.fields import ToolRequest
+
+WORKER_SILENT_SECONDS = 15.0
+RECENT_LINES = 10
+DELIVERED_MAX = 4096
+TOUCH_SHARE = 0.05
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the server fares; `problems` is empty when it can work."""
+
+    states: dict[State, int]
+    workers: list[WorkerRow]
+    used_bytes: int
+    free_bytes: int
+    database_ok: bool
+    problems: list[str]
+
+
+class JobService:
+    """One per web process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        engine = connect(settings.database_path)
+        schema.upgrade(engine)
+        self._store = JobStore(engine, log_max_lines=settings.log_max_lines)
+        self._roster = Roster(engine)
+        self._queue = JobQueue(settings.queue_path)
+        self.storage = LocalStorage(settings.files_dir)
+        self._room = DiskRoom(
+            settings,
+            self._store,
+            self.storage,
+            SourceCache(settings.sources_dir, FetchRules.from_settings(settings)),
+        )
+        self.events = EventHub(
+            self._store,
+            ChangeCounter(settings.database_path),
+            WakeupListener(settings.run_dir),
+        )
+        self._delivered: OrderedDict[str, int] = OrderedDict()
+        self._touched: OrderedDict[str, float] = OrderedDict()
+
+    def start(self) -> None:
+        """Start watching for changes."""
+        self.events.start()
+
+    def stop(self) -> None:
+        """Stop watching; everybody who waits is woken."""
+        self.events.stop()
+        self._queue.close()
+        self._store.engine.dispose()
+
+    # -- requests -------------------------------------------------------------------------------
+
+    def submit(self, tool: Tool, request: ToolRequest, client: str) -> Submission:
+        """Accept a request: a new job, or the one that does the same already.
+
+        Raises RequestError or RefusedError for what is wrong with it, QueueFullError and
+        StorageFullError when there is no room.
+        """
+        tool.accept(request)
+        self._room.check()
+        submission = self._store.submit(
+            tool=tool.name,
+            request=request.normalised(),
+            key=request.key(tool.name),
+            client=client,
+            queue_max=self.settings.queue_max,
+            queue_max_per_client=self.settings.queue_max_per_client,
+        )
+        if not submission.joined:
+            try:
+                self._queue.put(submission.job.id, priority=submission.job.priority)
+            except Exception as error:  # the reaper sends it again: it is accepted all the same
+                log.warning("job %s could not be sent at once: %s", submission.job.id, error)
+        return submission
+
+    def job(self, job_id: str) -> Job:
+        """The job with this id. Raises NotFoundError."""
+        job = self.events.job(job_id) if check_file_id(job_id) else None
+        if job is None:
+            raise NotFoundError(
+                "There is no task with this id; it never existed or its time has run out."
+            )
+        return job
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a waiting or running job at once. Raises NotFoundError."""
+        self.job(job_id)
+        job = self._store.cancel(job_id)
+        if job is None:
+            raise NotFoundError("There is no task with this id any more.")
+        return job
+
+    def page(
+        self, *, state: State | None, tool: str | None, limit: int, offset: int
+    ) -> tuple[list[Job], int]:
+        """Jobs, newest first, and how many there are in all."""
+        return self._store.page(state=state, tool=tool, limit=limit, offset=offset)
+
+    def position(self, job: Job) -> int:
+        """The place of a waiting job in the queue, from 1."""
+        return self._store.position(job)
+
+    def new_lines(self, job: Job, since: int | None) -> tuple[list[LogLine], int]:
+        """Log lines for a poll, and the cursor for the next one.
+
+        With `since` the lines after it. Without, those this process has not handed out for this
+        job yet, and at least the latest few: pollers without a cursor clear their screen first.
+        """
+        if since is not None:
+            lines = self.events.logs(job, since)
+            return lines, lines[-1].id if lines else since
+        lines = self.events.log_tail(job)
+        seen = self._delivered.get(job.id, 0)
+        fresh = [line for line in lines if line.id > seen]
+        if len(fresh) < RECENT_LINES:
+            fresh = lines[-RECENT_LINES:]
+        last = lines[-1].id if lines else 0
+        self._delivered[job.id] = last
+        self._delivered.move_to_end(job.id)
+        while len(self._delivered) > DELIVERED_MAX:
+            self._delivered.popitem(last=False)
+        return fresh, last
+
+    # -- files ----------------------------------------------------------------------------------
+
+    def file_owner(self, file_id: str) -> Job:
+        """The job that publishes under this file id; counts as an access. Raises NotFoundError."""
+        job = self._store.by_file(file_id) if check_file_id(file_id) else None
+        if job is None:
+            raise NotFoundError(
+                "There is no file with this address; it never existed or its time has run out."
+            )
+        self.touch(job)
+        return job
+
+    def touch(self, job: Job) -> None:
+        """Count an access to a job's files, written at most now and then."""
+        now = time.monotonic()
+        pause = min(60.0, self.settings.file_expiry * TOUCH_SHARE)
+        if now - self._touched.get(job.id, -pause) < pause:
+            return
+        self._touched[job.id] = now
+        self._touched.move_to_end(job.id)
+        while len(self._touched) > DELIVERED_MAX:
+            self._touched.popitem(last=False)
+        try:
+            self._store.touch(job.id)
+        except OperationalError as error:
+            log.warning("an access could not be noted: %s", error)
+
+    # -- the server -----------------------------------------------------------------------------
+
+    def health(self) -> Health:
+        """How the server fares. Never raises."""
+        problems: list[str] = []
+        states = dict.fromkeys(State, 0)
+        workers: list[WorkerRow] = []
+        used = free = 0
+        database_ok = True
+        try:
+            states = self._store.counts()
+            workers = self._roster.alive(max(WORKER_SILENT_SECONDS, self.settings.lease_seconds))
+        except OperationalError as error:
+            log.error("the database does not answer: %s", error)
+            database_ok = False
+            problems.append("The database does not answer.")
+        try:
+            used, free = self._room.used_bytes(), self._room.disk_free()
+            self._room.check()
+        except OSError as error:
+            log.error("the data folder cannot be read: %s", error)
+            problems.append("The data folder cannot be read.")
+        except StorageFullError as error:
+            problems.append(error.message)
+        if database_ok and not workers:
+            problems.append("No worker is alive.")
+        return Health(states, workers, used, free, database_ok, problems)

@@ -1,0 +1,155 @@
+"""`gmapi serve`: one web process and the workers, started, watched and restarted.
+
+The supervisor holds the listening socket, so that callers who come while the web process
+restarts wait a moment instead of being refused. It imports neither gevent nor Flask, and starts
+its children as fresh interpreters. It may use subprocess: what it starts is this program itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from gmapi.listener import listen
+from gmapi.settings import ENV_PREFIX, Settings
+
+RESTART_PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)
+STEADY_SECONDS = 10.0
+STOP_SECONDS = 20.0
+WATCH_SECONDS = 0.1
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Child:
+    name: str
+    command: list[str]
+    keep_fds: tuple[int, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    failures: int = 0
+    start_at: float = field(default=0.0)
+
+
+class Supervisor:
+    """Runs the children of one server until told to stop."""
+
+    def __init__(self, settings: Settings, flags: Mapping[str, object]) -> None:
+        self._settings = settings
+        # Children read flags as environment, which they prefer to gmapi.toml just the same.
+        self._environment = dict(os.environ)
+        for name, value in flags.items():
+            if value is not None:
+                self._environment[ENV_PREFIX + name.upper()] = str(value)
+        self._stop = threading.Event()
+        self._listener = _listen(settings)
+        self.port: int = self._listener.getsockname()[1] if self._listener else settings.port
+        self._environment[ENV_PREFIX + "PORT"] = str(self.port)
+        self._children = self._describe_children()
+
+    def _describe_children(self) -> list[_Child]:
+        program = [sys.executable, "-m", "gmapi"]
+        web = _Child("web", [*program, "web", "--supervised"])
+        if self._listener is not None:
+            web.command += ["--listen-fd", str(self._listener.fileno())]
+            web.keep_fds = (self._listener.fileno(),)
+        workers = [
+            _Child(f"worker {number}", [*program, "worker", "--supervised"])
+            for number in range(1, self._settings.workers + 1)
+        ]
+        return [web, *workers]
+
+    def run(self, on_start: Callable[[], None]) -> None:
+        """Start everything, call `on_start`, and watch until SIGTERM, SIGINT or `stop`."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        for child in self._children:
+            self._start(child)
+        on_start()
+        try:
+            while not self._stop.wait(WATCH_SECONDS):
+                for child in self._children:
+                    self._watch(child)
+        finally:
+            self._end()
+
+    def stop(self) -> None:
+        """Make `run` return."""
+        self._stop.set()
+
+    def _start(self, child: _Child) -> None:
+        # A child stops in good order when its standard input ends: when this process is gone.
+        child.process = subprocess.Popen(
+            child.command,
+            stdin=subprocess.PIPE,
+            env=self._environment,
+            pass_fds=child.keep_fds if os.name == "posix" else (),
+            # Ctrl-C reaches the whole terminal group: the children wait for the supervisor's word.
+            start_new_session=os.name == "posix",
+        )
+        child.started = time.monotonic()
+
+    def _watch(self, child: _Child) -> None:
+        if child.process is None:
+            if time.monotonic() >= child.start_at:
+                self._start(child)
+            return
+        code = child.process.poll()
+        if code is None:
+            return
+        if time.monotonic() - child.started > STEADY_SECONDS:
+            child.failures = 0
+        pause = RESTART_PAUSES[min(child.failures, len(RESTART_PAUSES) - 1)]
+        child.failures += 1
+        log.error("%s ended with code %s and is started again in %.1f s", child.name, code, pause)
+        _close_input(child.process)
+        child.process = None
+        child.start_at = time.monotonic() + pause
+
+    def _end(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        processes = [child.process for child in self._children if child.process is not None]
+        for process in processes:
+            process.terminate() if os.name == "posix" else _close_input(process)
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in processes:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.error("process %d did not stop in time and is killed", process.pid)
+                process.kill()
+                process.wait()
+            _close_input(process)
+
+
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def _listen(settings: Settings) -> socket.socket | None:
+    """The listening socket for the web process; None where sockets cannot be handed on."""
+    if os.name != "posix":
+        return None
+    return listen(settings.host, settings.port)
+
+
+def stop_with_parent(stop: Callable[[], None]) -> None:
+    """In a child: call `stop` when standard input ends, which the supervisor holds open."""
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            pass
+        stop()
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -1,0 +1,247 @@
+"""What a tool is, what it is given to work with, and the rules all requests share."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from gmapi.errors import LimitError, NoSpaceError
+from gmapi.fetch.address import check_url
+from gmapi.fetch.source_cache import SourceCache
+from gmapi.media import failures, process
+from gmapi.media.binaries import Ffmpeg
+from gmapi.media.probe import MediaInfo, probe
+from gmapi.media.progress import Progress
+from gmapi.sandbox.launcher import Launcher
+from gmapi.sandbox.limits import Limits
+from gmapi.settings import Settings
+from gmapi.storage.base import Storage, StoredFile
+from gmapi.storage.framestore import FrameWriter
+from gmapi.tools.fields import ToolRequest
+
+FILES_MAX = 1000
+"""Most files one job may make; frames are kept in chunks and do not count singly."""
+
+RESERVE_MAX = 64 * 1024**2
+
+
+class Reporter(Protocol):
+    """Where a job's progress goes, and from where it learns that it must stop."""
+
+    def report(
+        self,
+        *,
+        progress: float | None = None,
+        message: str | None = None,
+        eta: float | None = None,
+        result: dict[str, Any] | None = None,
+    ) -> None: ...
+
+    def log(self, line: str) -> None: ...
+
+    def check(self) -> None: ...
+
+
+class ToolResult(BaseModel):
+    """Base of what tools answer. Addresses in it begin with `/`; the web layer knows the host."""
+
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One kind of job.
+
+    `check` refuses a request before it is queued (RequestError, RefusedError); `run` does the
+    work and returns the result, or raises a JobError.
+    """
+
+    name: str
+    summary: str
+    description: str
+    request: type[ToolRequest]
+    result: type[ToolResult]
+    check: Callable[[Any], None]
+    run: Callable[[Work, Any], ToolResult]
+
+    def accept(self, request: ToolRequest) -> None:
+        """Check everything about a request that can be told without fetching its source."""
+        for field, url in request.sources():
+            check_url(url, field)
+        self.check(request)
+
+
+class Work:
+    """What a running tool is given: folders, the door outwards, ffmpeg, storage and a reporter."""
+
+    def __init__(
+        self,
+        *,
+        job_id: str,
+        file_id: str,
+        folder: Path,
+        settings: Settings,
+        ffmpeg: Ffmpeg,
+        launcher: Launcher,
+        sources: SourceCache,
+        storage: Storage,
+        reporter: Reporter,
+    ) -> None:
+        self.job_id = job_id
+        self.file_id = file_id
+        self.folder = folder
+        self.settings = settings
+        self.ffmpeg = ffmpeg
+        self.launcher = launcher
+        self.storage = storage
+        self.reporter = reporter
+        self._sources = sources
+        self._deadline = time.monotonic() + settings.job_timeout
+        self.inputs = folder / "in"
+        self.outputs = folder / "out"
+        self.inputs.mkdir(parents=True, exist_ok=True)
+        self.outputs.mkdir(parents=True, exist_ok=True)
+        self._reserve = free_space_reserve(folder)
+
+    def check(self) -> None:
+        """Raise when the work must stop: cancelled, taken over, out of time or out of space."""
+        self.reporter.check()
+        if time.monotonic() > self._deadline:
+            raise LimitError(
+                f"The job took longer than the {self.settings.job_timeout:.0f} s that this server "
+                "allows. Ask for a shorter part or a simpler conversion."
+            )
+        if shutil.disk_usage(self.folder).free < self._reserve:
+            raise NoSpaceError("The disk of this server is full.", cause="free space reserve")
+
+    def _stopped(self) -> bool:
+        self.check()
+        return False
+
+    def fetch(
+        self,
+        url: str,
+        *,
+        field: str,
+        name: str = "input",
+        headers: Mapping[str, str] | None = None,
+        use_cache: bool = True,
+        share: tuple[float, float] = (0.0, 15.0),
+    ) -> Path:
+        """Bring a source into the work folder; reports progress from `share[0]` to `share[1]`.
+
+        Raises SourceError when it cannot be had or is not media.
+        """
+        source = check_url(url, field)
+        low, high = share
+        self.reporter.report(progress=low, message=f"Fetching the source from {source.host}.")
+        started = time.monotonic()
+
+        def progress(received: int, total: int | None) -> None:
+            part = received / total if total else 0.0
+            seconds = time.monotonic() - started
+            eta = seconds / part - seconds if part > 0.02 and seconds > 1 else None
+            self.reporter.report(
+                progress=low + (high - low) * part,
+                message=f"Fetching the source from {source.host}: {_amount(received, total)}.",
+                eta=eta,
+            )
+
+        target = self.inputs / name
+        fetched = self._sources.fetch(
+            source,
+            target,
+            headers=headers,
+            use_cache=use_cache,
+            cancelled=self._stopped,
+            on_progress=progress,
+        )
+        origin = "taken from the cache" if fetched.from_cache else "fetched"
+        self.reporter.log(f"source {origin}: {_amount(fetched.size, None)} from {source.host}")
+        self.reporter.report(progress=high)
+        return target
+
+    def limits(self) -> Limits:
+        """The limits of each child process."""
+        if self.settings.sandbox == "off":
+            return Limits(address_space=None, data=None, open_files=None)
+        return Limits(
+            cpu_seconds=int(self.settings.job_timeout * max(self.settings.workers, 2)),
+            file_size=int(self.settings.output_max_bytes),
+        )
+
+    def run_ffmpeg(
+        self,
+        argv: Sequence[str],
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_line: Callable[[str], None] | None = None,
+        stdout: Callable[[bytes], None] | None = None,
+        outputs: Sequence[Path] = (),
+        context: failures.Context | None = None,
+    ) -> None:
+        """Run one ffmpeg command that makes `outputs`; its log goes to the job's log.
+
+        Raises MediaError (or LimitError, NoSpaceError) with a public sentence when it fails.
+        """
+        finished = process.run(
+            self.launcher,
+            argv,
+            cwd=self.folder,
+            limits=self.limits(),
+            watch=process.Watch(
+                folders=(self.outputs,),
+                max_bytes=int(self.settings.output_max_bytes),
+                max_files=FILES_MAX,
+                wall_seconds=max(1.0, self._deadline - time.monotonic()),
+            ),
+            on_progress=on_progress or (lambda _: None),
+            on_line=on_line or self.reporter.log,
+            cancelled=self.check,
+            stdout=stdout,
+            hide=(self.folder, self.settings.data_dir),
+        )
+        if finished.returncode != 0:
+            self.check()  # killed because the job must stop: that is the reason to give
+        failures.check(finished, outputs, context=context)
+
+    def probe(self, path: Path) -> MediaInfo:
+        """What ffmpeg says of a file. Raises MediaError when it cannot open it."""
+        return probe(
+            self.launcher,
+            self.ffmpeg,
+            path,
+            self.folder,
+            max_pixels=self.settings.picture_max_pixels,
+            limits=self.limits(),
+            cancelled=self.check,
+        )
+
+    def publish(self, name: str, path: Path) -> StoredFile:
+        """Put a finished file where callers can fetch it, under this attempt's file id."""
+        return self.storage.publish(self.file_id, name, path)
+
+    def address(self, name: str) -> str:
+        """The path under which a published file is served."""
+        return self.storage.address(self.file_id, name)
+
+    def frame_writer(self) -> FrameWriter:
+        """Where this attempt's frames go."""
+        return self.storage.frame_writer(self.file_id)
+
+
+def free_space_reserve(folder: Path) -> int:
+    """Bytes of the disk that jobs leave free, so that the database can always be written."""
+    return min(RESERVE_MAX, shutil.disk_usage(folder).total // 20)
+
+
+def _amount(size: int, total: int | None) -> str:
+    if total:
+        return f"{size / 1e6:.1f} of {total / 1e6:.1f} MB"
+    return f"{size / 1e6:.1f} MB"

@@ -1,0 +1,188 @@
+"""`ffmpeg`: run FFmpeg with the caller's arguments on one or more sources."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from gmapi.errors import MediaError, RequestError
+from gmapi.fetch.headers import check_headers
+from gmapi.media import command, failures
+from gmapi.media.arguments import check_arguments, check_input_arguments
+from gmapi.media.formats import output_format
+from gmapi.media.process import PROGRESS_FD
+from gmapi.media.progress import Progress, estimate, expected_duration
+from gmapi.tools.base import Tool, ToolResult, Work
+from gmapi.tools.fields import LuaStrings, ToolRequest
+
+INPUTS_MAX = 8
+GAME_REPLY_MAX = 16 * 1024**2
+"""A game computer accepts at most this many bytes in one reply (contract, P2)."""
+
+FETCHED = 15.0
+CONVERTED = 99.0
+
+
+class FfmpegRequest(ToolRequest):
+    """Convert, cut, merge or extract with FFmpeg."""
+
+    input_url: str | None = Field(
+        None,
+        description="Address of the source (http or https).",
+        examples=["http://127.0.0.1:8000/song.mp3"],
+    )
+    input_urls: LuaStrings = Field(
+        default_factory=list,
+        max_length=INPUTS_MAX,
+        description="Addresses of several sources, in order, for merging; "
+        "instead of input_url or after it.",
+    )
+    args: LuaStrings = Field(
+        default_factory=list,
+        description="FFmpeg's output options, one word each.",
+        examples=[["-vn", "-ar", "48000", "-ac", "1"]],
+    )
+    input_args: LuaStrings = Field(
+        default_factory=list,
+        description="FFmpeg's options before the first input, such as -ss or -t.",
+        examples=[["-ss", "10"]],
+    )
+    output_format: str = Field(
+        description="Format of the output, such as dfpwm, mp3, mp4 or png.", examples=["dfpwm"]
+    )
+
+    @field_validator("output_format")
+    @classmethod
+    def _plain_format(cls, value: str) -> str:
+        return value.strip().lower().removeprefix(".")
+
+    @model_validator(mode="after")
+    def _has_source(self) -> FfmpegRequest:
+        if not self.input_url and not self.input_urls:
+            raise ValueError("input_url: give the address of the source")
+        return self
+
+    def sources(self) -> list[tuple[str, str]]:
+        first = [("input_url", self.input_url)] if self.input_url else []
+        return first + [
+            (f"input_urls[{number}]", url) for number, url in enumerate(self.input_urls, 1)
+        ]
+
+
+class FfmpegResult(ToolResult):
+    """Where the output is and what it is."""
+
+    download_url: str
+    file_id: str
+    file_name: str
+    size: int = Field(description="Bytes.")
+    media_type: str
+    duration: float | None = Field(None, description="Seconds of sound or video.")
+    width: int | None = None
+    height: int | None = None
+
+
+def check(request: FfmpegRequest) -> None:
+    """Refuse what can be told to be wrong before the source is fetched."""
+    output_format(request.output_format, None)
+    check_headers(request.headers)
+    count = len(request.sources())
+    if count > INPUTS_MAX:
+        raise RequestError(f"input_urls: at most {INPUTS_MAX} sources.", field="input_urls")
+    check_input_arguments(request.input_args)
+    check_arguments(request.args, inputs=count)
+
+
+def run(work: Work, request: FfmpegRequest) -> FfmpegResult:
+    """Fetch, convert and publish."""
+    target = output_format(request.output_format, work.ffmpeg)
+    args = check_arguments(request.args, inputs=len(request.sources()))
+    input_args = check_input_arguments(request.input_args)
+    inputs = []
+    sources = request.sources()
+    for number, (field, url) in enumerate(sources):
+        low = FETCHED * number / len(sources)
+        high = FETCHED * (number + 1) / len(sources)
+        inputs.append(
+            work.fetch(
+                url,
+                field=field,
+                name=f"input{number}",
+                headers=request.headers,
+                use_cache=not request.no_cache,
+                share=(low, high),
+            )
+        )
+    info = work.probe(inputs[0])
+    total = expected_duration(info, input_args, args) if len(inputs) == 1 else None
+    started = time.monotonic()
+    work.reporter.report(message="Converting.")
+
+    def progress(now: Progress) -> None:
+        done = now.out_time or 0.0
+        percent, eta = estimate(done, total, time.monotonic() - started)
+        speed = f" at {now.speed:.1f} times real time" if now.speed else ""
+        work.reporter.report(
+            progress=FETCHED + (CONVERTED - FETCHED) * percent / 100 if total else None,
+            message=f"Converting: {done:.1f} s done{speed}.",
+            eta=eta,
+        )
+
+    name = f"output.{target.extension}"
+    output = work.outputs / name
+    argv = command.transcode(
+        work.ffmpeg,
+        inputs,
+        input_args,
+        args,
+        target,
+        output,
+        max_pixels=work.settings.picture_max_pixels,
+        progress_fd=PROGRESS_FD,
+    )
+    context = failures.Context(target=target, max_pixels=work.settings.picture_max_pixels)
+    work.run_ffmpeg(argv, on_progress=progress, outputs=[output], context=context)
+    return _publish(work, output, name, target.media_type)
+
+
+def _publish(work: Work, output: Any, name: str, media_type: str) -> FfmpegResult:
+    facts: dict[str, Any] = {}
+    if name.endswith(".dfpwm"):
+        facts["duration"] = round(output.stat().st_size / 6000, 3)
+    else:
+        try:
+            made = work.probe(output)
+        except MediaError as error:  # formats that are written but cannot be read back
+            work.reporter.log(f"the output's length is not known: {error.message}")
+        else:
+            facts["duration"] = made.duration
+            picture = next((s for s in made.streams if s.kind == "video"), None)
+            if picture is not None:
+                facts.update(width=picture.width, height=picture.height)
+    stored = work.publish(name, output)
+    message = f"Done: {name}, {stored.size:,} bytes."
+    if stored.size > GAME_REPLY_MAX:
+        message += " A game computer must fetch it in ranges of at most 16 MiB."
+    return FfmpegResult(
+        message=message,
+        download_url=work.address(name),
+        file_id=work.file_id,
+        file_name=name,
+        size=stored.size,
+        media_type=media_type,
+        **facts,
+    )
+
+
+FFMPEG = Tool(
+    name="ffmpeg",
+    summary="Run FFmpeg with your own arguments",
+    description="Fetches the source, runs FFmpeg with the given arguments and publishes the "
+    "output for download.",
+    request=FfmpegRequest,
+    result=FfmpegResult,
+    check=check,
+    run=run,
+)

@@ -1,0 +1,297 @@
+"""`video_frame`: cut a video into PNG frames and DFPWM sound, playable while it is being cut."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from pydantic import Field
+
+from gmapi.errors import LimitError, MediaError
+from gmapi.fetch.headers import check_headers
+from gmapi.media import command, failures
+from gmapi.media.png_stream import PngSplitter
+from gmapi.media.probe import MediaInfo, Stream, video_frame_count
+from gmapi.media.process import PROGRESS_FD
+from gmapi.media.progress import estimate
+from gmapi.tools.base import Tool, ToolResult, Work
+from gmapi.tools.fields import LuaFlag, LuaInt, ToolRequest
+
+SIDE_MAX = 4096
+DEFAULT_WIDTH_MAX = 1280
+DEFAULT_HEIGHT_MAX = 720
+DEFAULT_FPS = 20.0
+
+HELD_FRAMES = 199
+"""Players start at 200 frames and then read the sound's address once: until the sound is
+complete, no more than this is announced (contract, V3)."""
+
+PLAYER_START_FRAMES = 200
+GAME_REPLY_MAX = 16 * 1024**2
+AUDIO_NAMES: dict[command.Channel, tuple[str, str]] = {
+    "mono": ("audio_dfpwm_url", "audio.dfpwm"),
+    "left": ("audio_dfpwm_left_url", "audio_left.dfpwm"),
+    "right": ("audio_dfpwm_right_url", "audio_right.dfpwm"),
+}
+FETCHED = 10.0
+CUT = 99.0
+
+
+class VideoFrameRequest(ToolRequest):
+    """Cut a video into frames and sound."""
+
+    video_url: str = Field(
+        description="Address of the video (http or https).",
+        examples=["http://127.0.0.1:8000/film.mp4"],
+    )
+    w: LuaInt | None = Field(
+        None, ge=1, le=SIDE_MAX, description="Width in pixels.", examples=[256]
+    )
+    h: LuaInt | None = Field(
+        None,
+        ge=1,
+        le=SIDE_MAX,
+        description="Height in pixels. A missing side follows from the other and the aspect.",
+        examples=[144],
+    )
+    fps: float = Field(
+        DEFAULT_FPS, ge=0.1, le=60, description="Frames per second.", allow_inf_nan=False
+    )
+    force_resolution: LuaFlag = Field(
+        False, description="Exactly w x h, distorted when the aspect differs."
+    )
+    pad_to_target: LuaFlag = Field(
+        False, description="Exactly w x h, scaled to fit and centred on black."
+    )
+
+    def sources(self) -> list[tuple[str, str]]:
+        return [("video_url", self.video_url)]
+
+
+class VideoFrameResult(ToolResult):
+    """What can be fetched so far; grows while the job runs."""
+
+    current_frames: int = Field(description="Frames that can be fetched now.")
+    total_frames: int = Field(description="Frames there will be; exact when completed.")
+    fps: float
+    width: int | None = None
+    height: int | None = None
+    frame_pattern: str = Field(description="Address of frame number %06d, counted from 1.")
+    duration: float | None = None
+    audio_urls: dict[str, str] | None = Field(
+        None, description="DFPWM sound, mono, left and right; absent when there is none."
+    )
+
+
+def check(request: VideoFrameRequest) -> None:
+    """Refuse what can be told to be wrong before the source is fetched."""
+    check_headers(request.headers)
+
+
+def run(work: Work, request: VideoFrameRequest) -> VideoFrameResult:
+    """Fetch, cut and publish while cutting."""
+    source = work.fetch(
+        request.video_url,
+        field="video_url",
+        headers=request.headers,
+        use_cache=not request.no_cache,
+        share=(0.0, FETCHED),
+    )
+    info = work.probe(source)
+    video = info.first("video")
+    if video is None:
+        raise MediaError(
+            "The source has no video. For sound alone use /api/ffmpeg.", code="no_video"
+        )
+    return _Cut(work, request, source, info, video).run()
+
+
+class _Cut:
+    """One run: frames in this thread, the sound beside it in another."""
+
+    def __init__(
+        self, work: Work, request: VideoFrameRequest, source: Any, info: MediaInfo, video: Stream
+    ) -> None:
+        self._work = work
+        self._request = request
+        self._source = source
+        self._info = info
+        self._width, self._height, self._mode = _size(request, video)
+        self._ended = threading.Event()
+        self._frames = 0
+        self._bytes = 0
+        self._audio_bytes = 0
+        fps = request.fps
+        self._result = VideoFrameResult(
+            current_frames=0,
+            total_frames=0,
+            fps=int(fps) if fps.is_integer() else fps,
+            frame_pattern=f"/frames/{work.job_id}/frame_%06d.png",
+            audio_urls=None,
+            duration=info.duration,
+        )
+
+    def run(self) -> VideoFrameResult:
+        work = self._work
+        work.reporter.report(message="Counting the frames.")
+        counted = video_frame_count(
+            work.launcher,
+            work.ffmpeg,
+            self._source,
+            self._request.fps,
+            cwd=work.folder,
+            max_pixels=work.settings.picture_max_pixels,
+            limits=work.limits(),
+            cancelled=work.check,
+        )
+        self._result.total_frames = counted or 0
+        self._expected = counted
+        self._started = time.monotonic()
+        with ThreadPoolExecutor(1, thread_name_prefix="sound") as pool:
+            self._sound: Future[dict[str, str] | None] = pool.submit(self._cut_sound)
+            try:
+                self._cut_frames()
+                self._report("Waiting for the sound.")
+                self._result.audio_urls = self._sound.result()
+            finally:
+                self._ended.set()
+        if self._frames == 0:
+            raise MediaError("No frame could be read from the video.", code="corrupt_media")
+        self._result.current_frames = self._result.total_frames = self._frames
+        self._result.message = self._closing_message()
+        return self._result
+
+    # -- frames ---------------------------------------------------------------------------------
+
+    def _cut_frames(self) -> None:
+        work = self._work
+        splitter = PngSplitter()
+        argv = command.frames(
+            work.ffmpeg,
+            self._source,
+            width=self._width,
+            height=self._height,
+            fps=self._request.fps,
+            mode=self._mode,
+            max_pixels=work.settings.picture_max_pixels,
+            progress_fd=PROGRESS_FD,
+        )
+        with work.frame_writer() as writer:
+
+            def take(data: bytes) -> None:
+                for png in splitter.feed(data):
+                    self._frames = writer.append(png)
+                    self._bytes += len(png)
+                    if self._frames == 1:
+                        self._note_size(png)
+                writer.flush()
+                if self._bytes > work.settings.output_max_bytes:
+                    raise LimitError(
+                        "The frames take more space than this server allows for one job. "
+                        "Ask for a smaller size or fewer frames per second."
+                    )
+                self._report("Cutting frames.")
+
+            limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
+            work.run_ffmpeg(argv, stdout=take, context=limit)
+
+    def _note_size(self, png: bytes) -> None:
+        # The IHDR chunk comes first: width and height stand at bytes 16 to 24.
+        self._result.width = int.from_bytes(png[16:20])
+        self._result.height = int.from_bytes(png[20:24])
+
+    def _report(self, message: str) -> None:
+        shown = self._frames
+        if not self._sound.done():
+            shown = min(shown, HELD_FRAMES)
+        elif self._result.audio_urls is None and self._sound.exception() is None:
+            self._result.audio_urls = self._sound.result()
+        self._result.current_frames = shown
+        # Players index total_frames as soon as there are 200 frames; never less than there are.
+        self._result.total_frames = max(self._expected or 0, self._frames)
+        percent, eta = estimate(self._frames, self._expected, time.monotonic() - self._started)
+        self._work.reporter.report(
+            progress=FETCHED + (CUT - FETCHED) * percent / 100 if self._expected else None,
+            message=f"{message} {shown} of {self._result.total_frames} are ready.",
+            eta=eta,
+            result=self._result.model_dump(exclude_none=True, exclude={"message"}),
+        )
+
+    # -- sound ----------------------------------------------------------------------------------
+
+    def _cut_sound(self) -> dict[str, str] | None:
+        """Make and publish the three DFPWM files; None when the source has no usable sound."""
+        work = self._work
+        track = self._info.first("audio")
+        if track is None:
+            work.reporter.log("the source has no sound")
+            return None
+        outputs = {channel: work.outputs / name for channel, (_, name) in AUDIO_NAMES.items()}
+        argv = command.dfpwm_channels(
+            work.ffmpeg,
+            self._source,
+            outputs,
+            channels=track.channels,
+            max_pixels=work.settings.picture_max_pixels,
+            progress_fd=PROGRESS_FD,
+        )
+        try:
+            work.run_ffmpeg(
+                argv,
+                on_progress=lambda _: self._stop_with_frames(),
+                outputs=list(outputs.values()),
+            )
+        except MediaError as error:
+            work.reporter.log(f"the sound could not be read: {error.message}")
+            return None
+        urls: dict[str, str] = {}
+        for channel, (key, name) in AUDIO_NAMES.items():
+            self._audio_bytes = work.publish(name, outputs[channel]).size
+            urls[key] = work.address(name)
+        return urls
+
+    def _stop_with_frames(self) -> None:
+        if self._ended.is_set() and not self._sound.done():
+            raise MediaError("stopped")
+
+    def _closing_message(self) -> str:
+        message = f"Done: {self._frames} frames"
+        message += " and sound." if self._result.audio_urls else ", no sound."
+        if self._frames < PLAYER_START_FRAMES:
+            message += (
+                f" Some players wait for {PLAYER_START_FRAMES} frames and never start a shorter "
+                "video: ask for more frames per second."
+            )
+        if self._audio_bytes > GAME_REPLY_MAX:
+            message += (
+                " The sound is longer than the 46 minutes a game computer can fetch at once: "
+                "fetch it in ranges of at most 16 MiB."
+            )
+        return message
+
+
+def _size(request: VideoFrameRequest, video: Stream) -> tuple[int | None, int | None, command.Mode]:
+    """Width, height and how to reach them; with neither given the source's own, at most 720p."""
+    width, height = request.w, request.h
+    if width is None and height is None:
+        width = min(video.width or DEFAULT_WIDTH_MAX, DEFAULT_WIDTH_MAX)
+        height = min(video.height or DEFAULT_HEIGHT_MAX, DEFAULT_HEIGHT_MAX)
+        return width, height, "fit"
+    if width is None or height is None:
+        return width, height, "fit"
+    if request.force_resolution:
+        return width, height, "stretch"
+    return width, height, "pad" if request.pad_to_target else "fit"
+
+
+VIDEO_FRAME = Tool(
+    name="video_frame",
+    summary="Cut a video into PNG frames and DFPWM sound",
+    description="Frames can be fetched one by one or in packs while the job still runs.",
+    request=VideoFrameRequest,
+    result=VideoFrameResult,
+    check=check,
+    run=run,
+)

@@ -1,0 +1,1 @@
+"""The HTTP face: routes, answers, waiting, streaming and file sending."""

@@ -1,0 +1,107 @@
+"""The one sender of files: downloads, frames and packs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from flask import Response, request
+
+from gmapi.storage.base import OpenFile, Slice
+from gmapi.storage.ranges import choose, http_date
+
+READ_BYTES = 256 * 1024
+BINARY_CHARSET = "; charset=ISO-8859-1"
+
+MEDIA_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+
+
+class BrokenAnswer(Exception):
+    """Raised while an answer is under way that cannot be completed: the connection is closed."""
+
+
+class FileBody:
+    """A response body of byte strings and slices of open files.
+
+    Any WSGI server can iterate it; our own server sends the slices by `sendfile`.
+    """
+
+    def __init__(self, parts: Sequence[bytes | Slice], close: Callable[[], None]) -> None:
+        self.parts = parts
+        self._close = close
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self.parts:
+            if isinstance(part, bytes):
+                yield part
+                continue
+            for offset in range(part.offset, part.offset + part.length, READ_BYTES):
+                size = min(READ_BYTES, part.offset + part.length - offset)
+                yield Slice(part.source, offset, size).read()
+
+    def close(self) -> None:
+        """Close the files; called by the server when the answer is sent or broken off."""
+        self._close()
+
+
+def binary_type(media_type: str) -> str:
+    """The media type as old game versions need it: they decode by its charset (rule A8)."""
+    return media_type if "charset=" in media_type else media_type + BINARY_CHARSET
+
+
+def body_response(
+    parts: Sequence[bytes | Slice], length: int, media_type: str, close: Callable[[], None]
+) -> Response:
+    """An answer of known length made of slices."""
+    body = FileBody(parts, close)
+    response = Response(
+        body, content_type=binary_type(media_type), direct_passthrough=True, headers=MEDIA_HEADERS
+    )
+    response.content_length = length
+    return response
+
+
+def send_file(opened: OpenFile, media_type: str) -> Response:
+    """A published file; takes over `opened`."""
+    stored = opened.stored
+    whole = opened.slice(0, stored.size)
+    return send_slice(whole, stored.etag, stored.modified, media_type, opened.close)
+
+
+def send_slice(
+    whole: Slice, etag: str, modified: float, media_type: str, close: Callable[[], None]
+) -> Response:
+    """A representation with ETag, ranges, conditions and HEAD (rules D1 to D3).
+
+    `close` is called when it has been sent, or at once when there is nothing to send.
+    """
+    headers = request.headers
+    chosen = choose(
+        whole.length,
+        etag,
+        modified,
+        method=request.method,
+        range_header=headers.get("Range"),
+        if_range=headers.get("If-Range"),
+        if_none_match=headers.get("If-None-Match"),
+        if_modified_since=headers.get("If-Modified-Since"),
+    )
+    if chosen.status in (304, 416) or request.method == "HEAD":
+        close()
+        response = Response(status=chosen.status, headers=MEDIA_HEADERS)
+        if chosen.status == 200:
+            response.content_type = binary_type(media_type)
+            response.content_length = chosen.length
+    else:
+        part = Slice(whole.source, whole.offset + chosen.offset, chosen.length)
+        response = body_response([part], chosen.length, media_type, close)
+        response.status_code = chosen.status
+    if chosen.content_range is not None:
+        response.headers["Content-Range"] = chosen.content_range
+    response.headers["Accept-Ranges"] = "bytes"
+    response.headers["ETag"] = etag
+    response.headers["Last-Modified"] = http_date(modified)
+    response.headers["Cache-Control"] = "private, max-age=300"
+    return response

@@ -1,0 +1,71 @@
+"""Published files and single frames."""
+
+from __future__ import annotations
+
+from flask import Response
+from flask_openapi3 import OpenAPI, Tag
+
+from gmapi.errors import NotFoundError, UnavailableError
+from gmapi.jobs.model import Job
+from gmapi.jobs.service import JobService
+from gmapi.media.formats import media_type_of
+from gmapi.storage.framestore import MissingFrame, parse_frame_name
+from gmapi.web.files import send_file, send_slice
+from gmapi.web.schemas import Failure, FilePath, FramePath
+
+TAG = Tag(name="files", description="What tasks have made")
+ESTIMATE_SLACK = 10
+
+
+def register(app: OpenAPI, service: JobService) -> None:
+    """Add the file routes; Flask answers HEAD by the same views."""
+    binary: dict[str, object] = {"content": {"application/octet-stream": {}}}
+
+    @app.get(
+        "/download/<file_id>/<name>",
+        summary="Download an output",
+        description="Knows HEAD, Range, If-Range, ETag and If-None-Match.",
+        tags=[TAG],
+        responses={"200": binary, "206": binary, "304": None, "404": Failure, "416": None},
+    )
+    def download(path: FilePath) -> Response:
+        service.file_owner(path.file_id)
+        return send_file(service.storage.open(path.file_id, path.name), media_type_of(path.name))
+
+    @app.get(
+        "/frames/<task_id>/<name>",
+        summary="One frame of a video_frame task",
+        tags=[TAG],
+        responses={"200": binary, "404": Failure, "503": Failure},
+    )
+    def frame(path: FramePath) -> Response:
+        job = service.job(path.task_id)
+        number = parse_frame_name(path.name)
+        if number is None or job.file_id is None:
+            raise NotFoundError("Frames are called frame_000001.png and so on.")
+        service.touch(job)
+        reader = service.storage.frame_reader(job.file_id)
+        try:
+            png = reader.frame(number)
+        except MissingFrame:
+            reader.close()
+            raise missing_frame(job, number) from None
+        etag = f'"{job.file_id}-{number}-{png.length}"'
+        return send_slice(png, etag, job.created, "image/png", reader.close)
+
+
+def will_come(job: Job, number: int) -> bool:
+    """Whether a frame that is not there may still be made."""
+    total = job.result.get("total_frames") or 0
+    return (
+        job.tool == "video_frame"
+        and not job.is_finished
+        and (not total or number <= total + ESTIMATE_SLACK)
+    )
+
+
+def missing_frame(job: Job, number: int) -> NotFoundError | UnavailableError:
+    """Why a frame cannot be had: not yet, or never."""
+    if will_come(job, number):
+        return UnavailableError(f"Frame {number} is not ready yet.", retry_after=1)
+    return NotFoundError(f"There is no frame {number} in this task.")

@@ -1,0 +1,80 @@
+"""A pair of routes for each tool: one waits for the result, one answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response
+from flask_openapi3 import OpenAPI, Tag
+
+from gmapi.jobs.model import Submission
+from gmapi.jobs.service import JobService
+from gmapi.tools.base import Tool
+from gmapi.tools.fields import ToolRequest
+from gmapi.tools.registry import TOOLS
+from gmapi.web.address import addresses
+from gmapi.web.answers import success, task_urls
+from gmapi.web.schemas import Accepted, Failure
+from gmapi.web.waiting import wait_for_result
+
+
+def register(app: OpenAPI, service: JobService) -> None:
+    """Add the routes of all tools."""
+    for tool in TOOLS.values():
+        tag = Tag(name=tool.name, description=tool.summary)
+        failures = dict.fromkeys(("400", "403", "413", "429", "507"), Failure)
+        _add(
+            app,
+            f"/api/{tool.name}",
+            _wait_view(service, tool),
+            tool,
+            summary=tool.summary,
+            description=f"{tool.description} Waits for the result; while a conversion takes long, "
+            "white space is sent ahead of the JSON. A conversion that failed is answered with "
+            '200 and `status: "error"`.',
+            tags=[tag],
+            responses={"200": tool.result, **failures},
+        )
+        _add(
+            app,
+            f"/api/{tool.name}/async",
+            _async_view(service, tool),
+            tool,
+            summary=f"{tool.summary}, in the background",
+            description=f"{tool.description} Answers at once with a task to ask for.",
+            tags=[tag],
+            responses={"200": Accepted, "202": Accepted, **failures},
+        )
+
+
+def _add(app: OpenAPI, rule: str, view: Callable[..., Response], tool: Tool, **docs: Any) -> None:
+    view.__name__ = rule.strip("/").replace("/", "_")
+    # flask-openapi3 reads the body's model from the annotation.
+    view.__annotations__ = {"body": tool.request, "return": Response}
+    app.post(rule, **docs)(view)
+
+
+def _submit(service: JobService, tool: Tool, request: ToolRequest) -> Submission:
+    return service.submit(tool, request, addresses().client())
+
+
+def _wait_view(service: JobService, tool: Tool) -> Callable[..., Response]:
+    def view(body: ToolRequest) -> Response:
+        base = addresses().base()
+        return wait_for_result(service, _submit(service, tool, body).job, base)
+
+    return view
+
+
+def _async_view(service: JobService, tool: Tool) -> Callable[..., Response]:
+    def view(body: ToolRequest) -> Response:
+        submission = _submit(service, tool, body)
+        job = submission.job
+        message = "Accepted." if not submission.joined else "The same task exists; joined it."
+        return success(
+            {"task_id": job.id, **task_urls(job.id, addresses().base()), "message": message},
+            status=200 if job.is_finished else 202,
+        )
+
+    return view

@@ -1,0 +1,166 @@
+"""The HTTP server: gevent's pywsgi with sendfile, quick small answers and draining on SIGTERM.
+
+Only `python -m gmapi web` imports this module, after gevent has patched the standard library.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.socket import socket as GeventSocket
+from gevent.socket import wait_read, wait_write
+
+from gmapi.jobs.service import JobService
+from gmapi.settings import Settings
+from gmapi.storage.base import Slice
+from gmapi.web.app import create_app
+from gmapi.web.files import BrokenAnswer, FileBody
+
+CONNECTIONS_MAX = 20_000
+DRAIN_SECONDS = 12.0
+"""How long calls at hand may go on after SIGTERM; workers hand their jobs back a little earlier."""
+
+SEND_TIMEOUT_SECONDS = 120.0
+SENDFILE_BYTES = 512 * 1024
+SMALL_BYTES = 16 * 1024
+
+log = logging.getLogger(__name__)
+
+
+class Handler(WSGIHandler):  # type: ignore[misc]
+    """One connection."""
+
+    def handle(self) -> None:
+        # Without it a small answer waits 40 ms for the client's delayed acknowledgement.
+        with contextlib.suppress(OSError):
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            super().handle()
+        finally:
+            self.server.idle.discard(self)
+
+    def read_requestline(self) -> Any:
+        self.server.idle.add(self)
+        try:
+            return super().read_requestline()
+        finally:
+            self.server.idle.discard(self)
+
+    def handle_one_response(self) -> None:
+        super().handle_one_response()
+        if self.server.draining:
+            self.close_connection = True
+
+    def handle_error(self, t: Any, v: Any, tb: Any) -> None:
+        if isinstance(v, BrokenAnswer):
+            # No closing chunk: the client sees that the answer is not whole.
+            log.info("an answer was broken off: %s", v)
+            self.close_connection = True
+            return
+        super().handle_error(t, v, tb)
+
+    def _write_with_headers(self, data: bytes) -> None:
+        if len(data) > SMALL_BYTES:
+            super()._write_with_headers(data)
+            return
+        # Head and body of a small answer leave in one packet and one system call.
+        sendall, gathered = super()._sendall, bytearray()
+        self._sendall: Any = gathered.extend
+        try:
+            super()._write_with_headers(data)
+        finally:
+            del self._sendall
+        sendall(gathered)
+
+    def process_result(self) -> None:
+        if not isinstance(self.result, FileBody) or not hasattr(os, "sendfile"):
+            super().process_result()
+            return
+        self._write_with_headers(b"")
+        for part in self.result.parts:
+            if isinstance(part, Slice):
+                self._send_slice(part)
+            else:
+                self._sendall(part)
+
+    def _send_slice(self, part: Slice) -> None:
+        target, source = self.socket.fileno(), part.source.fileno()
+        offset, end = part.offset, part.offset + part.length
+        while offset < end:
+            try:
+                sent = os.sendfile(target, source, offset, min(SENDFILE_BYTES, end - offset))
+            except BlockingIOError:
+                wait_write(target, SEND_TIMEOUT_SECONDS)
+                continue
+            if sent == 0:
+                raise OSError("the file ended before its published length")
+            offset += sent
+            self.response_length += sent
+
+
+class Server(WSGIServer):  # type: ignore[misc]
+    """Knows which connections are idle, to close just them when it drains."""
+
+    handler_class = Handler
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.idle: set[Handler] = set()
+        self.draining = False
+
+    def drain(self) -> None:
+        """Accept nothing more and close the connections that wait for a next request."""
+        self.draining = True
+        self.stop_accepting()
+        self.close()
+        for handler in list(self.idle):
+            with contextlib.suppress(OSError, AttributeError):
+                handler.socket.shutdown(socket.SHUT_RD)
+
+
+def serve(settings: Settings, listener: socket.socket, *, supervised: bool) -> None:
+    """Serve until SIGTERM or SIGINT, then let calls at hand finish within a grace."""
+    service = JobService(settings)
+    service.start()
+    app = create_app(settings, service)
+    pool = Pool(CONNECTIONS_MAX)
+    server = Server(
+        GeventSocket(fileno=listener.detach()),
+        app,
+        log=None,
+        error_log=logging.getLogger("gmapi.http"),
+        spawn=pool,
+    )
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stop.set)
+    if supervised:
+        gevent.spawn(_stop_with_parent, stop)
+    server.start()
+    log.info("listening on %s port %s", server.server_host, server.server_port)
+    stop.wait()
+    log.info("stopping: %d connections are open", len(pool))
+    server.drain()
+    service.events.end_streams()
+    pool.join(timeout=DRAIN_SECONDS)
+    service.stop()
+    pool.join(timeout=1.0)
+    pool.kill(block=True, timeout=1.0)
+
+
+def _stop_with_parent(stop: Event) -> None:
+    """The supervisor holds our standard input open: its end is the supervisor's."""
+    while True:
+        wait_read(0)
+        if not os.read(0, 1024):
+            stop.set()
+            return

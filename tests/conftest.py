@@ -1,0 +1,56 @@
+"""Fixtures: generated media, a loopback origin that serves it, and a running server."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from media_files import MEDIA, ffmpeg_program
+from origin import Origin
+from server import GmapiServer
+
+
+@pytest.fixture(scope="session")
+def media_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all files of `media_files.MEDIA`, made by real ffmpeg."""
+    folder = tmp_path_factory.mktemp("media")
+    for name, arguments in MEDIA.items():
+        subprocess.run(
+            [ffmpeg_program(), "-v", "error", "-y", *arguments, str(folder / name)], check=True
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def origin(media_dir: Path) -> Iterator[Origin]:
+    """A loopback media server with all generated media at `/<name>`; tests may add routes."""
+    with Origin() as found:
+        for path in media_dir.iterdir():
+            found.add(f"/{path.name}", path.read_bytes(), etag=f'"{path.name}"')
+        yield found
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GmapiServer]:
+    """One server for all tests that leave it as they found it."""
+    with GmapiServer(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[Callable[..., GmapiServer]]:
+    """Makes servers (not started) with settings of their own; all are stopped afterwards."""
+    made: list[GmapiServer] = []
+
+    def make(**settings: Any) -> GmapiServer:
+        server = GmapiServer(tmp_path / f"server{len(made)}", **settings)
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        server.__exit__()

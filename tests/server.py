@@ -1,0 +1,247 @@
+"""A real GMapiServer as a process of its own, and a small HTTP client for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+START_SECONDS = 30.0
+
+
+@dataclass
+class Answer:
+    """An HTTP answer with its reason phrase, which game computers show."""
+
+    status: int
+    reason: str
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def call(
+    method: str,
+    url: str,
+    *,
+    json_body: Any = None,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    timeout: float = 60.0,
+) -> Answer:
+    """One request on a connection of its own, as the game sends it."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+    if json_body is not None:
+        body = json.dumps(json_body).encode()
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request(method, target, body=body, headers=headers or {})
+        response = connection.getresponse()
+        return Answer(response.status, response.reason, response.headers, response.read())
+    finally:
+        connection.close()
+
+
+def wait_for(check: Callable[[], Any], seconds: float = 30.0, what: str = "the condition") -> Any:
+    """The first true value of `check`; fails when there is none within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = check()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
+        time.sleep(0.02)
+
+
+class GmapiServer:
+    """`python -m gmapi serve` with its own data folder; settings as keyword arguments.
+
+    The log is kept and printed by `log_text`. A context manager: leaving stops the server.
+    """
+
+    def __init__(self, data_dir: Path, **settings: Any) -> None:
+        self.data_dir = data_dir
+        self.settings = {"workers": 2, "fetch_allow": "127.0.0.1,localhost", **settings}
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lines: list[str] = []
+        self._reader: threading.Thread | None = None
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> Self:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("GMAPI_")}
+        for name, value in self.settings.items():
+            environment["GMAPI_" + name.upper()] = str(value)
+        environment["GMAPI_DATA_DIR"] = str(self.data_dir)
+        environment["PYTHONUNBUFFERED"] = "1"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "gmapi", "serve", "--port", str(self.port)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        self._lines.clear()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.port = int(wait_for(self._announced_port, START_SECONDS, "the start-up summary"))
+        wait_for(self._healthy, START_SECONDS, "a healthy answer")
+        return self
+
+    def _read(self) -> None:
+        assert self._process is not None
+        assert self._process.stderr is not None
+        with self._process.stderr as stream:
+            for line in stream:
+                self._lines.append(line.decode(errors="replace").rstrip())
+
+    def _announced_port(self) -> str | None:
+        assert self._process is not None
+        assert self._process.poll() is None, f"the server ended:\n{self.log_text()}"
+        for line in list(self._lines):
+            if match := re.search(r"listening on \S+ port (\d+)", line):
+                return match[1]
+        return None
+
+    def _healthy(self) -> bool:
+        try:
+            return self.get("/health").status == 200
+        except OSError:
+            return False
+
+    def log_text(self) -> str:
+        return "\n".join(self._lines)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(40)
+        self._finish()
+        return code
+
+    def kill_everything(self) -> None:
+        """SIGKILL the supervisor, web, workers and all their children, as a power cut would."""
+        assert self._process is not None
+        pids = [self.pid, *descendants(self.pid)]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait(10)
+        wait_for(lambda: not any(alive(pid) for pid in pids), 10, "the end of all processes")
+        self._finish()
+
+    def _finish(self) -> None:
+        assert self._reader is not None
+        self._reader.join(10)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.stop()
+
+    # -- requests -------------------------------------------------------------------------------
+
+    def get(self, path: str, **options: Any) -> Answer:
+        return call("GET", self._url(path), **options)
+
+    def post(self, path: str, values: Any = None, **options: Any) -> Answer:
+        return call("POST", self._url(path), json_body=values, **options)
+
+    def _url(self, path: str) -> str:
+        return path if path.startswith("http") else self.base + path
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.get(f"/api/task/{task_id}").json()
+        return found
+
+    def wait_for_task(self, task_id: str, seconds: float = 60.0) -> dict[str, Any]:
+        """The task as soon as it has ended, by long polls."""
+        deadline = time.monotonic() + seconds
+        while True:
+            task: dict[str, Any] = self.get(f"/api/task/{task_id}?wait=5").json()
+            if task["status"] not in ("pending", "running"):
+                return task
+            assert time.monotonic() < deadline, f"the task did not end: {task}"
+
+    # -- processes ------------------------------------------------------------------------------
+
+    def children(self, kind: str) -> list[int]:
+        """Process ids of this server's `web` or `worker` processes."""
+        return [pid for pid in descendants(self.pid) if _arguments(pid)[3:4] == [kind]]
+
+    def ffmpegs(self) -> list[int]:
+        """Process ids of the ffmpeg programs this server runs now."""
+        return [pid for pid in descendants(self.pid) if "ffmpeg" in Path(_program(pid)).name]
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below `pid`, from /proc."""
+    parents: dict[int, list[int]] = {}
+    for child in _pids():
+        parent = _parent(child)
+        if parent is not None:
+            parents.setdefault(parent, []).append(child)
+    found, waiting = [], [pid]
+    while waiting:
+        below = parents.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _pids() -> Iterator[int]:
+    return (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
+
+
+def _arguments(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    except OSError:
+        return []
+
+
+def _program(pid: int) -> str:
+    return (_arguments(pid) or [""])[0]
