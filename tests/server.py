@@ -79,6 +79,7 @@ class GmapiServer:
         self.data_dir = data_dir
         self.settings = {"workers": 2, "fetch_allow": "127.0.0.1,localhost", **settings}
         self.port = 0
+        self.command = [sys.executable, "-m", "gmapi"]
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: list[str] = []
         self._reader: threading.Thread | None = None
@@ -100,7 +101,7 @@ class GmapiServer:
         environment["GMAPI_DATA_DIR"] = str(self.data_dir)
         environment["PYTHONUNBUFFERED"] = "1"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "gmapi", "serve", "--port", str(self.port)],
+            [*self.command, "serve", "--port", str(self.port)],
             env=environment,
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -156,12 +157,24 @@ class GmapiServer:
         wait_for(lambda: not any(alive(pid) for pid in pids), 10, "the end of all processes")
         self._finish()
 
+    def kill_supervisor(self) -> list[int]:
+        """SIGKILL the supervisor alone; returns the ids of the processes it leaves."""
+        assert self._process is not None
+        left = descendants(self.pid)
+        self._process.kill()
+        self._process.wait(10)
+        return left
+
     def _finish(self) -> None:
         assert self._reader is not None
         self._reader.join(10)
 
     def __enter__(self) -> Self:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.kill_everything()
+            raise
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -174,6 +187,9 @@ class GmapiServer:
 
     def post(self, path: str, values: Any = None, **options: Any) -> Answer:
         return call("POST", self._url(path), json_body=values, **options)
+
+    def delete(self, path: str, **options: Any) -> Answer:
+        return call("DELETE", self._url(path), **options)
 
     def _url(self, path: str) -> str:
         return path if path.startswith("http") else self.base + path
@@ -195,11 +211,41 @@ class GmapiServer:
 
     def children(self, kind: str) -> list[int]:
         """Process ids of this server's `web` or `worker` processes."""
-        return [pid for pid in descendants(self.pid) if _arguments(pid)[3:4] == [kind]]
+        return [pid for pid in descendants(self.pid) if arguments(pid)[3:4] == [kind]]
 
     def ffmpegs(self) -> list[int]:
         """Process ids of the ffmpeg programs this server runs now."""
         return [pid for pid in descendants(self.pid) if "ffmpeg" in Path(_program(pid)).name]
+
+
+@contextlib.contextmanager
+def frozen(server: GmapiServer, word: str) -> Iterator[threading.Event]:
+    """Freezes each ffmpeg with `word` in its command as soon as it is seen, until the end.
+
+    The event is set when there was one.
+    """
+    caught, over = threading.Event(), threading.Event()
+    stopped: set[int] = set()
+
+    def watch() -> None:
+        while not over.wait(0.002):
+            for pid in server.ffmpegs():
+                if any(word in argument for argument in arguments(pid)):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGSTOP)
+                        stopped.add(pid)
+                        caught.set()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield caught
+    finally:
+        over.set()
+        thread.join()
+        for pid in stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def descendants(pid: int) -> list[int]:
@@ -236,7 +282,7 @@ def _parent(pid: int) -> int | None:
         return None
 
 
-def _arguments(pid: int) -> list[str]:
+def arguments(pid: int) -> list[str]:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
     except OSError:
@@ -244,4 +290,4 @@ def _arguments(pid: int) -> list[str]:
 
 
 def _program(pid: int) -> str:
-    return (_arguments(pid) or [""])[0]
+    return (arguments(pid) or [""])[0]

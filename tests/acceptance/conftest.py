@@ -1,0 +1,64 @@
+"""Fixtures of the contract's tests: more media, and jobs that many tests look at."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from media_files import CONTRACT_MEDIA, ffmpeg_program
+from origin import Origin
+from server import GmapiServer
+
+
+@pytest.fixture(scope="session")
+def contract_media(
+    origin: Origin, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], str]:
+    """Gives the address of one of `CONTRACT_MEDIA`, made when it is first asked for."""
+    folder = tmp_path_factory.mktemp("contract-media")
+    known: dict[str, str] = {}
+
+    def address(name: str) -> str:
+        if name not in known:
+            path: Path = folder / name
+            subprocess.run(
+                [ffmpeg_program(), "-v", "error", *CONTRACT_MEDIA[name], str(path)], check=True
+            )
+            known[name] = origin.add(f"/{name}", path.read_bytes(), etag=f'"{name}"')
+        return known[name]
+
+    return address
+
+
+@pytest.fixture(scope="session")
+def film(server: GmapiServer, origin: Origin) -> dict[str, Any]:
+    """The finished task of a 280 frame film with sound, asked for as the player does."""
+    values = {
+        "video_url": origin.url("/film.mp4"),
+        "w": 96,
+        "h": 64,
+        "force_resolution": False,
+        "pad_to_target": True,
+        "fps": 20,
+    }
+    accepted = server.post("/api/video_frame/async", values).json()
+    task = server.wait_for_task(accepted["task_id"])
+    assert task["status"] == "completed", task
+    return task
+
+
+@pytest.fixture(scope="session")
+def song(server: GmapiServer, origin: Origin) -> dict[str, Any]:
+    """The answer to a song that was converted to DFPWM as the speaker programs do."""
+    values = {
+        "input_url": origin.url("/song.mp3"),
+        "args": ["-vn", "-ar", "48000", "-ac", "1"],
+        "output_format": "dfpwm",
+    }
+    answer: dict[str, Any] = server.post("/api/ffmpeg", values).json()
+    assert answer["status"] == "success", answer
+    return answer
