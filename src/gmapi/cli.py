@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
+import shlex
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmapi import __version__, logs
-from gmapi.errors import SettingsError
+from gmapi import __version__
+from gmapi.errors import GmapiError, SettingsError
 from gmapi.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from gmapi.client import ServerClient
+
 WORKER_NICE = 10
+STATES = ("pending", "running", "completed", "error", "cancelled")
+
+
+class Failure(click.ClickException):
+    """Ends the command with a sentence on standard error."""
+
+
+class WrongCall(Failure):
+    """The same when the call itself is at fault, without click's lines on how to call it."""
+
+    exit_code = 2
+
+
+class Interrupted(Failure):
+    """Ended by Ctrl-C: the exit code is that which shells give then."""
+
+    exit_code = 130
 
 
 def _setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,9 +55,25 @@ def _settings(flags: dict[str, Any]) -> Settings:
     try:
         return load_settings(flags)
     except SettingsError as error:
-        raise click.ClickException(
+        raise Failure(
             "These settings are wrong:\n" + "\n".join(f"  {text}" for text in error.problems)
         ) from error
+
+
+def _words(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> list[str]:
+    """Split as a shell would."""
+    try:
+        return [word for value in values for word in shlex.split(value)]
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; quote it as for a shell.") from error
+
+
+_server_option = click.option(
+    "--server",
+    metavar="URL",
+    help="Address of a running server; default: the one of the settings.",
+)
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,18 +86,20 @@ def main() -> None:
 @_setting_options
 def serve(**flags: Any) -> None:
     """Run the server: the web process and its workers."""
+    from gmapi import logs
     from gmapi.startup import prepare, summary
     from gmapi.supervisor import Supervisor
 
     settings = _settings(flags)
     logs.configure(settings.log_format, process="serve")
     try:
-        facts = prepare(settings)
+        # First, because it sees to it that no other server uses the data folder.
         supervisor = Supervisor(settings, flags)
+        facts = prepare(settings)
     except SettingsError as error:
-        raise click.ClickException("\n".join(error.problems)) from error
+        raise Failure("\n".join(error.problems)) from error
     except OSError as error:
-        raise click.ClickException(
+        raise Failure(
             f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}. "
             "Choose another with --port."
         ) from error
@@ -72,6 +115,7 @@ def web(supervised: bool, listen_fd: int | None) -> None:
     from gevent import monkey
 
     monkey.patch_all()
+    from gmapi import logs
     from gmapi.listener import listen
     from gmapi.web.server import serve as serve_web
 
@@ -88,6 +132,7 @@ def web(supervised: bool, listen_fd: int | None) -> None:
 @click.option("--supervised", is_flag=True)
 def worker(supervised: bool) -> None:
     """Run one worker alone."""
+    from gmapi import logs
     from gmapi.jobs.worker import Worker
     from gmapi.supervisor import stop_with_parent
 
@@ -98,10 +143,225 @@ def worker(supervised: bool) -> None:
     try:
         found = Worker(settings)
     except SettingsError as error:
-        raise click.ClickException("\n".join(error.problems)) from error
+        raise Failure("\n".join(error.problems)) from error
     if supervised:
         stop_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
     found.run()
+
+
+@main.command(short_help="Convert a URL or a file.")
+@click.argument("source", metavar="INPUT")
+@click.option(
+    "-f", "--format", "output_format", required=True, help="Output format, such as dfpwm or mp3."
+)
+@click.option(
+    "--args",
+    multiple=True,
+    callback=_words,
+    metavar="OPTIONS",
+    help="FFmpeg's output options, such as --args='-ar 48000 -ac 1'; may be repeated.",
+)
+@click.option(
+    "--input-args",
+    multiple=True,
+    callback=_words,
+    metavar="OPTIONS",
+    help="FFmpeg's options before the input, such as --input-args='-ss 10 -t 5'.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    help="File or folder to write to, - for standard output; "
+    "default: the input's name with a new extension, in this folder.",
+)
+@click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
+@_server_option
+@click.option("--local", is_flag=True, help="Convert here even when a server is running.")
+@click.option(
+    "--allow-private",
+    is_flag=True,
+    help="Convert here, and fetch INPUT even from a private address.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show FFmpeg's log, too.")
+def convert(
+    source: str,
+    output_format: str,
+    args: list[str],
+    input_args: list[str],
+    output: str | None,
+    force: bool,
+    server: str | None,
+    local: bool,
+    allow_private: bool,
+    verbose: bool,
+) -> None:
+    """Convert INPUT, a URL or a file, at a running server or else right here.
+
+    A URL is handed to the server of --server, or to the one that runs where the settings say.
+    Without a server, and for files, FFmpeg runs in this process.
+
+    Exit codes: 0 done, 1 failed, 2 wrong call, 130 interrupted.
+    """
+    from gmapi import convert as conversion
+    from gmapi.client import ServerClient
+
+    if server is not None and (local or allow_private):
+        raise click.UsageError("--server goes neither with --local nor with --allow-private.")
+    order = conversion.Order(
+        source, output_format, args, input_args, output, force=force, verbose=verbose
+    )
+    if not order.is_url:
+        if "://" in source:
+            raise click.UsageError("INPUT must begin with http:// or https://, or be a file.")
+        if server is not None:
+            raise click.UsageError(
+                "A server takes URLs only; leave out --server to convert a file here."
+            )
+        if not Path(source).is_file():
+            raise click.UsageError(f"There is no file {source}.")
+    client: ServerClient | None = None
+    try:
+        with conversion.interruptible(), _failures():
+            if server is not None:
+                client = ServerClient(server)
+            else:
+                settings = _settings({})
+                if order.is_url and not (local or allow_private):
+                    client = conversion.find_server(settings)
+            if client is not None:
+                conversion.convert_at(client, order)
+            else:
+                conversion.convert_here(settings, order, allow_private=allow_private)
+    except KeyboardInterrupt:
+        raise Interrupted("Interrupted.") from None
+    finally:
+        if client is not None:
+            client.close()
+
+
+@main.group(invoke_without_command=True)
+@_server_option
+@click.option("--state", type=click.Choice(STATES), help="Only tasks in this state.")
+@click.option("--tool", help="Only tasks of this tool, such as ffmpeg.")
+@click.option(
+    "--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="At most so many."
+)
+@_json_option
+@click.pass_context
+def tasks(
+    context: click.Context,
+    server: str | None,
+    state: str | None,
+    tool: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List the tasks of a running server, newest first."""
+    if context.invoked_subcommand is not None:
+        return
+    from gmapi.task_table import print_tasks
+
+    with _client(server) as client:
+        found, total = client.tasks(state=state, tool=tool, limit=limit)
+    if as_json:
+        _print_json([task.raw for task in found])
+    else:
+        print_tasks(found, total)
+
+
+@tasks.command()
+@click.argument("task_id", metavar="ID")
+@_server_option
+@_json_option
+@click.pass_context
+def show(context: click.Context, task_id: str, server: str | None, as_json: bool) -> None:
+    """Show one task and its log."""
+    from gmapi.task_table import print_task
+
+    with _client(server or _of_group(context, "server")) as client:
+        task = client.task(task_id)
+    if as_json or _of_group(context, "as_json"):
+        _print_json(task.raw)
+    else:
+        print_task(task)
+
+
+@tasks.command()
+@click.argument("task_ids", metavar="ID...", nargs=-1, required=True)
+@_server_option
+@click.pass_context
+def cancel(context: click.Context, task_ids: tuple[str, ...], server: str | None) -> None:
+    """Cancel waiting or running tasks; finished ones stay as they are."""
+    with _client(server or _of_group(context, "server")) as client:
+        for task_id in task_ids:
+            click.echo(f"{task_id}: {client.cancel(task_id).status}")
+
+
+@main.command(short_help="Check this installation.")
+@_server_option
+@_json_option
+@_setting_options
+def doctor(server: str | None, as_json: bool, **flags: Any) -> None:
+    """Check this installation: settings, folders, ffmpeg, sandbox, address.
+
+    Exits with 1 when something has failed.
+    """
+    from gmapi.doctor import examine, print_checks
+
+    with _failures():
+        checks = examine(flags, server)
+    failed = any(check.state == "failure" for check in checks)
+    if as_json:
+        _print_json({"ok": not failed, "checks": [check.as_json() for check in checks]})
+    else:
+        print_checks(checks)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Errors as sentences on standard error, with their exit codes."""
+    from gmapi.convert import is_usage, sentence
+    from gmapi.delivery import DeliveryError
+
+    try:
+        yield
+    except GmapiError as error:
+        kind = WrongCall if is_usage(error) else Failure
+        raise kind(sentence(error)) from error
+    except DeliveryError as error:
+        raise Failure(str(error)) from error
+    except SettingsError as error:
+        raise Failure("\n".join(error.problems)) from error
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader of our output has gone; click ends quietly
+            raise
+        raise Failure(f"{error}.") from error
+
+
+@contextmanager
+def _client(server: str | None) -> Iterator[ServerClient]:
+    """A client of the server of --server or of the settings."""
+    from gmapi.client import ServerClient, local_base
+
+    with _failures():
+        if server is None:
+            settings = _settings({})
+            server = local_base(settings.host, settings.port)
+        with ServerClient(server) as client:
+            yield client
+
+
+def _of_group(context: click.Context, name: str) -> Any:
+    """An option that was given before the subcommand's name."""
+    assert context.parent is not None
+    return context.parent.params[name]
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2))
 
 
 if __name__ == "__main__":

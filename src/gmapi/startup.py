@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from gmapi import __version__
+from gmapi.client import local_base
 from gmapi.errors import SettingsError
 from gmapi.fetch.address import parse_allow
-from gmapi.jobs import schema
-from gmapi.jobs.database import connect
 from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings
+
+EVERY_ADDRESS = ("0.0.0.0", "::")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_LABEL_WIDTH = 15
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,9 @@ class Facts:
 
 def prepare(settings: Settings) -> Facts:
     """Make the data folder and the database, and try ffmpeg. Raises SettingsError."""
+    from gmapi.jobs import schema
+    from gmapi.jobs.database import connect
+
     try:
         parse_allow(settings.fetch_allow)
     except ValueError as error:
@@ -48,38 +55,55 @@ def prepare(settings: Settings) -> Facts:
         return Facts(ffmpeg, launcher.state(), launcher.missing())
 
 
-def summary(settings: Settings, facts: Facts, port: int) -> None:
+def summary(settings: Settings, facts: Facts, port: int, console: Console | None = None) -> None:
     """Print where the server is and how to reach it from the game."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_row("Address", settings.public_url or f"http://{host}:{port}")
-    table.add_row("Documentation", f"http://{host}:{port}/docs")
-    table.add_row("FFmpeg", f"{facts.ffmpeg.version} ({facts.ffmpeg.path})")
-    table.add_row("Data", str(settings.data_dir))
-    table.add_row("Workers", str(settings.workers))
-    table.add_row("Sandbox", _sandbox_line(facts))
-    console = Console(stderr=True)
-    console.print(f"[bold green]GMapiServer {__version__}[/]")
-    console.print(table)
-    console.print(_game_rule(settings.host, port), highlight=False)
+    base = local_base(settings.host, port)
+    rows = [("Address", settings.public_url or base)]
+    if settings.host in EVERY_ADDRESS:
+        rows.append(("Listening on", f"all addresses of this machine, port {port}"))
+    elif settings.public_url:
+        rows.append(("Listening on", f"{settings.host} port {port}"))
+    rows += [
+        ("Documentation", f"{base}/docs"),
+        ("FFmpeg", f"{facts.ffmpeg.version} ({facts.ffmpeg.path})"),
+        ("Data", str(settings.data_dir)),
+        ("Workers", str(settings.workers)),
+        ("Sandbox", _sandbox_line(facts)),
+    ]
+    console = console or Console(stderr=True)
+    # Lines of their own, not a table: a table cuts long paths to the width of the terminal, and
+    # where there is no terminal to 80 characters.
+    lines = [Text(f"GMapiServer {__version__}", style="bold green")]
+    lines += [
+        Text.assemble((label.ljust(_LABEL_WIDTH), "bold"), text) for label, text in rows
+    ]
+    lines += [
+        Text(),
+        Text("CC: Tweaked refuses private addresses unless its settings allow them. Put"),
+        Text("this in computercraft-server.toml above the other [[http.rules]] entries and"),
+        Text("restart the game:"),
+        Text(),
+    ]
+    lines += [Text(f"    {line}", style="cyan") for line in game_rule(settings, port)]
+    if settings.host in EVERY_ADDRESS and not settings.public_url:
+        lines.append(Text("(host: this machine's own address when the game runs on another one)"))
+    for line in [*lines, Text()]:
+        console.print(line, soft_wrap=True)
+
+
+def game_rule(settings: Settings, port: int) -> list[str]:
+    """The lines for the game's settings that let its computers reach this server."""
+    parts = urlsplit(settings.public_url or local_base(settings.host, port))
+    host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
+    return [
+        "[[http.rules]]",
+        f'    host = "{host}"',
+        f"    port = {parts.port or _DEFAULT_PORTS[parts.scheme]}",
+        '    action = "allow"',
+    ]
 
 
 def _sandbox_line(facts: Facts) -> str:
     if not facts.missing:
         return facts.sandbox
     return f"{facts.sandbox} (missing: {', '.join(facts.missing)})"
-
-
-def _game_rule(host: str, port: int) -> str:
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::", "localhost") else host
-    return (
-        "\nCC: Tweaked refuses private addresses unless its settings allow them. Put\n"
-        "this in computercraft-server.toml above the other \\[\\[http.rules]] entries and\n"
-        "restart the game:\n"
-        "\n"
-        "    \\[\\[http.rules]]\n"
-        f'        host = "{shown}"\n'
-        f"        port = {port}\n"
-        '        action = "allow"\n'
-    )

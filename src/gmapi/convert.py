@@ -1,0 +1,208 @@
+"""`gmapi convert`: one conversion, at a running server or in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from gmapi.client import ClientError, ServerClient, Task, local_base
+from gmapi.delivery import STDOUT, deliver_file, new_file, target_path, to_stdout
+from gmapi.errors import (
+    GmapiError,
+    JobError,
+    RefusedError,
+    RequestError,
+    SourceError,
+)
+from gmapi.settings import Settings
+from gmapi.terminal import Display, plain_print
+
+if TYPE_CHECKING:
+    from gmapi.tools.ffmpeg import FfmpegRequest
+
+DETECT_SECONDS = 2.0
+"""How long the configured address may take to say that a server is there."""
+
+_OPTIONS = {
+    "output_format": "--format",
+    "args": "--args",
+    "input_args": "--input-args",
+    "input_url": "INPUT",
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted: `source` as it was given, and where the output goes."""
+
+    source: str
+    output_format: str
+    args: list[str]
+    input_args: list[str]
+    output: str | None
+    force: bool
+    verbose: bool
+
+    @property
+    def is_url(self) -> bool:
+        """Whether the source is fetched rather than read."""
+        return self.source.lower().startswith(("http://", "https://"))
+
+    def request(self) -> FfmpegRequest:
+        """The request to the `ffmpeg` tool. Raises RequestError."""
+        from pydantic import ValidationError
+
+        from gmapi.tools.ffmpeg import FfmpegRequest
+
+        try:
+            return FfmpegRequest.model_validate(
+                {
+                    "input_url": self.source,
+                    "args": self.args,
+                    "input_args": self.input_args,
+                    "output_format": self.output_format,
+                }
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = str(first["loc"][0]) if first["loc"] else ""
+            raise RequestError(f"{field}: {first['msg']}", field=field) from None
+
+    def target(self) -> Path | None:
+        """The file to write, None for standard output. Raises DeliveryError and RequestError."""
+        from gmapi.media.formats import output_format
+
+        extension = output_format(self.output_format).extension
+        if self.output == STDOUT:
+            return None
+        return target_path(self.output, self.source, extension, force=self.force)
+
+
+def is_usage(error: GmapiError) -> bool:
+    """Whether the command line is at fault rather than the world."""
+    if isinstance(error, ClientError):
+        return error.status_code in (400, 403) and error.field is not None
+    return isinstance(error, RequestError | RefusedError)
+
+
+def sentence(error: GmapiError) -> str:
+    """An error in the words of the command line."""
+    text = error.message
+    name = (error.field or "").partition("[")[0]
+    if name in _OPTIONS:
+        text = re.sub(rf"^{re.escape(name)}\b", _OPTIONS[name], text)
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM stop the block as Ctrl-C does, by KeyboardInterrupt, and each of them once:
+    what follows is cleaning up, which must not be stopped half-way."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def find_server(settings: Settings) -> ServerClient | None:
+    """The server that answers where the settings say, if there is one."""
+    if settings.port == 0:
+        return None
+    client = ServerClient(local_base(settings.host, settings.port))
+    try:
+        client.version(DETECT_SECONDS)
+    except ClientError:
+        client.close()
+        return None
+    return client
+
+
+def convert_here(settings: Settings, order: Order, *, allow_private: bool) -> None:
+    """Run the conversion in this process.
+
+    Raises GmapiError, DeliveryError and, for what is wrong with ffmpeg, SettingsError.
+    """
+    from gmapi.single_run import SingleRun
+
+    console = Console(stderr=True)
+    target = order.target()
+    file = None if order.is_url else Path(order.source)
+    with SingleRun(settings, order.request(), file=file, allow_private=allow_private) as run:
+        try:
+            with Display(console, verbose=order.verbose) as display:
+                done = run.convert(display)
+        except SourceError as error:
+            if error.code != "source_refused":
+                raise
+            hint = "For this run --allow-private allows it, too."
+            raise SourceError(f"{error.message} {hint}", code=error.code) from error
+        if target is None:
+            to_stdout(done.path)
+        else:
+            deliver_file(done.path, target, force=order.force)
+    _tell(console, target, done.result.size, done.result.duration)
+
+
+def convert_at(client: ServerClient, order: Order) -> None:
+    """Hand the conversion to a server and fetch its output. Raises GmapiError, DeliveryError."""
+    console = Console(stderr=True)
+    target = order.target()
+    task_id = client.submit("ffmpeg", order.request().normalised())
+    plain_print(console, f"Task {task_id} at {client.base}")
+    try:
+        with Display(console, verbose=order.verbose) as display:
+            task = _follow(client, task_id, display)
+    except KeyboardInterrupt:
+        plain_print(
+            console,
+            f"The task goes on without you; end it with "
+            f"gmapi tasks --server {client.base} cancel {task_id}",
+        )
+        raise
+    file_id, name, size = (task.result.get(key) for key in ("file_id", "file_name", "size"))
+    if not (isinstance(file_id, str) and isinstance(name, str) and isinstance(size, int)):
+        raise ClientError("The task has ended without a file.")
+    if target is None:
+        client.download(file_id, name, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    else:
+        with new_file(target, force=order.force) as part, open(part, "xb") as file:
+            client.download(file_id, name, file)
+    duration = task.result.get("duration")
+    _tell(console, target, size, duration if isinstance(duration, float | int) else None)
+
+
+def _follow(client: ServerClient, task_id: str, display: Display) -> Task:
+    """Show the task until it has ended well. Raises JobError when it did not."""
+    for task in client.follow(task_id):
+        for line in task.lines:
+            display.log(line)
+        display.report(progress=task.progress, message=task.message, eta=task.eta)
+    if task.status != "completed":
+        raise JobError(task.error or task.message or "The task failed.", code=task.error_code)
+    return task
+
+
+def _tell(console: Console, target: Path | None, size: int, duration: float | None) -> None:
+    length = f", {duration:.1f} s" if duration is not None else ""
+    name = target if target is not None else "standard output"
+    plain_print(console, f"{name}: {size:,} bytes{length}")

@@ -1,0 +1,116 @@
+"""Where `gmapi convert` puts its result: a file that is there whole or not at all, or stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+NAME_MAX_BYTES = 200
+STDOUT = "-"
+
+# What no file name may hold on one of the systems, and control characters.
+_UNFIT = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u2028-\u202e\u2066-\u2069]')
+
+
+class DeliveryError(Exception):
+    """The result cannot be put where it should go; the text says why and what to do."""
+
+
+def default_name(source: str, extension: str) -> str:
+    """The output's name for a source, a URL or a path: its last part with a new extension."""
+    if source.lower().startswith(("http://", "https://")):
+        try:
+            path = urlsplit(source).path
+        except ValueError:
+            path = ""
+        last = unquote(path.rstrip("/").rpartition("/")[2])
+    else:
+        last = source
+    stem = _UNFIT.sub("_", Path(last).stem).encode(errors="surrogateescape")[:NAME_MAX_BYTES]
+    return f"{stem.decode(errors='ignore').strip(' .') or 'output'}.{extension}"
+
+
+def target_path(output: str | None, source: str, extension: str, *, force: bool) -> Path:
+    """The file to write: `output`, inside it when it is a folder, or a name in the current folder.
+
+    Raises DeliveryError when it exists (and `force` is not set), is a device or such, or when its
+    folder cannot be written to.
+    """
+    name = default_name(source, extension)
+    target = Path(output) if output is not None else Path(name)
+    if target.is_dir():
+        target /= name
+    if not target.parent.is_dir():
+        raise DeliveryError(f"There is no folder {target.parent}; make it first.")
+    if not os.access(target.parent, os.W_OK):
+        raise DeliveryError(f"The folder {target.parent} cannot be written to.")
+    if target.exists() and not target.is_file():
+        raise DeliveryError(f"{target} is not a file; give another name with -o.")
+    if not force and os.path.lexists(target):
+        raise _exists(target)
+    return target
+
+
+def _exists(target: Path) -> DeliveryError:
+    return DeliveryError(
+        f"{target} exists already; give another name with -o or overwrite it with --force."
+    )
+
+
+@contextlib.contextmanager
+def new_file(target: Path, *, force: bool) -> Iterator[Path]:
+    """A path beside `target` to write to; becomes `target` at the end, or goes away on failure.
+
+    Raises DeliveryError when `target` came into being meanwhile (and `force` is not set) or
+    cannot be written.
+    """
+    part = target.with_name(f".gmapi-{secrets.token_hex(8)}.part")
+    try:
+        yield part
+        if force:
+            os.replace(part, target)
+        else:
+            _rename_new(part, target)
+    except FileExistsError as error:
+        raise _exists(target) from error
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        raise DeliveryError(f"{target} cannot be written: {error.strerror or error}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _rename_new(part: Path, target: Path) -> None:
+    """Rename without replacing. Raises FileExistsError."""
+    if sys.platform != "win32":  # where a rename never replaces
+        try:
+            os.link(part, target)
+            return
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            if os.path.lexists(target):
+                raise FileExistsError(target) from None
+    os.rename(part, target)
+
+
+def deliver_file(source: Path, target: Path, *, force: bool) -> None:
+    """Move a finished file to `target`."""
+    with new_file(target, force=force) as part:
+        shutil.move(source, part)
+
+
+def to_stdout(source: Path) -> None:
+    """Copy a finished file to standard output."""
+    with open(source, "rb") as file:
+        shutil.copyfileobj(file, sys.stdout.buffer)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,129 @@
+"""What `gmapi convert` shows while it works: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import re
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
+from rich.text import Text
+
+# C0 and C1 control characters and the marks that turn the direction of text.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_LINE_STEP = 10.0
+"""Percent of progress after which a plain line is due."""
+
+
+def printable(text: str) -> str:
+    """Text from elsewhere without characters that could steer a terminal."""
+    return _CONTROL.sub(" ", text)
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds in the largest unit that says enough: `8 s`, `3 min`, `5 h`, `2 d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+def clock_text(seconds: float) -> str:
+    """Seconds to go as a clock: `0:07`, `12:30`, `1:02:03`."""
+    whole = math.ceil(max(0.0, seconds))
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+def plain_print(console: Console, text: str, style: str | None = None) -> None:
+    """Print a line as it is: no markup, and never cut or wrapped."""
+    console.print(Text(text, style=style or ""), soft_wrap=True)
+
+
+class Display:
+    """Progress on `console`; a context manager. `verbose` shows log lines, too.
+
+    Made to be a tool's Reporter as well: `check` never stops the work.
+    """
+
+    def __init__(self, console: Console, *, verbose: bool = False) -> None:
+        self._console = console
+        self._verbose = verbose
+        self._percent = 0.0
+        self._message = ""
+        self._shown: tuple[str, float] | None = None
+        self._bar: Progress | None = None
+        if console.is_terminal and not console.is_dumb_terminal:
+            self._bar = Progress(
+                TextColumn(
+                    "{task.description}",
+                    markup=False,
+                    table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+                ),
+                BarColumn(bar_width=24),
+                TextColumn("{task.percentage:>3.0f} %"),
+                TextColumn("{task.fields[eta]}"),
+                console=console,
+                transient=True,
+                expand=True,
+            )
+            self._task = self._bar.add_task("", total=100.0, eta="")
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def report(
+        self,
+        *,
+        progress: float | None = None,
+        message: str | None = None,
+        eta: float | None = None,
+        result: dict[str, Any] | None = None,
+    ) -> None:
+        """Show progress (0 to 100, never falling), a sentence and the seconds left."""
+        if progress is not None:
+            self._percent = min(100.0, max(self._percent, progress))
+        if message is not None:
+            self._message = printable(message)
+        if self._bar is not None:
+            left = f"{clock_text(eta)} left" if eta else ""
+            self._bar.update(
+                self._task, description=self._message, completed=self._percent, eta=left
+            )
+        else:
+            self._line(eta)
+
+    def _line(self, eta: float | None) -> None:
+        """A plain line for each new kind of message and each large step."""
+        kind = self._message.partition(":")[0]
+        if not kind:
+            return
+        if self._shown is not None:
+            shown_kind, shown_percent = self._shown
+            if kind == shown_kind and self._percent < shown_percent + _LINE_STEP:
+                return
+        self._shown = (kind, self._percent)
+        left = f" ({clock_text(eta)} left)" if eta else ""
+        plain_print(self._console, f"{self._percent:3.0f} %  {self._message}{left}")
+
+    def log(self, line: str) -> None:
+        """Show a line of the job's log, if these are wanted."""
+        if self._verbose:
+            plain_print(self._console, printable(line), style="dim")
+
+    def check(self) -> None:
+        """Nothing but Ctrl-C stops work at a terminal."""

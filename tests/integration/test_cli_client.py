@@ -1,0 +1,130 @@
+"""The client of a server, against servers that behave and servers that do not."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gmapi import client as client_module
+from gmapi.client import ClientError, ServerClient
+from origin import Exchange, Origin, content, status
+
+
+@pytest.fixture
+def strange() -> Iterator[Origin]:
+    with Origin() as found:
+        yield found
+
+
+def as_json(value: Any, code: int = 200) -> Any:
+    body = json.dumps(value).encode()
+    return lambda exchange: exchange.send(code, {"Content-Type": "application/json"}, body)
+
+
+def task(**values: Any) -> dict[str, Any]:
+    return {
+        "task_id": "t",
+        "tool": "ffmpeg",
+        "status": "running",
+        "progress": 5,
+        "message": "Converting.",
+        "created_at": 1,
+        "new_logs": [],
+        "next_since": 0,
+        **values,
+    }
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [content(b"hello"), content(b"[1]"), as_json({"name": "other"}), as_json({}), status(404)],
+)
+def test_other_programs_are_no_server(strange: Origin, answer: Any) -> None:
+    strange.add("/", answer)
+    with ServerClient(strange.url("")) as client, pytest.raises(ClientError) as caught:
+        client.version()
+    assert strange.url("") in caught.value.message
+
+
+def test_nobody_there() -> None:
+    with Origin() as gone:
+        base = gone.url("")
+    with ServerClient(base) as client, pytest.raises(ClientError, match="gmapi serve") as caught:
+        client.version()
+    assert caught.value.status_code is None
+
+
+def test_refusals_carry_the_servers_words(strange: Origin) -> None:
+    refusal = {"error": "args: no\x1b[2J.", "error_code": "refused", "field": "args"}
+    strange.add("/api/task/x", as_json(refusal, 403))
+    with ServerClient(strange.url("")) as client, pytest.raises(ClientError) as caught:
+        client.task("x")
+    error = caught.value
+    assert (error.message, error.code, error.field) == ("args: no [2J.", "refused", "args")
+    assert error.status_code == 403
+
+
+def test_ids_cannot_lead_elsewhere(strange: Origin) -> None:
+    with ServerClient(strange.url("")) as client, pytest.raises(ClientError):
+        client.task("../../x?y")
+    assert strange.requests[0].path.startswith("/api/task/..%2F..%2Fx%3Fy?")
+
+
+def test_answers_that_are_no_tasks(strange: Origin) -> None:
+    strange.add("/api/task/t", as_json({"status": "running"}))
+    with ServerClient(strange.url("")) as client, pytest.raises(ClientError, match="not a GMapi"):
+        next(client.follow("t"))
+    assert strange.count("/api/task/t") == 1
+
+
+def test_a_task_is_followed_through_a_restart(strange: Origin) -> None:
+    """Two answers are lost; log lines are asked for once, from the last cursor on."""
+    answers = iter(
+        [
+            as_json(task(new_logs=["one"], next_since=7)),
+            lambda exchange: exchange.raw(b""),
+            status(503),
+            as_json(task(status="completed", progress=100, new_logs=["two"], next_since=8)),
+            as_json(task(status="completed", progress=100, next_since=8)),
+        ]
+    )
+    strange.add("/api/task/t", lambda exchange: next(answers)(exchange))
+    with ServerClient(strange.url("")) as client:
+        seen = list(client.follow("t"))
+    assert [line for each in seen for line in each.lines] == ["one", "two"]
+    assert seen[-1].status == "completed"
+    cursors = [request.path.partition("since=")[2].split("&")[0] for request in strange.requests]
+    assert cursors == ["0", "7", "7", "7", "8"]
+
+
+def test_patience_ends(strange: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "PATIENCE_SECONDS", 0.0)
+    strange.add("/api/task/t", status(503))
+    with ServerClient(strange.url("")) as client, pytest.raises(ClientError) as caught:
+        list(client.follow("t"))
+    assert caught.value.status_code == 503
+
+
+def test_a_download_is_whole_or_an_error(strange: Origin) -> None:
+    strange.add("/download/a/whole.bin", b"x" * 600_000)
+
+    def broken(exchange: Exchange) -> None:
+        exchange.head(200, {"Content-Length": "1000"})
+        exchange.raw(b"x" * 10)
+
+    strange.add("/download/a/broken.bin", broken)
+    told: list[tuple[int, int | None]] = []
+    with ServerClient(strange.url("")) as client:
+        into = io.BytesIO()
+        size = client.download("a", "whole.bin", into, lambda *now: told.append(now))
+        assert (size, into.getvalue()) == (600_000, b"x" * 600_000)
+        assert told[-1] == (600_000, 600_000)
+        with pytest.raises(ClientError, match="broke off"):
+            client.download("a", "broken.bin", io.BytesIO())
+        with pytest.raises(ClientError) as caught:
+            client.download("a", "none.bin", io.BytesIO())
+    assert caught.value.status_code == 404
