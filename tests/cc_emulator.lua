@@ -1,0 +1,236 @@
+-- The system of the small game computer in cc_emulator.py. Gets the functions that Python lends
+-- it; returns those that run a program and add a module.
+
+return function(native)
+    local system_os = os
+    io, debug, dofile, loadfile = nil, nil, nil, nil
+    os = {}
+
+    -- Events ---------------------------------------------------------------------------------
+
+    function os.pullEventRaw(filter) return coroutine.yield(filter) end
+    os.pullEvent = os.pullEventRaw
+    function os.queueEvent(name, ...) native.queue_event(name, ...) end
+    function os.startTimer(seconds) return native.start_timer(seconds) end
+    function os.clock() return native.clock() end
+    function os.epoch() return native.epoch() end
+    os.time, os.date = system_os.time, system_os.date
+
+    function sleep(seconds)
+        local timer = os.startTimer(seconds or 0)
+        repeat local _, id = os.pullEvent("timer") until id == timer
+    end
+    os.sleep = sleep
+
+    parallel = {}
+
+    local function run_together(needed, ...)
+        local routines, filters, ended = {}, {}, 0
+        for number, task in ipairs({...}) do routines[number] = coroutine.create(task) end
+        local event = {n = 0}
+        while true do
+            for number, routine in ipairs(routines) do
+                local alive = coroutine.status(routine) ~= "dead"
+                local wanted = filters[number] == nil or filters[number] == event[1]
+                if alive and wanted then
+                    local ok, result = coroutine.resume(routine, table.unpack(event, 1, event.n))
+                    if not ok then error(result, 0) end
+                    filters[number] = result
+                    if coroutine.status(routine) == "dead" then
+                        ended = ended + 1
+                        if ended >= needed then return number end
+                    end
+                end
+            end
+            event = table.pack(os.pullEventRaw())
+        end
+    end
+
+    function parallel.waitForAny(...) return run_together(1, ...) end
+    function parallel.waitForAll(...) run_together(select("#", ...), ...) end
+
+    -- Terminal -------------------------------------------------------------------------------
+
+    function print(...)
+        local words = table.pack(...)
+        for number = 1, words.n do words[number] = tostring(words[number]) end
+        native.print(table.concat(words, " ", 1, words.n))
+    end
+    printError = print
+
+    -- JSON -----------------------------------------------------------------------------------
+
+    local function read_only(name)
+        return setmetatable({}, {__newindex = function() error("attempt to mutate " .. name, 2) end})
+    end
+
+    textutils = {
+        empty_json_array = read_only("textutils.empty_json_array"),
+        json_null = read_only("textutils.json_null"),
+    }
+
+    local function quoted(text)
+        return '"' .. text:gsub('[%c"\\\127-\255]', function(char)
+            if char == '"' or char == "\\" then return "\\" .. char end
+            if char == "\n" then return "\\n" end
+            return ("\\u%04X"):format(char:byte())
+        end) .. '"'
+    end
+
+    local function encode(value)
+        local kind = type(value)
+        if value == textutils.empty_json_array then return "[]" end
+        if value == textutils.json_null then return "null" end
+        if kind == "string" then return quoted(value) end
+        if kind == "number" or kind == "boolean" then return tostring(value) end
+        if kind ~= "table" then error("Cannot serialize type " .. kind, 0) end
+        local items, count = {}, 0
+        for _ in pairs(value) do count = count + 1 end
+        if count > 0 and count == #value then
+            for number, item in ipairs(value) do items[number] = encode(item) end
+            return "[" .. table.concat(items, ",") .. "]"
+        end
+        for key, item in pairs(value) do
+            if type(key) ~= "string" then error("a table with keys of two kinds", 0) end
+            items[#items + 1] = quoted(key) .. ":" .. encode(item)
+        end
+        return "{" .. table.concat(items, ",") .. "}"
+    end
+
+    function textutils.serializeJSON(value) return encode(value) end
+    textutils.serialiseJSON = textutils.serializeJSON
+
+    function textutils.unserializeJSON(text)
+        local parsed = native.parse_json(text)
+        if parsed.failure then return nil, parsed.failure end
+        return parsed.value
+    end
+    textutils.unserialiseJSON = textutils.unserializeJSON
+
+    -- HTTP -----------------------------------------------------------------------------------
+
+    http = {}
+
+    local function handle_of(answer, binary)
+        local at, closed = 1, false
+        local function check() if closed then error("attempt to use a closed file", 3) end end
+        local handle = {}
+        function handle.readAll()
+            check()
+            local rest = answer.body:sub(at)
+            at = #answer.body + 1
+            return rest
+        end
+        function handle.read(count)
+            check()
+            if at > #answer.body then return nil end
+            local part = answer.body:sub(at, at + (count or 1) - 1)
+            at = at + #part
+            if binary and count == nil then return part:byte() end
+            return part
+        end
+        function handle.readLine(with_end)
+            check()
+            if at > #answer.body then return nil end
+            local stop = answer.body:find("\n", at, true) or #answer.body
+            local line = answer.body:sub(at, stop)
+            at = stop + 1
+            return with_end and line or (line:gsub("\n$", ""))
+        end
+        function handle.getResponseCode() return answer.status, answer.reason end
+        function handle.getResponseHeaders() return answer.headers end
+        function handle.close() closed = true end
+        return handle
+    end
+
+    local function send(request)
+        local method = request.method or (request.body and "POST" or "GET")
+        local answer = native.request(
+            method, request.url, request.body, request.headers, request.timeout or 30)
+        if answer.failure then return nil, answer.failure end
+        local handle = handle_of(answer, request.binary)
+        if answer.status >= 400 then return nil, answer.reason, handle end
+        return handle
+    end
+
+    function http.get(url, headers, binary)
+        if type(url) == "table" then return send(url) end
+        return send({url = url, headers = headers, binary = binary})
+    end
+
+    function http.post(url, body, headers, binary)
+        if type(url) == "table" then return send(url) end
+        return send({url = url, body = body, headers = headers, binary = binary})
+    end
+
+    function http.request(url, body, headers, binary)
+        local request = url
+        if type(url) ~= "table" then
+            request = {url = url, body = body, headers = headers, binary = binary}
+        end
+        local handle, reason, failed = send(request)
+        if handle then
+            os.queueEvent("http_success", request.url, handle)
+        else
+            os.queueEvent("http_failure", request.url, reason, failed)
+        end
+        return true
+    end
+
+    function http.checkURL(url) return url:find("^https?://") ~= nil end
+
+    function http.websocket(url)
+        local timeout = 30
+        if type(url) == "table" then url, timeout = url.url, url.timeout or timeout end
+        local socket = native.websocket(url, timeout)
+        if socket.failure then return false, socket.failure end
+        local handle = {}
+        function handle.receive(seconds)
+            local message = socket.receive(seconds)
+            if message.text == nil then return nil end
+            return message.text, message.binary
+        end
+        function handle.send(text, binary) socket.send(text, binary or false) end
+        function handle.close() socket.close() end
+        return handle
+    end
+
+    -- Peripherals ----------------------------------------------------------------------------
+
+    local speaker = {playAudio = function(buffer) return native.play_audio(buffer) end}
+
+    peripheral = {}
+    function peripheral.find(kind) if kind == "speaker" then return speaker end end
+    function peripheral.wrap(name) if name == "left" then return speaker end end
+    function peripheral.getName(wrapped) if wrapped == speaker then return "left" end end
+
+    package.preload["cc.audio.dfpwm"] = function()
+        return {make_decoder = function() return native.decoder() end}
+    end
+
+    -- Programs -------------------------------------------------------------------------------
+
+    local function run(source)
+        local program, mistake = load(source, "=program")
+        if not program then error(mistake, 0) end
+        local routine, filter = coroutine.create(program), nil
+        local event = {n = 0}
+        while true do
+            if filter == nil or event[1] == filter then
+                local ok, result = coroutine.resume(routine, table.unpack(event, 1, event.n))
+                if not ok then error(result, 0) end
+                if coroutine.status(routine) == "dead" then return end
+                filter = result
+            end
+            event = table.pack(native.next_event())
+        end
+    end
+
+    local function add_module(name, source)
+        local module, mistake = load(source, "=" .. name)
+        if not module then error(mistake, 0) end
+        package.preload[name] = module
+    end
+
+    return run, add_module
+end

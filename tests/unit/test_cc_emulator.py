@@ -1,0 +1,141 @@
+"""The small game computer itself: what programs may rely on must be as in the game."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from lupa import lua52
+
+from cc_emulator import Computer
+from dfpwm import Decoder
+from media_files import ffmpeg_program
+from origin import Exchange, Origin, status
+
+
+def run(program: str) -> list[str]:
+    computer = Computer()
+    computer.run(program)
+    return computer.printed
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("{}", "{}"),
+        ("textutils.empty_json_array", "[]"),
+        ('{"-vn", "-ac", 1, 0.5}', '["-vn","-ac",1,0.5]'),
+        ('{url = "\\229\\176\\143\\"\\n"}', '{"url":"\\u00E5\\u00B0\\u008F\\"\\n"}'),
+        ("{flag = true}", '{"flag":true}'),
+    ],
+)
+def test_json_is_written_as_the_game_writes_it(value: str, text: str) -> None:
+    assert run(f"print(textutils.serializeJSON({value}))") == [text]
+
+
+def test_json_is_read_as_the_game_reads_it() -> None:
+    printed = run(
+        """
+        local value = textutils.unserializeJSON('  {"a": null, "b": "\\\\u00e9", "c": [1, 2]}')
+        print(value.a, #value.b, #value.c)
+        print(textutils.unserializeJSON('{"a": 1} trailing'))
+        """
+    )
+    assert printed[0] == "nil 2 2"
+    assert printed[1].startswith("nil Malformed JSON")
+
+
+def test_failures_carry_the_reason_phrase_and_a_handle() -> None:
+    with Origin() as origin:
+        url = origin.add("/gone", status(404, b"why"))
+        printed = run(
+            f"""
+            local handle, reason, failed = http.get("{url}")
+            print(handle, reason, failed.getResponseCode())
+            print(failed.readAll())
+            print(http.get("http://127.0.0.1:1/"))
+            """
+        )
+    assert printed == ["nil Test 404 Test", "why", "nil Could not connect"]
+
+
+def test_requests_look_like_those_of_the_game() -> None:
+    seen: list[Exchange] = []
+
+    def note(exchange: Exchange) -> None:
+        seen.append(exchange)
+        exchange.send(200, {}, b"one\ntwo")
+
+    with Origin() as origin:
+        url = origin.add("/note", note)
+        printed = run(
+            f"""
+            local handle = http.get("{url}", {{["x-test"] = "1"}})
+            print(handle.readLine(), handle.readLine(), handle.readLine())
+            """
+        )
+    headers = seen[0].request.headers
+    assert printed == ["one two nil"]
+    assert headers["x-test"] == "1"
+    assert headers["connection"] == "close"
+    assert "accept" not in headers
+
+
+def test_events_timers_and_parallel_tasks() -> None:
+    printed = run(
+        """
+        parallel.waitForAll(
+            function() sleep(0.05) print("late") end,
+            function() print(os.pullEvent("mine")) end,
+            function() os.queueEvent("mine", 7) end)
+        print(parallel.waitForAny(function() sleep(9) end, function() end))
+        """
+    )
+    assert printed == ["mine 7", "late", "2"]
+
+
+def test_a_program_that_waits_for_nothing_fails() -> None:
+    with pytest.raises(RuntimeError, match="never comes"):
+        run('os.pullEvent("never")')
+
+
+def test_errors_of_programs_are_seen() -> None:
+    with pytest.raises(lua52.LuaError, match="broken"):
+        run('error("broken")')
+
+
+def test_the_speaker_takes_one_buffer_at_a_time() -> None:
+    computer = Computer()
+    computer.run(
+        """
+        local speaker = peripheral.find("speaker")
+        print(speaker.playAudio({1, -2}), speaker.playAudio({3}))
+        os.pullEvent("speaker_audio_empty")
+        print(speaker.playAudio({3}))
+        """
+    )
+    assert computer.printed == ["true false", "true"]
+    assert computer.speaker.samples == [1, -2, 3]
+
+
+def test_the_sound_decoder_agrees_with_ffmpeg(tmp_path: Path) -> None:
+    program = [ffmpeg_program(), "-v", "error", "-y"]
+    tone = ["-f", "lavfi", "-i", "sine=440:r=48000:d=1", "-af", "volume=4,tremolo=5"]
+    sound, samples = tmp_path / "tone.dfpwm", tmp_path / "tone.u8"
+    subprocess.run([*program, *tone, "-ac", "1", str(sound)], check=True)
+    subprocess.run(
+        [*program, "-f", "dfpwm", "-ar", "48000", "-i", str(sound), "-f", "u8", str(samples)],
+        check=True,
+    )
+    data, decoder = sound.read_bytes(), Decoder()
+    decoded = decoder.decode(data[:1001]) + decoder.decode(data[1001:])
+    assert [value - 128 for value in samples.read_bytes()] == decoded[: samples.stat().st_size]
+    assert len(set(decoded)) > 50
+
+
+def test_modules_can_be_required() -> None:
+    computer = Computer()
+    computer.add_module("greeting", 'return {word = "hello"}')
+    computer.run('print(require("greeting").word)')
+    assert computer.printed == ["hello"]
