@@ -33,7 +33,7 @@ INPUT_FORMATS = _words(
     dirac dnxhd dsf dts dtshd dv flac flic flv gif gsm gxf h261 h263 h264 hevc ico iff ilbc ircam
     ivf jacosub lrc m4v matroska mjpeg mlp mmf mov mp3 mpc mpc8 mpeg mpegts mpegvideo mxf nsv nut
     nuv obu ogg oma qcp qoa rm roq rso sbc shn smjpeg smk bink sox tak tta truehd vc1 voc vvc w64
-    wav webvtt srt ass wsaud wtv wv xa xwma yuv4mpegpipe
+    wav webvtt srt ass wsaud wtv wv xa xwma yuv4mpegpipe rawvideo
     alaw mulaw u8 s8 u16le u16be s16le s16be s24le s24be s32le s32be f32le f32be f64le f64be
     bmp_pipe dds_pipe dpx_pipe exr_pipe gif_pipe hdr_pipe j2k_pipe jpeg_pipe jpegls_pipe
     jpegxl_anim jpegxl_pipe pam_pipe pbm_pipe pcx_pipe pgm_pipe png_pipe ppm_pipe psd_pipe
