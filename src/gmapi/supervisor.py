@@ -3,10 +3,14 @@
 The supervisor holds the listening socket, so that callers who come while the web process
 restarts wait a moment instead of being refused. It imports neither gevent nor Flask, and starts
 its children as fresh interpreters. It may use subprocess: what it starts is this program itself.
+
+One supervisor at a time may use a data folder: it holds a lock on it. Children of one that was
+killed may still be stopping beside the next one, which the fence of the jobs makes harmless.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -18,6 +22,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from gmapi.errors import SettingsError
+from gmapi.fetch.filelock import FileLock
 from gmapi.listener import listen
 from gmapi.settings import ENV_PREFIX, Settings
 
@@ -25,6 +31,8 @@ RESTART_PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)
 STEADY_SECONDS = 10.0
 STOP_SECONDS = 20.0
 WATCH_SECONDS = 0.1
+PORT_SECONDS = 2.0
+"""How long a port in use is tried again: a killed supervisor's web process may still hold it."""
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +49,15 @@ class _Child:
 
 
 class Supervisor:
-    """Runs the children of one server until told to stop."""
+    """Runs the children of one server until told to stop.
+
+    Raises SettingsError when the data folder cannot be used or another server uses it, OSError
+    when the port cannot be listened on.
+    """
 
     def __init__(self, settings: Settings, flags: Mapping[str, object]) -> None:
         self._settings = settings
+        self._lock = _lock_data_folder(settings)
         # Children read flags as environment, which they prefer to gmapi.toml just the same.
         self._environment = dict(os.environ)
         for name, value in flags.items():
@@ -72,13 +85,14 @@ class Supervisor:
         """Start everything, call `on_start`, and watch until SIGTERM, SIGINT or `stop`."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
-        for child in self._children:
-            self._start(child)
-        on_start()
         try:
+            for child in self._children:
+                self._start(child)
+            on_start()
             while not self._stop.wait(WATCH_SECONDS):
                 for child in self._children:
                     self._watch(child)
+                self._reap_orphans()
         finally:
             self._end()
 
@@ -87,16 +101,19 @@ class Supervisor:
         self._stop.set()
 
     def _start(self, child: _Child) -> None:
-        # A child stops in good order when its standard input ends: when this process is gone.
-        child.process = subprocess.Popen(
-            child.command,
-            stdin=subprocess.PIPE,
-            env=self._environment,
-            pass_fds=child.keep_fds if os.name == "posix" else (),
-            # Ctrl-C reaches the whole terminal group: the children wait for the supervisor's word.
-            start_new_session=os.name == "posix",
-        )
         child.started = time.monotonic()
+        try:
+            # A child stops in good order when its standard input ends: when this process is gone.
+            child.process = subprocess.Popen(
+                child.command,
+                stdin=subprocess.PIPE,
+                env=self._environment,
+                pass_fds=child.keep_fds if os.name == "posix" else (),
+                # Ctrl-C reaches the whole terminal group: the children wait for our word.
+                start_new_session=os.name == "posix",
+            )
+        except OSError as error:  # out of processes or memory, which may pass
+            self._restart_later(child, f"could not be started ({error})")
 
     def _watch(self, child: _Child) -> None:
         if child.process is None:
@@ -106,14 +123,32 @@ class Supervisor:
         code = child.process.poll()
         if code is None:
             return
+        _close_input(child.process)
+        child.process = None
+        self._restart_later(child, f"ended with code {code}")
+
+    def _restart_later(self, child: _Child, what: str) -> None:
         if time.monotonic() - child.started > STEADY_SECONDS:
             child.failures = 0
         pause = RESTART_PAUSES[min(child.failures, len(RESTART_PAUSES) - 1)]
         child.failures += 1
-        log.error("%s ended with code %s and is started again in %.1f s", child.name, code, pause)
-        _close_input(child.process)
-        child.process = None
+        log.error("%s %s and is started again in %.1f s", child.name, what, pause)
         child.start_at = time.monotonic() + pause
+
+    def _reap_orphans(self) -> None:
+        """As the first process of a container this one inherits what killed workers leave, which
+        stays as zombies until it is waited for."""
+        if not hasattr(os, "waitid"):
+            return
+        own = {child.process.pid for child in self._children if child.process is not None}
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None or ended.si_pid in own:
+                return  # `_watch` takes in our own, then it is the next one's turn
+            os.waitpid(ended.si_pid, 0)
 
     def _end(self) -> None:
         if self._listener is not None:
@@ -130,6 +165,7 @@ class Supervisor:
                 process.kill()
                 process.wait()
             _close_input(process)
+        self._lock.release()
 
 
 def _close_input(process: subprocess.Popen[bytes]) -> None:
@@ -141,7 +177,33 @@ def _listen(settings: Settings) -> socket.socket | None:
     """The listening socket for the web process; None where sockets cannot be handed on."""
     if os.name != "posix":
         return None
-    return listen(settings.host, settings.port)
+    deadline = time.monotonic() + PORT_SECONDS
+    while True:
+        try:
+            return listen(settings.host, settings.port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise
+            time.sleep(WATCH_SECONDS)
+
+
+def _lock_data_folder(settings: Settings) -> FileLock:
+    lock = FileLock(settings.data_dir / "server.lock")
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        free = lock.try_acquire()
+    except OSError as error:
+        raise SettingsError(
+            [f"GMAPI_DATA_DIR: {settings.data_dir} cannot be used: {error.strerror}"]
+        ) from error
+    if not free:
+        raise SettingsError(
+            [
+                f"GMAPI_DATA_DIR: another server is running with {settings.data_dir}; "
+                "stop it, or choose another folder with --data-dir"
+            ]
+        )
+    return lock
 
 
 def stop_with_parent(stop: Callable[[], None]) -> None:

@@ -314,6 +314,34 @@ def test_a_waiter_can_be_cancelled_and_the_entry_in_work_is_left_alone(
     assert done[0].size == len(BODY)
 
 
+@needs_shared_locks
+def test_a_frozen_process_does_not_hold_up_the_others(origin: Origin, tmp_path: Path) -> None:
+    go = threading.Event()
+    url = origin.add("/frozen", _held(BODY, go))
+    spawn = multiprocessing.get_context("spawn")
+    answers = spawn.Queue()
+    frozen = spawn.Process(target=_fetch_in_process, args=(str(tmp_path), url, 0, answers))
+    frozen.start()
+    try:
+        _poll(lambda: origin.count("/frozen") == 1)
+        assert frozen.pid is not None
+        os.kill(frozen.pid, signal.SIGSTOP)
+        go.set()
+        rules = FetchRules(parse_allow(["127.0.0.1"]), max_bytes=10**6, deadline=20, stall=0.2)
+        fetched = SourceCache(_cache(tmp_path).folder, rules).fetch(
+            check_url(url),
+            tmp_path / "second",
+            cancelled=lambda: False,
+            on_progress=lambda *_: None,
+        )
+        assert not fetched.from_cache
+        assert (tmp_path / "second").read_bytes() == BODY
+    finally:
+        assert frozen.pid is not None
+        os.kill(frozen.pid, signal.SIGKILL)
+        frozen.join(10)
+
+
 def test_sweep_removes_what_was_not_used_for_long(
     origin: Origin, cache: SourceCache, tmp_path: Path, fetch: Callable[..., Fetched]
 ) -> None:

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -105,18 +105,18 @@ class SourceCache:
         Without `use_cache` the cache is neither asked nor filled. Raises what `download` raises.
         """
         checked = check_headers(headers or {})
-        if not use_cache:
-            fresh = download(
-                url, into, self.rules, headers=checked, cancelled=cancelled, on_progress=on_progress
-            )
-            return Fetched(fresh.size, fresh.url, fresh.content_type, from_cache=False)
-        with disk_errors():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            entry = _Entry(self.folder, _key(url, checked))
-            with _waiting_lock(entry.lock, cancelled) as waiting_since:
-                return self._fetch_locked(
-                    entry, url, into, checked, waiting_since, cancelled, on_progress
-                )
+        if use_cache:
+            with disk_errors(), suppress(_HolderStuck):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                entry = _Entry(self.folder, _key(url, checked))
+                with _waiting_lock(entry, self.rules.stall, cancelled) as waiting_since:
+                    return self._fetch_locked(
+                        entry, url, into, checked, waiting_since, cancelled, on_progress
+                    )
+        fresh = download(
+            url, into, self.rules, headers=checked, cancelled=cancelled, on_progress=on_progress
+        )
+        return Fetched(fresh.size, fresh.url, fresh.content_type, from_cache=False)
 
     def _fetch_locked(
         self,
@@ -220,6 +220,10 @@ class _Entry:
     def temporary(self) -> Path:
         return self.folder / f"{self.key}.{secrets.token_hex(8)}.tmp"
 
+    def unfinished_bytes(self) -> int:
+        """Size of the downloads of this entry that are under way."""
+        return sum(_size(path) for path in self.folder.glob(f"{self.key}.*.tmp"))
+
     def read(self) -> _Record | None:
         """What is kept under this key; None when nothing is, or not all of it."""
         try:
@@ -303,19 +307,32 @@ def _remove(path: Path) -> int:
     return status.st_size if status.st_nlink == 1 else 0
 
 
+class _HolderStuck(Exception):
+    """Who downloads this source makes no headway: frozen, or its disk hangs."""
+
+
 @contextmanager
-def _waiting_lock(lock: FileLock, cancelled: Cancelled) -> Iterator[float | None]:
-    """Hold the lock; yields when the wait for it began, None when it was free."""
+def _waiting_lock(entry: _Entry, stall: float, cancelled: Cancelled) -> Iterator[float | None]:
+    """Hold the lock; yields when the wait for it began, None when it was free.
+
+    Raises _HolderStuck when the download one waits for has not grown for twice the `stall` time,
+    after which its own process would have given up.
+    """
     began: float | None = None
-    while not lock.try_acquire():
+    growth, grown_at = -1, time.monotonic()
+    while not entry.lock.try_acquire():
         began = time.time() if began is None else began
         if cancelled():
             raise JobCancelled
+        if (size := entry.unfinished_bytes()) != growth:
+            growth, grown_at = size, time.monotonic()
+        elif time.monotonic() - grown_at > 2 * stall:
+            raise _HolderStuck
         time.sleep(_LOCK_POLL)
     try:
         yield began
     finally:
-        lock.release()
+        entry.lock.release()
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from gmapi.errors import GmapiError, StorageFullError, UnavailableError
 
 BUSY_TIMEOUT_MS = 5000
 
@@ -32,7 +37,7 @@ def connect(path: Path) -> Engine:
         # The driver's own transaction handling is off: `begin` below says when one starts.
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA journal_mode=WAL")
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous=NORMAL")
 
     @sa.event.listens_for(engine, "begin")
@@ -41,6 +46,29 @@ def connect(path: Path) -> Engine:
         connection.exec_driver_sql(f"BEGIN {mode}")
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL, which for a new file fails at once while another process does the same."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def public_error(error: OperationalError) -> GmapiError:
+    """What a caller is told when the database cannot be written now."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return StorageFullError(
+            "The server's disk is full. Try again later.", cause=error, retry_after=60
+        )
+    return UnavailableError("The server is too busy. Try again.", cause=error, retry_after=2)
 
 
 @contextmanager
@@ -60,11 +88,18 @@ class ChangeCounter:
         self._connection = sqlite3.connect(path, check_same_thread=False)
         self._connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         self._lock = threading.Lock()
+        self._unknown = itertools.count(-2, -1)
 
     def value(self) -> int:
-        """A number that differs after each commit (SQLite's `PRAGMA data_version`)."""
+        """A number that differs after each commit (SQLite's `PRAGMA data_version`).
+
+        Where the database cannot tell, a number never given before: look for yourself.
+        """
         with self._lock:
-            row: Any = self._connection.execute("PRAGMA data_version").fetchone()
+            try:
+                row: Any = self._connection.execute("PRAGMA data_version").fetchone()
+            except sqlite3.OperationalError:
+                return next(self._unknown)
         return int(row[0])
 
     def close(self) -> None:

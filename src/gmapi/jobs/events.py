@@ -14,7 +14,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from gmapi.jobs.database import ChangeCounter
 from gmapi.jobs.model import ACTIVE, Job, LogLine, State
@@ -118,7 +118,7 @@ class EventHub:
         with self._lock:
             version, tail = self._tails.get(job.id, (-1, []))
         if version != job.version:
-            tail = self._store.last_logs(job.id, LOG_TAIL)
+            tail = self._store.logbook.tail(job.id, LOG_TAIL)
             with self._lock:
                 self._tails[job.id] = (job.version, tail)
                 while len(self._tails) > CACHE_MAX:
@@ -126,13 +126,13 @@ class EventHub:
         return tail
 
     def logs(self, job: Job, after: int) -> list[LogLine]:
-        """Log lines after id `after`, oldest first, at most `LOG_READ_MAX` of them."""
+        """Log lines after id `after`, oldest first, at most `READ_MAX` of them."""
         tail = self.log_tail(job)
         if not tail or tail[-1].id <= after:
             return []
         if len(tail) < LOG_TAIL or tail[0].id <= after + 1:
             return [line for line in tail if line.id > after]
-        return self._store.logs(job.id, after=after)
+        return self._store.logbook.after(job.id, after)
 
     # -- waiting --------------------------------------------------------------------------------
 
@@ -166,14 +166,17 @@ class EventHub:
     def _run(self) -> None:
         seen, look_at = -1, 0.0
         while not self._stopped.is_set():
-            self._listener.wait(WATCH_SECONDS)
             try:
+                self._listener.wait(WATCH_SECONDS)
                 counter, now = self._counter.value(), time.monotonic()
                 if counter != seen or now >= look_at:
                     look_at = now + RECHECK_SECONDS
                     seen = counter if self._notify_changed(now) else -1
-            except OperationalError as error:
+            except SQLAlchemyError as error:
                 log.warning("the job watcher could not read the database: %s", error)
+            except Exception:  # without it nobody would ever be woken
+                log.exception("the job watcher met an error and goes on")
+                self._stopped.wait(RECHECK_SECONDS)
 
     def _notify_changed(self, now: float) -> bool:
         """Wake those who wait for a job that moved; False when some must be looked at again.

@@ -33,6 +33,8 @@ SOURCES: Mapping[State, tuple[State, ...]] = {
 MAX_ATTEMPTS = 3
 """A job whose worker died this often is given up: it would kill the next one too."""
 
+GIVEN_UP = f"The conversion made its worker die {MAX_ATTEMPTS} times and was given up."
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

@@ -15,6 +15,7 @@ from gmapi.jobs.model import Fence
 from gmapi.jobs.store import JobStore
 
 TICK_SECONDS = 0.25
+WRITE_RETRY_SECONDS = 0.5
 LOG_BUFFER_MAX = 400
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,8 @@ class Pulse:
 
     `check` is what running work calls often: it raises LeaseLost as soon as the job belongs to
     somebody else (cancelled, or taken over after this worker was frozen) and JobInterrupted when
-    this worker must stop.
+    this worker must stop. `claimed` is the monotonic time just before the claim, from which the
+    first lease of `lease` seconds counts.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Pulse:
         fence: Fence,
         lease: float,
         *,
+        claimed: float,
         interrupted: Callable[[], bool],
         on_write: Callable[[], None],
     ) -> None:
@@ -42,7 +45,9 @@ class Pulse:
         self._lease = lease
         self._interrupted = interrupted
         self._on_write = on_write
-        self._lock = threading.Lock()
+        # Held during a write, so that nothing gathered earlier is written later.
+        self._writing = threading.Lock()
+        self._gathering = threading.Lock()
         self._lines: list[tuple[float, str]] = []
         self._values: dict[str, Any] = {}
         self._eta: float | None = None
@@ -50,7 +55,7 @@ class Pulse:
         self._dropped = 0
         self._lost = threading.Event()
         self._stop = threading.Event()
-        self._valid_until = time.monotonic() + lease
+        self._valid_until = claimed + lease
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
 
     def __enter__(self) -> Pulse:
@@ -71,14 +76,14 @@ class Pulse:
     ) -> None:
         """Note progress (0 to 100), a sentence, the seconds left and the result so far."""
         new = {"progress": progress, "message": message, "result": result}
-        with self._lock:
+        with self._gathering:
             self._values.update((key, value) for key, value in new.items() if value is not None)
             self._eta = eta
             self._dirty = True
 
     def log(self, line: str) -> None:
         """Note a log line; beyond what one tick can take, lines are counted, not kept."""
-        with self._lock:
+        with self._gathering:
             if len(self._lines) >= LOG_BUFFER_MAX:
                 self._dropped += 1
             else:
@@ -87,25 +92,47 @@ class Pulse:
 
     def check(self) -> None:
         """Raise LeaseLost or JobInterrupted when the work must stop."""
-        # A frozen and thawed process must not write before it has looked at its lease again.
-        if self._lost.is_set() or time.monotonic() > self._valid_until:
+        if not self._holds():
             raise LeaseLost
         if self._interrupted():
             raise JobInterrupted
 
+    def _holds(self) -> bool:
+        # A frozen and thawed process must not go on before it has looked at its lease again.
+        return not self._lost.is_set() and time.monotonic() <= self._valid_until
+
     def flush(self) -> bool:
         """Write what has gathered; False when the job is no longer ours."""
-        with self._lock:
-            if not self._dirty:
-                return self._note(self._store.is_ours(self._fence))
-            lines, values = self._lines, self._values
+        with self._writing:
+            return self._flush()
+
+    def end(self, statement: Callable[[], bool]) -> bool:
+        """Write what has gathered, then the job's end by `statement`, a fenced write.
+
+        Tried again while the lease stands. False when the job is no longer ours.
+        """
+        while True:
+            try:
+                with self._writing:
+                    return self._flush() and self._note(statement())
+            except OperationalError as error:
+                log.warning("the end of a job could not be written yet: %s", error)
+            time.sleep(WRITE_RETRY_SECONDS)
+            if not self._holds():
+                return False
+
+    def _flush(self) -> bool:
+        with self._gathering:
+            dirty, eta, lines, values = self._dirty, self._eta, self._lines, self._values
             if self._dropped:
                 lines.append((time.time(), f"({self._dropped} more lines were left out)"))
             self._lines, self._values, self._dirty, self._dropped = [], {}, False, 0
+        if not dirty:
+            return self._note(self._store.is_ours(self._fence))
         try:
-            ours = self._store.report(self._fence, eta=self._eta, lines=lines, **values)
-        except OperationalError:
-            with self._lock:
+            ours = self._store.report(self._fence, eta=eta, lines=lines, **values)
+        except BaseException:
+            with self._gathering:
                 self._lines = lines + self._lines
                 self._values = values | self._values
                 self._dirty = True
@@ -122,8 +149,8 @@ class Pulse:
         renew_at = time.monotonic() + self._lease / 5
         while not self._stop.wait(TICK_SECONDS):
             try:
-                if time.monotonic() >= renew_at:
-                    asked = time.monotonic()
+                asked = time.monotonic()
+                if asked >= renew_at:
                     if not self._note(self._store.renew(self._fence, self._lease)):
                         return
                     self._valid_until = asked + self._lease

@@ -1,12 +1,19 @@
 """huey carries job ids from the submitter to the workers.
 
-A message is only a hint: the claim refuses a duplicate, and the reaper sends a lost one again.
+A message is only a hint: the claim refuses a duplicate, and the reaper sends a lost one again. So
+the queue's file may be deleted, even while the server runs.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import os
+import signal
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from huey import SqliteHuey
 from huey.api import Huey
@@ -14,13 +21,17 @@ from huey.consumer import Consumer
 
 POLL_SECONDS = 0.05
 
+log = logging.getLogger(__name__)
+
 
 class JobQueue:
     """The queue of job ids; `run` is called with each id in a worker."""
 
     def __init__(self, path: Path, run: Callable[[str], None] | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.huey: Huey = SqliteHuey("jobs", filename=str(path), results=False, strict_fifo=True)
+        self._path = path
+        self.huey: Huey = _open(path)
+        self._opened = self._identity()
         handler = run or _not_a_worker
 
         # huey finds a task by module and name, so the same function must stand on both ends.
@@ -31,21 +42,37 @@ class JobQueue:
 
     def put(self, job_id: str, *, priority: int = 0, delay: float = 0.0) -> None:
         """Send a job id, to be delivered after `delay` seconds."""
+        self.refresh()
         self._task.schedule(args=(job_id,), delay=delay, priority=priority)
 
     def ids(self) -> set[str]:
-        """The job ids on their way, delayed ones included."""
-        waiting = [*self.huey.pending(), *self.huey.scheduled()]
-        return {task.args[0] for task in waiting}
+        """The job ids that wait to be delivered; not those put in with a delay."""
+        return {task.args[0] for task in self.huey.pending()}
+
+    def refresh(self) -> None:
+        """Open the file anew when it was deleted or replaced while this process had it open."""
+        if self._identity() == self._opened:
+            return
+        log.warning("the queue's file is gone or another one; it is opened anew")
+        self.huey.storage.close()
+        self.huey.storage.initialize_schema()
+        self._opened = self._identity()
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self._path)
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
 
     def close(self) -> None:
         """Close the connection to the queue."""
         self.huey.storage.close()
 
     def consumer(self, on_stop: Callable[[], None]) -> Consumer:
-        """What delivers ids to `run` in this process, one at a time, until SIGTERM.
+        """What delivers ids to `run` in this process, one at a time, until SIGTERM or SIGINT.
 
-        `on_stop` is called once when the signal arrives; the job at hand is then waited for.
+        `on_stop` is called as soon as a signal arrives; the job at hand is then waited for.
         """
         consumer = _Consumer(
             self.huey,
@@ -61,11 +88,38 @@ class JobQueue:
 
 
 class _Consumer(Consumer):  # type: ignore[misc]
+    """Always stops in good order: huey's own would abort at the second signal.
+
+    A service manager signals all processes of a service, and then the supervisor does it again.
+    """
+
     on_stop: Callable[[], None]
 
-    def stop(self, graceful: bool = False) -> None:
+    def _set_signal_handlers(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle_signal)
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def _handle_signal(self, signum: int, frame: FrameType | None) -> None:
         self.on_stop()
-        super().stop(graceful=graceful)
+        self._signum, self._restart, self._graceful = signum, False, True
+
+
+def _open(path: Path) -> Huey:
+    def attempt() -> Huey:
+        return SqliteHuey("jobs", filename=str(path), results=False, strict_fifo=True)
+
+    try:
+        return attempt()
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        log.error("the queue's file is damaged and made anew: %s", error)
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{path}{suffix}")
+    return attempt()
 
 
 def _not_a_worker(job_id: str) -> None:

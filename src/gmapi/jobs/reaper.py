@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -40,6 +42,7 @@ class Reaper:
         sources: SourceCache,
         *,
         owner: str,
+        longest_delay: float,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -48,31 +51,55 @@ class Reaper:
         self._storage = storage
         self._sources = sources
         self._owner = owner
+        self._longest_delay = longest_delay
         self._period = min(1.0, settings.lease_seconds / 5)
         self._next_sweep = 0.0
         self._next_room = 0.0
         self._room = DiskRoom(settings, store, storage, sources)
         self._absent_since: dict[str, float] = {}
+        self._clock_ahead = time.time() - time.monotonic()
+        self._trust_leases_at = 0.0
 
     def run(self, stopped: threading.Event) -> None:
         """Work until `stopped`."""
         while not stopped.wait(self._period):
-            try:
-                if self._roster.lead("reaper", self._owner, max(3.0, 3 * self._period)):
-                    self._round()
-            except OperationalError as error:
-                log.warning("the reaper could not reach the database: %s", error)
-            except Exception:
-                log.exception("the reaper met an error and goes on")
+            self.round()
         try:
             self._roster.resign("reaper", self._owner)
         except OperationalError as error:
             log.warning("the reaper could not resign: %s", error)
 
-    def _round(self) -> None:
-        for job_id in self._roster.recover_expired():
-            log.warning("job %s is run again: its worker fell silent", job_id)
-            self._queue.put(job_id)
+    def round(self) -> None:
+        """Do once what is to be done now. Never raises."""
+        self._look_at_clock()
+        try:
+            self._queue.refresh()
+            if self._roster.lead("reaper", self._owner, max(3.0, 3 * self._period)):
+                self._lead()
+        except (OperationalError, sqlite3.Error) as error:
+            log.warning("the reaper could not reach the database: %s", error)
+            # Perhaps because the disk is full: this frees space without the database.
+            self._room.relieve()
+        except Exception:
+            log.exception("the reaper met an error and goes on")
+
+    def _look_at_clock(self) -> None:
+        """When the clock leaps ahead, or the machine slept, live workers look silent: they get
+        the time of one lease to renew theirs."""
+        ahead = time.time() - time.monotonic()
+        if ahead - self._clock_ahead > self._settings.lease_seconds / 5:
+            log.warning("the clock leapt ahead by %.1f s", ahead - self._clock_ahead)
+            self._trust_leases_at = time.monotonic() + self._settings.lease_seconds
+        self._clock_ahead = ahead
+
+    def _lead(self) -> None:
+        self._roster.mend_times(
+            lease=self._settings.lease_seconds, longest_delay=self._longest_delay
+        )
+        if time.monotonic() >= self._trust_leases_at:
+            for job_id, priority in self._roster.recover_expired():
+                log.warning("job %s is run again: its worker fell silent", job_id)
+                self._queue.put(job_id, priority=priority)
         self._resend_lost()
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + self._settings.cleanup_interval
@@ -82,23 +109,20 @@ class Reaper:
             self._room.make()
 
     def _resend_lost(self) -> None:
-        waiting = self._store_waiting()
+        waiting = self._roster.waiting(older_than=min(LOST_AFTER_SECONDS, 5 * self._period))
         if not waiting:
             self._absent_since.clear()
             return
         on_their_way = self._queue.ids()
         now = time.monotonic()
-        absent = {job_id for job_id in waiting if job_id not in on_their_way}
+        absent = [job_id for job_id in waiting if job_id not in on_their_way]
         self._absent_since = {job_id: self._absent_since.get(job_id, now) for job_id in absent}
         for job_id, since in list(self._absent_since.items()):
             # A message may be absent for a moment between the queue and the claim.
             if now - since >= self._period:
                 log.warning("job %s was in no queue and is sent again", job_id)
-                self._queue.put(job_id)
+                self._queue.put(job_id, priority=waiting[job_id])
                 del self._absent_since[job_id]
-
-    def _store_waiting(self) -> list[str]:
-        return self._roster.waiting_ids(older_than=min(LOST_AFTER_SECONDS, 5 * self._period))
 
     # -- retention ------------------------------------------------------------------------------
 
@@ -126,11 +150,19 @@ class Reaper:
         for file_id in unknown:
             if file_id not in known:
                 self._storage.delete(file_id)
-        folders = [f for f in _folders(self._settings.attempts_dir) if f.stat().st_mtime < limit]
+        folders = [f for f in _folders(self._settings.attempts_dir) if _changed(f) < limit]
         running = {f"{job_id}.{attempt}" for job_id, attempt in self._store.running_attempts()}
         for folder in folders:
             if folder.name not in running:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _changed(path: Path) -> float:
+    """Unix time of the last change; far ahead for what has just gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -39,22 +39,30 @@ class DiskRoom:
 
         Open downloads go on, and a running job has its own link to its source.
         """
-        reserve = free_space_reserve(self._settings.data_dir)
-        shortage = 2 * reserve - self.disk_free()
-        if shortage > 0:
-            self._sources.evict(shortage)
+        self.relieve()
         budget = int(self._settings.disk_budget)
         excess = self.used_bytes() - budget if budget else 0
         if excess <= 0:
             return
         excess -= self._sources.evict(excess)
         while excess > 0:
-            old = self._store.oldest_finished(limit=1)
-            if not old or not self._store.remove(old[0]):
+            removed = False
+            for job in self._store.oldest_finished():
+                if excess <= 0:
+                    return
+                if self._store.remove(job):
+                    removed = True
+                    excess -= self._storage.delete(job.file_id) if job.file_id else 0
+                    log.warning("job %s was deleted early: the disk budget is used up", job.id)
+            if not removed:
                 return
-            if old[0].file_id is not None:
-                excess -= self._storage.delete(old[0].file_id)
-            log.warning("job %s was deleted early: the disk budget is used up", old[0].id)
+
+    def relieve(self) -> None:
+        """Delete cached sources while the disk is nearly full; needs no database."""
+        reserve = free_space_reserve(self._settings.data_dir)
+        shortage = 2 * reserve - self.disk_free()
+        if shortage > 0:
+            self._sources.evict(shortage)
 
     def check(self) -> None:
         """Raise StorageFullError when there is no room for another job."""

@@ -9,8 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from gmapi.jobs.database import write
-from gmapi.jobs.model import MAX_ATTEMPTS, State, WorkerRow
+from gmapi.jobs.model import GIVEN_UP, MAX_ATTEMPTS, State, WorkerRow
 from gmapi.jobs.schema import jobs, leaders, workers
+
+CLOCK_SLACK_SECONDS = 1.0
+"""A time further ahead than any that is ever written shows that the clock was set back."""
 
 
 class Roster:
@@ -69,7 +72,11 @@ class Roster:
                 sa.update(leaders)
                 .where(
                     leaders.c.name == name,
-                    sa.or_(leaders.c.owner == owner, leaders.c.until < now),
+                    sa.or_(
+                        leaders.c.owner == owner,
+                        leaders.c.until < now,
+                        leaders.c.until > now + lease + CLOCK_SLACK_SECONDS,
+                    ),
                 )
                 .values(owner=owner, until=now + lease)
             ).rowcount
@@ -88,15 +95,36 @@ class Roster:
                 sa.delete(leaders).where(leaders.c.name == name, leaders.c.owner == owner)
             )
 
-    def recover_expired(self) -> list[str]:
-        """Put jobs whose lease has run out back in the queue; returns their ids.
+    def mend_times(self, *, lease: float, longest_delay: float) -> None:
+        """After the clock was set back: nobody waits for a time that was written before.
+
+        Live workers renew their leases anyway; leases of dead ones end in `lease` seconds, and
+        jobs put back for at most `longest_delay` seconds are ready now.
+        """
+        now = self.now()
+        held = sa.and_(
+            jobs.c.state == State.RUNNING, jobs.c.lease_until > now + lease + CLOCK_SLACK_SECONDS
+        )
+        put_back = sa.and_(
+            jobs.c.state == State.PENDING,
+            jobs.c.run_after > now + longest_delay + CLOCK_SLACK_SECONDS,
+        )
+        with self.engine.connect() as connection:
+            query = sa.select(1).where(sa.or_(held, put_back)).limit(1)
+            if connection.execute(query).first() is None:
+                return
+        with write(self.engine) as connection:
+            connection.execute(sa.update(jobs).where(held).values(lease_until=now + lease))
+            connection.execute(sa.update(jobs).where(put_back).values(run_after=now))
+
+    def recover_expired(self) -> list[tuple[str, int]]:
+        """Put jobs whose lease has run out back in the queue; returns their ids and priorities.
 
         A job whose workers died `MAX_ATTEMPTS` times ends with an error instead.
         """
         now = self.now()
         expired = sa.and_(jobs.c.state == State.RUNNING, jobs.c.lease_until < now)
         worn = jobs.c.crashes + 1 >= MAX_ATTEMPTS
-        given_up = f"The conversion made its worker die {MAX_ATTEMPTS} times and was given up."
         with self.engine.connect() as connection:
             if connection.execute(sa.select(1).where(expired).limit(1)).first() is None:
                 return []
@@ -115,9 +143,9 @@ class Roster:
                     state=State.ERROR,
                     key=None,
                     finished=now,
-                    error=given_up,
+                    error=GIVEN_UP,
                     error_code="worker_died",
-                    message=given_up,
+                    message=GIVEN_UP,
                     **common,
                 )
             )
@@ -130,14 +158,14 @@ class Roster:
                     message="Its worker stopped; waiting to be run again.",
                     **common,
                 )
-                .returning(jobs.c.id)
+                .returning(jobs.c.id, jobs.c.priority)
             ).all()
-        return [row[0] for row in rows]
+        return [(row[0], row[1]) for row in rows]
 
-    def waiting_ids(self, *, older_than: float) -> list[str]:
-        """Jobs that have been ready to run for `older_than` seconds and still wait."""
-        query = sa.select(jobs.c.id).where(
+    def waiting(self, *, older_than: float) -> dict[str, int]:
+        """Id and priority of jobs that have been ready to run for `older_than` seconds."""
+        query = sa.select(jobs.c.id, jobs.c.priority).where(
             jobs.c.state == State.PENDING, jobs.c.run_after < self.now() - older_than
         )
         with self.engine.connect() as connection:
-            return [row[0] for row in connection.execute(query.order_by(jobs.c.seq))]
+            return {row[0]: row[1] for row in connection.execute(query.order_by(jobs.c.seq))}

@@ -7,6 +7,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from gmapi.errors import SettingsError
+from gmapi.jobs.database import write
+
 metadata = sa.MetaData()
 
 jobs = sa.Table(
@@ -78,17 +81,31 @@ HEAD = "0001"
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the database to `HEAD`. Cheap when it is there already."""
+    """Bring the database to `HEAD`. Cheap when it is there already.
+
+    Several processes may do it at once: the others wait for the first. Either all of it is done
+    or nothing. Raises SettingsError when the database is newer than this program.
+    """
     if _revision(engine) == HEAD:
         return
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
+    # Alembic looks at the revision again inside the transaction, which holds the write lock.
+    with write(engine) as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise SettingsError(
+                [
+                    "GMAPI_DATA_DIR: its database was made by a newer version of this program; "
+                    "use that version or another data folder"
+                ]
+            ) from error
 
 
 def _revision(engine: Engine) -> str | None:

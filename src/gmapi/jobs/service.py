@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy.exc import OperationalError
@@ -13,7 +15,7 @@ from gmapi.errors import NotFoundError, StorageFullError
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs import schema
-from gmapi.jobs.database import ChangeCounter, connect
+from gmapi.jobs.database import ChangeCounter, connect, public_error
 from gmapi.jobs.events import EventHub
 from gmapi.jobs.model import Job, LogLine, State, Submission, WorkerRow
 from gmapi.jobs.queue import JobQueue
@@ -88,18 +90,19 @@ class JobService:
         """Accept a request: a new job, or the one that does the same already.
 
         Raises RequestError or RefusedError for what is wrong with it, QueueFullError and
-        StorageFullError when there is no room.
+        StorageFullError when there is no room, UnavailableError when the database is too busy.
         """
         tool.accept(request)
-        self._room.check()
-        submission = self._store.submit(
-            tool=tool.name,
-            request=request.normalised(),
-            key=request.key(tool.name),
-            client=client,
-            queue_max=self.settings.queue_max,
-            queue_max_per_client=self.settings.queue_max_per_client,
-        )
+        with _database_errors():
+            self._room.check()
+            submission = self._store.submit(
+                tool=tool.name,
+                request=request.normalised(),
+                key=request.key(tool.name),
+                client=client,
+                queue_max=self.settings.queue_max,
+                queue_max_per_client=self.settings.queue_max_per_client,
+            )
         if not submission.joined:
             try:
                 self._queue.put(submission.job.id, priority=submission.job.priority)
@@ -117,9 +120,13 @@ class JobService:
         return job
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a waiting or running job at once. Raises NotFoundError."""
+        """Cancel a waiting or running job at once.
+
+        Raises NotFoundError, StorageFullError or UnavailableError.
+        """
         self.job(job_id)
-        job = self._store.cancel(job_id)
+        with _database_errors():
+            job = self._store.cancel(job_id)
         if job is None:
             raise NotFoundError("There is no task with this id any more.")
         return job
@@ -206,6 +213,18 @@ class JobService:
             problems.append("The data folder cannot be read.")
         except StorageFullError as error:
             problems.append(error.message)
+        except OperationalError as error:
+            log.error("the database cannot be written: %s", error)
+            problems.append("The database cannot be written.")
         if database_ok and not workers:
             problems.append("No worker is alive.")
         return Health(states, workers, used, free, database_ok, problems)
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    """Tell callers of a full disk or a busy database instead of an internal error."""
+    try:
+        yield
+    except OperationalError as error:
+        raise public_error(error) from error

@@ -17,12 +17,12 @@ from sqlalchemy.engine import Connection, Engine
 
 from gmapi.errors import QueueFullError
 from gmapi.jobs.database import write
-from gmapi.jobs.model import ACTIVE, FINISHED, SOURCES, Fence, Job, LogLine, State, Submission
-from gmapi.jobs.schema import job_logs, jobs
+from gmapi.jobs.logbook import Logbook
+from gmapi.jobs.model import FINISHED, SOURCES, Fence, Job, State, Submission
+from gmapi.jobs.schema import jobs
 from gmapi.storage.base import new_file_id
 
 _JOB_COLUMNS = [jobs.c[name] for name in Job.__dataclass_fields__]
-LOG_READ_MAX = 500
 
 
 def to_job(row: Any) -> Job:
@@ -33,11 +33,11 @@ def to_job(row: Any) -> Job:
 
 
 class JobStore:
-    """Reads and writes jobs and their log lines."""
+    """Reads and writes jobs; their log lines are in `logbook`."""
 
     def __init__(self, engine: Engine, *, log_max_lines: int = 2000) -> None:
         self.engine = engine
-        self._log_max_lines = log_max_lines
+        self.logbook = Logbook(engine, log_max_lines)
         self._by_id = sa.select(*_JOB_COLUMNS).where(jobs.c.id == sa.bindparam("job_id"))
 
     def now(self) -> float:
@@ -187,28 +187,6 @@ class JobStore:
             query = sa.select(sa.func.count()).where(jobs.c.state == State.PENDING, earlier)
             return int(connection.execute(query).scalar_one()) + 1
 
-    def logs(self, job_id: str, *, after: int = 0, limit: int = LOG_READ_MAX) -> list[LogLine]:
-        """Log lines with ids above `after`, oldest first."""
-        query = (
-            sa.select(job_logs.c.id, job_logs.c.time, job_logs.c.line)
-            .where(job_logs.c.job_id == job_id, job_logs.c.id > after)
-            .order_by(job_logs.c.id)
-            .limit(limit)
-        )
-        with self.engine.connect() as connection:
-            return [LogLine(*row) for row in connection.execute(query)]
-
-    def last_logs(self, job_id: str, count: int) -> list[LogLine]:
-        """The latest `count` log lines, oldest first."""
-        query = (
-            sa.select(job_logs.c.id, job_logs.c.time, job_logs.c.line)
-            .where(job_logs.c.job_id == job_id)
-            .order_by(job_logs.c.id.desc())
-            .limit(count)
-        )
-        with self.engine.connect() as connection:
-            return [LogLine(*row) for row in connection.execute(query)][::-1]
-
     # -- running ------------------------------------------------------------------------------
 
     def claim(self, job_id: str, owner: str, lease: float) -> Job | None:
@@ -276,27 +254,8 @@ class JobStore:
         with write(self.engine) as connection:
             if not self._fenced(connection, fence, **values):
                 return False
-            self._add_lines(connection, fence.job_id, lines)
+            self.logbook.add(connection, fence.job_id, lines)
         return True
-
-    def _add_lines(
-        self, connection: Connection, job_id: str, lines: Sequence[tuple[float, str]]
-    ) -> None:
-        if not lines:
-            return
-        rows = [{"job_id": job_id, "time": at, "line": line} for at, line in lines]
-        connection.execute(sa.insert(job_logs), rows)
-        newest_to_drop = (
-            sa.select(job_logs.c.id)
-            .where(job_logs.c.job_id == job_id)
-            .order_by(job_logs.c.id.desc())
-            .limit(1)
-            .offset(self._log_max_lines)
-            .scalar_subquery()
-        )
-        connection.execute(
-            sa.delete(job_logs).where(job_logs.c.job_id == job_id, job_logs.c.id <= newest_to_drop)
-        )
 
     def finish(self, fence: Fence, result: dict[str, Any], message: str) -> bool:
         """The fenced end of a job that worked; False when it is no longer ours."""
@@ -307,11 +266,23 @@ class JobStore:
     def fail(self, fence: Fence, error: str, code: str) -> bool:
         """The fenced end of a job that failed for good. The key is freed, so a retry runs anew."""
         return self._end(
-            fence, state=State.ERROR, error=error, error_code=code, message=error, key=None
+            fence,
+            state=State.ERROR,
+            error=error,
+            error_code=code,
+            message=error,
+            key=None,
+            result={},
         )
 
-    def requeue(self, fence: Fence, message: str, delay: float = 0.0) -> bool:
-        """Hand a running job back, to be run again after `delay` seconds."""
+    def requeue(
+        self, fence: Fence, message: str, delay: float = 0.0, *, crashed: bool = False
+    ) -> bool:
+        """Hand a running job back, to be run again after `delay` seconds.
+
+        What it has published counts no more. `crashed` counts the attempt as one whose worker
+        died.
+        """
         with write(self.engine) as connection:
             return self._fenced(
                 connection,
@@ -320,6 +291,9 @@ class JobStore:
                 owner=None,
                 lease_until=None,
                 eta=None,
+                file_id=None,
+                result={},
+                crashes=jobs.c.crashes + int(crashed),
                 run_after=self.now() + delay,
                 message=message,
                 version=jobs.c.version + 1,
@@ -358,6 +332,7 @@ class JobStore:
                 .values(
                     state=State.CANCELLED,
                     key=None,
+                    result={},
                     owner=None,
                     lease_until=None,
                     eta=None,
@@ -390,12 +365,6 @@ class JobStore:
             query = sa.select(jobs.c.id, jobs.c.attempt).where(jobs.c.state == State.RUNNING)
             return {(row[0], row[1]) for row in connection.execute(query)}
 
-    def active_count(self) -> int:
-        """How many jobs wait or run."""
-        with self.engine.connect() as connection:
-            query = sa.select(sa.func.count()).where(jobs.c.state.in_(ACTIVE))
-            return int(connection.execute(query).scalar_one())
-
     # -- retention ----------------------------------------------------------------------------
 
     def oldest_finished(self, *, before: float | None = None, limit: int = 100) -> list[Job]:
@@ -418,7 +387,7 @@ class JobStore:
                 )
             ).rowcount
             if gone:
-                connection.execute(sa.delete(job_logs).where(job_logs.c.job_id == job.id))
+                self.logbook.remove(connection, job.id)
         return bool(gone)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import secrets
 import shutil
 import socket
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -19,13 +21,15 @@ from gmapi.errors import (
     JobError,
     JobInterrupted,
     LeaseLost,
+    LimitError,
+    MediaError,
     NoSpaceError,
 )
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs import schema
 from gmapi.jobs.database import connect
-from gmapi.jobs.model import Fence, Job, WorkerRow
+from gmapi.jobs.model import GIVEN_UP, MAX_ATTEMPTS, Fence, Job, State, WorkerRow
 from gmapi.jobs.pulse import Pulse
 from gmapi.jobs.queue import JobQueue
 from gmapi.jobs.reaper import Reaper
@@ -35,6 +39,7 @@ from gmapi.jobs.wakeup import WakeupSender
 from gmapi.media.binaries import find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings
+from gmapi.storage.base import space_errors
 from gmapi.storage.local import LocalStorage
 from gmapi.tools.base import Work
 from gmapi.tools.registry import TOOLS
@@ -43,7 +48,10 @@ STOP_GRACE_SECONDS = 10.0
 """How long a job at hand may go on after SIGTERM before it is handed back."""
 
 NO_SPACE_RETRY_SECONDS = 15.0
-WRITE_RETRY_SECONDS = 0.5
+"""The longest that a job waits after the disk was full."""
+
+DELIVERY_SLACK_SECONDS = 0.5
+"""A message that arrives before its job may run is in vain, so it is sent to come later."""
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +107,7 @@ class Worker:
             self.storage,
             self.sources,
             owner=self.id,
+            longest_delay=NO_SPACE_RETRY_SECONDS,
         )
         consumer = self.queue.consumer(self._on_stop)
         threads = [
@@ -113,8 +122,11 @@ class Worker:
             self._stopped.set()
             for thread in threads:
                 thread.join()
-            self.roster.leave(self.id)
             self.launcher.close()
+            try:
+                self.roster.leave(self.id)
+            except OperationalError as error:
+                log.warning("this worker could not sign off: %s", error)
 
     def _on_stop(self) -> None:
         if self._stop_at is None:
@@ -140,22 +152,28 @@ class Worker:
     def run_job(self, job_id: str) -> None:
         """Claim a job and run it to its end; does nothing when it is not waiting."""
         if self._stop_at is not None:
-            return  # the reaper sends the id to another worker
-        job = self.store.claim(job_id, self.id, self.settings.lease_seconds)
+            self._send(job_id)  # for another worker, or for the next start
+            return
+        claimed = time.monotonic()
+        try:
+            job = self.store.claim(job_id, self.id, self.settings.lease_seconds)
+        except OperationalError as error:
+            # Its message is used up; the reaper sends another one.
+            log.warning("job %s could not be claimed: %s", job_id, error)
+            return
         if job is None:
             return
         self._current = job.id
         self.wakeup.poke()
-        started = time.monotonic()
         log.info("job %s (%s) starts, attempt %d", job.id, job.tool, job.attempt)
         try:
-            outcome = self._attempt(job)
+            outcome = self._attempt(job, claimed)
         finally:
             self._current = None
             self.wakeup.poke()
-        log.info("job %s: %s after %.1f s", job.id, outcome, time.monotonic() - started)
+        log.info("job %s: %s after %.1f s", job.id, outcome, time.monotonic() - claimed)
 
-    def _attempt(self, job: Job) -> str:
+    def _attempt(self, job: Job, claimed: float) -> str:
         fence = Fence(job.id, self.id, job.attempt)
         folder = attempt_folder(self.settings.attempts_dir, job.id, job.attempt)
         kept = False
@@ -164,14 +182,15 @@ class Worker:
                 self.store,
                 fence,
                 self.settings.lease_seconds,
+                claimed=claimed,
                 interrupted=self._must_stop,
                 on_write=self.wakeup.poke,
             ) as pulse:
                 outcome, kept = self._run_tool(job, fence, folder, pulse)
         finally:
+            if not kept:
+                self._discard(job, folder)
             shutil.rmtree(folder, ignore_errors=True)
-            if not kept and job.file_id is not None:
-                self.storage.delete(job.file_id)
         return outcome
 
     def _run_tool(self, job: Job, fence: Fence, folder: Path, pulse: Pulse) -> tuple[str, bool]:
@@ -179,78 +198,97 @@ class Worker:
         tool = TOOLS[job.tool]
         assert job.file_id is not None
         try:
-            work = Work(
-                job_id=job.id,
-                file_id=job.file_id,
-                folder=folder,
-                settings=self.settings,
-                ffmpeg=self.ffmpeg,
-                launcher=self.launcher,
-                sources=self.sources,
-                storage=self.storage,
-                reporter=pulse,
-            )
-            result = tool.run(work, tool.request.model_validate(job.request))
+            with space_errors():
+                work = Work(
+                    job_id=job.id,
+                    file_id=job.file_id,
+                    folder=folder,
+                    settings=self.settings,
+                    ffmpeg=self.ffmpeg,
+                    launcher=self.launcher,
+                    sources=self.sources,
+                    storage=self.storage,
+                    reporter=pulse,
+                )
+                result = tool.run(work, tool.request.restore(job.request))
             pulse.check()
             values = result.model_dump(mode="json", exclude_none=True, exclude={"message"})
-            ended = self._write(
-                pulse,
-                lambda: self.store.finish(fence, values, result.message or "Done."),
-            )
+            message = result.message or "Done."
+            ended = pulse.end(lambda: self.store.finish(fence, values, message))
             return ("completed", True) if ended else ("lost to another worker", False)
         except (LeaseLost, JobCancelled):
             return "stopped: cancelled or taken over", False
         except JobInterrupted:
-            self._write(pulse, lambda: self.store.requeue(fence, "The server is restarting."))
-            self.queue.put(job.id, priority=job.priority)
-            return "handed back, this worker stops", False
+            return self._hand_back(job, fence, pulse), False
         except NoSpaceError as error:
             return self._wait_for_space(job, fence, folder, pulse, error), False
         except GmapiError as error:
-            level = logging.INFO if isinstance(error, JobError) else logging.WARNING
-            log.log(level, "job %s failed: %s (%s)", job.id, error.message, error.cause)
-            self._fail(fence, pulse, error.message, error.code)
-            return "failed", False
+            return self._explain(job, fence, pulse, error), False
         except Exception:
             log.exception("job %s broke", job.id)
-            self._fail(
-                fence,
-                pulse,
-                "The server met an internal error with this job; its log says more.",
-                "internal",
-            )
+            message = "The server met an internal error with this job; its log says more."
+            self._fail(fence, pulse, message, "internal")
             return "broke", False
+
+    def _explain(self, job: Job, fence: Fence, pulse: Pulse, error: GmapiError) -> str:
+        """Tell a failure of the job from one of this worker, which the job can do nothing for."""
+        from_child = isinstance(error, MediaError | LimitError)
+        if from_child and self._stop_at is not None:
+            # A service manager signals all processes of a service, ffmpeg included.
+            return self._hand_back(job, fence, pulse)
+        if from_child and self.launcher.is_broken():
+            log.error("job %s lost its processes: %s (%s)", job.id, error.message, error.cause)
+            if job.crashes + 1 >= MAX_ATTEMPTS:
+                self._fail(fence, pulse, GIVEN_UP, "worker_died")
+                return "given up"
+            message = "Its processes were lost; waiting to be run again."
+            if pulse.end(lambda: self.store.requeue(fence, message, crashed=True)):
+                self._send(job.id, job.priority)
+            return "put back, its processes were lost"
+        level = logging.INFO if isinstance(error, JobError) else logging.WARNING
+        log.log(level, "job %s failed: %s (%s)", job.id, error.message, error.cause)
+        self._fail(fence, pulse, error.message, error.code)
+        return "failed"
 
     def _fail(self, fence: Fence, pulse: Pulse, message: str, code: str) -> None:
         pulse.log(message)
-        self._write(pulse, lambda: self.store.fail(fence, message, code))
+        pulse.end(lambda: self.store.fail(fence, message, code))
+
+    def _hand_back(self, job: Job, fence: Fence, pulse: Pulse) -> str:
+        if pulse.end(lambda: self.store.requeue(fence, "The server is restarting.")):
+            self._send(job.id, job.priority)
+        return "handed back, this worker stops"
 
     def _wait_for_space(
         self, job: Job, fence: Fence, folder: Path, pulse: Pulse, error: NoSpaceError
     ) -> str:
         """A full disk is the server's trouble, not the job's: it is put back and tried again."""
         log.warning("job %s: %s (%s)", job.id, error.message, error.cause)
-        shutil.rmtree(folder, ignore_errors=True)
-        if job.file_id is not None:
-            self.storage.delete(job.file_id)
+        self._discard(job, folder)  # first, so that the database has room to note it
         if time.time() - job.created > self.settings.file_expiry:
             self._fail(fence, pulse, "The server had no disk space for this job.", error.code)
             return "failed, no space"
         message = "The server's disk is full; the job waits until there is room."
-        self._write(pulse, lambda: self.store.requeue(fence, message, NO_SPACE_RETRY_SECONDS))
-        self.queue.put(job.id, priority=job.priority, delay=NO_SPACE_RETRY_SECONDS)
+        # Jobs that filled the disk together must not come back at the same moment.
+        delay = NO_SPACE_RETRY_SECONDS * random.uniform(0.5, 1.0)
+        if pulse.end(lambda: self.store.requeue(fence, message, delay)):
+            self._send(job.id, job.priority, delay + DELIVERY_SLACK_SECONDS)
         return "put back, no space"
 
-    def _write(self, pulse: Pulse, statement: object) -> bool:
-        """Flush the log, then write the end; tried again while the lease stands."""
-        assert callable(statement)
-        while True:
-            try:
-                return bool(pulse.flush() and statement())
-            except OperationalError as error:
-                log.warning("the end of a job could not be written yet: %s", error)
-                try:
-                    pulse.check()
-                except (LeaseLost, JobInterrupted):
-                    return False
-                time.sleep(WRITE_RETRY_SECONDS)
+    def _discard(self, job: Job, folder: Path) -> None:
+        """Delete what an attempt has made, unless its job has completed with it after all."""
+        shutil.rmtree(folder, ignore_errors=True)
+        if job.file_id is None:
+            return
+        try:
+            owner = self.store.by_file(job.file_id)
+            if owner is None or owner.state is not State.COMPLETED:
+                self.storage.delete(job.file_id)
+        except (OperationalError, OSError) as error:  # the reaper sweeps it later
+            log.warning("the files of an attempt could not be deleted: %s", error)
+
+    def _send(self, job_id: str, priority: int = 0, delay: float = 0.0) -> None:
+        try:
+            self.queue.put(job_id, priority=priority, delay=delay)
+        except sqlite3.Error as error:  # the reaper sends it again
+            log.warning("job %s could not be sent at once: %s", job_id, error)

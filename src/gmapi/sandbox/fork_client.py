@@ -132,6 +132,11 @@ class ForkServer:
         with contextlib.suppress(ForkServerGone), self._lock:
             self._send(("signal", ident, int(number)))
 
+    def is_gone(self) -> bool:
+        """Whether the server has ended. It says nothing after its start, so its end of the socket
+        becomes readable only by closing."""
+        return self._stopping or _readable(self._control.fileno(), 0)
+
     def stop(self) -> None:
         """End the server, which kills its children, and wait until that is done."""
         with self._lock:

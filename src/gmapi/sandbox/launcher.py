@@ -104,6 +104,12 @@ class Launcher:
         """How children start: by the fork server with its limits and signals, or plainly."""
         return "plain" if self._plain else "limits"
 
+    def is_broken(self) -> bool:
+        """Whether the fork server has ended by itself, and with it all children, since the last
+        launch. A child that ended with -9 then was not at fault."""
+        server = self._server
+        return server is not None and server.is_gone()
+
     def missing(self) -> list[str]:
         """The protections that children of this launcher do not have, for people to read."""
         absent = ["Landlock file rules", "seccomp filter"]

@@ -1,0 +1,158 @@
+"""Migrations: what they make, that they agree with the tables, and that they can race."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.engine import Engine
+
+from gmapi.errors import SettingsError
+from gmapi.jobs import schema
+from gmapi.jobs.database import connect
+
+RACER = """
+import sys
+from pathlib import Path
+from gmapi.jobs import schema
+from gmapi.jobs.database import connect
+import alembic.command
+print("ready", flush=True)
+sys.stdin.readline()
+engine = connect(Path(sys.argv[1]))
+schema.upgrade(engine)
+engine.dispose()
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = connect(tmp_path / "jobs.db")
+    yield made
+    made.dispose()
+
+
+def test_migrations_make_what_the_tables_say(engine: Engine) -> None:
+    schema.upgrade(engine)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+        assert context.get_current_revision() == schema.HEAD
+    found = sa.inspect(engine)
+    for table in schema.metadata.sorted_tables:
+        uniques = {tuple(c["column_names"]) for c in found.get_unique_constraints(table.name)}
+        expected = {(c.name,) for c in table.columns if c.unique}
+        assert uniques == expected
+
+
+def test_head_is_the_newest_file() -> None:
+    folder = Path(schema.__file__).parent / "migrations" / "versions"
+    revisions: dict[str, str | None] = {}
+    for path in folder.glob("*.py"):
+        text = path.read_text("utf-8")
+        revision = re.search(r'^revision = "(\w+)"$', text, re.MULTILINE)
+        down = re.search(r'^down_revision = (?:"(\w+)"|None)$', text, re.MULTILINE)
+        assert revision is not None
+        assert down is not None
+        assert path.name.startswith(revision[1] + "_")
+        revisions[revision[1]] = down[1]
+    newest = set(revisions) - set(revisions.values())
+    assert newest == {schema.HEAD}
+
+
+def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
+    schema.upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.insert(schema.leaders).values(name="reaper", owner="somebody", until=1.0)
+        )
+    schema.upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(schema.leaders.c.owner)).scalar_one() == "somebody"
+
+
+def test_a_newer_database_is_refused_with_a_sentence(engine: Engine) -> None:
+    schema.upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SettingsError, match="made by a newer version"):
+        schema.upgrade(engine)
+
+
+def test_an_upgrade_that_breaks_leaves_nothing_behind(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sa.schema.CreateTable
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "alembic.ddl.impl.schema.CreateTable",
+            lambda table, **options: real(table, **options) if table.name != "leaders" else 1 / 0,
+        )
+        with pytest.raises(ZeroDivisionError):
+            schema.upgrade(engine)
+    assert sa.inspect(engine).get_table_names() == []
+    schema.upgrade(engine)
+    assert {"jobs", "job_logs", "workers", "leaders"} <= set(sa.inspect(engine).get_table_names())
+
+
+def test_processes_may_upgrade_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "jobs.db"
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(6)
+    ]
+    for racer in racers:
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    for racer in racers:
+        _, errors = racer.communicate(timeout=60)
+        assert racer.returncode == 0, errors
+    engine = connect(path)
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).all() == [
+            (schema.HEAD,)
+        ]
+    engine.dispose()
+
+
+def test_new_files_may_be_opened_at_once(tmp_path: Path) -> None:
+    """The switch to WAL fails at once, whatever the timeout, when two do it in the same moment."""
+    count, errors = 6, list[Exception]()
+    barrier = threading.Barrier(count)
+
+    def work() -> None:
+        for number in range(80):
+            barrier.wait()
+            engine = connect(tmp_path / f"{number}.db")
+            try:
+                with engine.connect() as connection:
+                    mode = connection.execute(sa.text("PRAGMA journal_mode")).scalar_one()
+                    assert mode == "wal"
+            except Exception as error:
+                errors.append(error)
+            engine.dispose()
+
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
