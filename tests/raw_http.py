@@ -100,6 +100,10 @@ class GameCall:
         """What has come of the body so far."""
         return self._parse().body if b"\r\n\r\n" in self.received else b""
 
+    def send(self, data: bytes) -> None:
+        """Send more of the request."""
+        self._socket.sendall(data)
+
     def read_until(self, enough: Callable[[], bool]) -> None:
         """Read until `enough` is true; fails when the answer ends before."""
         while not enough():

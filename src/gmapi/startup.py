@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -40,6 +41,11 @@ def prepare(settings: Settings) -> Facts:
         parse_allow(settings.fetch_allow)
     except ValueError as error:
         raise SettingsError([f"GMAPI_FETCH_ALLOW: {error}"]) from error
+    try:
+        for proxy in settings.trusted_proxies:
+            ip_network(proxy, strict=False)
+    except ValueError as error:
+        raise SettingsError([f"GMAPI_TRUSTED_PROXIES: {error}"]) from error
     try:
         for folder in (settings.files_dir, settings.sources_dir, settings.attempts_dir):
             folder.mkdir(parents=True, exist_ok=True)

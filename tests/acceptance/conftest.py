@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness import BACKENDS, LEASE, Bench, SqliteBackend, adopting
 from media_files import CONTRACT_MEDIA, ffmpeg_program
 from origin import Origin
 from server import GmapiServer
@@ -62,3 +63,42 @@ def song(server: GmapiServer, origin: Origin) -> dict[str, Any]:
     answer: dict[str, Any] = server.post("/api/ffmpeg", values).json()
     assert answer["status"] == "success", answer
     return answer
+
+
+@pytest.fixture(scope="module", params=BACKENDS, ids=lambda backend: backend.name)
+def backend(request: pytest.FixtureRequest) -> SqliteBackend:
+    """The database the servers of a test use."""
+    found: SqliteBackend = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def bench(backend: SqliteBackend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A running server with two workers, for tests that leave it working."""
+    folder = tmp_path_factory.mktemp("durability")
+    server = GmapiServer(folder, workers=2, lease_seconds=LEASE, **backend.settings())
+    with adopting(server):
+        yield Bench(backend, server)
+
+
+@pytest.fixture
+def make_bench(
+    backend: SqliteBackend, make_server: Callable[..., GmapiServer]
+) -> Callable[..., Bench]:
+    """Starts servers with settings of their own."""
+
+    def make(**settings: Any) -> Bench:
+        server = make_server(**{"lease_seconds": LEASE, **backend.settings(), **settings})
+        return Bench(backend, server.start())
+
+    return make
+
+
+@pytest.fixture
+def song_file(media_dir: Path) -> Path:
+    return media_dir / "song.mp3"
+
+
+@pytest.fixture
+def film_file(media_dir: Path) -> Path:
+    return media_dir / "film.mp4"

@@ -5,14 +5,12 @@ Servers run with a lease of 2 s, so that a job whose worker died runs again soon
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,59 +20,18 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness import (
-    BACKENDS,
     FILM,
-    LEASE,
     RECOVERY,
     SONG,
     Bench,
-    SqliteBackend,
-    adopting,
     callers,
     held_source,
     serve_file,
 )
 from origin import Origin
-from server import GmapiServer, alive, descendants, wait_for
+from server import alive, descendants, wait_for
 
 MakeBench = Callable[..., Bench]
-
-
-@pytest.fixture(scope="module", params=BACKENDS, ids=lambda backend: backend.name)
-def backend(request: pytest.FixtureRequest) -> SqliteBackend:
-    """The database the servers of a test use."""
-    found: SqliteBackend = request.param
-    return found
-
-
-@pytest.fixture(scope="module")
-def bench(backend: SqliteBackend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A running server with two workers, for tests that leave it working."""
-    folder = tmp_path_factory.mktemp("durability")
-    server = GmapiServer(folder, workers=2, lease_seconds=LEASE, **backend.settings())
-    with adopting(server):
-        yield Bench(backend, server)
-
-
-@pytest.fixture
-def make_bench(backend: SqliteBackend, make_server: Callable[..., GmapiServer]) -> MakeBench:
-    """Starts servers with settings of their own."""
-
-    def make(**settings: Any) -> Bench:
-        server = make_server(**{"lease_seconds": LEASE, **backend.settings(), **settings})
-        return Bench(backend, server.start())
-
-    return make
-
-
-@pytest.fixture
-def song(media_dir: Path) -> Path:
-    return media_dir / "song.mp3"
-
-
-@pytest.fixture
-def film(media_dir: Path) -> Path:
-    return media_dir / "film.mp4"
 
 
 def _kill(pid: int) -> None:
@@ -84,8 +41,10 @@ def _kill(pid: int) -> None:
 # -- workers ----------------------------------------------------------------------------------
 
 
-def test_a_killed_workers_job_is_done_by_another(bench: Bench, origin: Origin, song: Path) -> None:
-    with held_source(origin, song) as source:
+def test_a_killed_workers_job_is_done_by_another(
+    bench: Bench, origin: Origin, song_file: Path
+) -> None:
+    with held_source(origin, song_file) as source:
         task = bench.submit({**SONG, "input_url": source.url})
         _kill(bench.wait_until_running(task))
         died = time.time()
@@ -98,9 +57,9 @@ def test_a_killed_workers_job_is_done_by_another(bench: Bench, origin: Origin, s
 
 
 def test_no_ffmpeg_outlives_its_worker_and_a_deadly_job_is_given_up(
-    bench: Bench, origin: Origin, film: Path
+    bench: Bench, origin: Origin, film_file: Path
 ) -> None:
-    task = bench.submit({**FILM, "input_url": serve_file(origin, film)})
+    task = bench.submit({**FILM, "input_url": serve_file(origin, film_file)})
     for attempt in (1, 2, 3):
         worker = bench.wait_until_running(task, attempt)
         ffmpeg = bench.stop_ffmpeg("scale=640")
@@ -116,9 +75,9 @@ def test_no_ffmpeg_outlives_its_worker_and_a_deadly_job_is_given_up(
 
 
 def test_a_frozen_worker_that_thaws_writes_nothing(
-    bench: Bench, origin: Origin, film: Path
+    bench: Bench, origin: Origin, film_file: Path
 ) -> None:
-    task = bench.submit({**FILM, "input_url": serve_file(origin, film)})
+    task = bench.submit({**FILM, "input_url": serve_file(origin, film_file)})
     worker = bench.wait_until_running(task)
     ffmpeg = bench.stop_ffmpeg("scale=640")
     first_file = bench.record(task)["file_id"]
@@ -142,8 +101,10 @@ def test_a_frozen_worker_that_thaws_writes_nothing(
     assert bench.told(f"job {task}: completed") == 1
 
 
-def test_a_lost_fork_server_is_not_the_jobs_fault(bench: Bench, origin: Origin, film: Path) -> None:
-    task = bench.submit({**FILM, "input_url": serve_file(origin, film)})
+def test_a_lost_fork_server_is_not_the_jobs_fault(
+    bench: Bench, origin: Origin, film_file: Path
+) -> None:
+    task = bench.submit({**FILM, "input_url": serve_file(origin, film_file)})
     worker = bench.wait_until_running(task)
     ffmpeg = bench.stop_ffmpeg("scale=640")
     (fork_server,) = (pid for pid in descendants(worker) if ffmpeg in descendants(pid))
@@ -159,11 +120,11 @@ def test_a_lost_fork_server_is_not_the_jobs_fault(bench: Bench, origin: Origin, 
 
 
 def test_a_killed_web_process_is_replaced_and_no_caller_is_refused(
-    bench: Bench, origin: Origin, song: Path
+    bench: Bench, origin: Origin, song_file: Path
 ) -> None:
     server = bench.server
     (web,) = server.children("web")
-    with held_source(origin, song) as source:
+    with held_source(origin, song_file) as source:
         task = bench.submit({**SONG, "input_url": source.url})
         bench.wait_until_running(task)
         with callers(lambda: server.get("/health").status) as seen:
@@ -185,13 +146,13 @@ def test_a_killed_web_process_is_replaced_and_no_caller_is_refused(
 # -- cancelling ---------------------------------------------------------------------------------
 
 
-def test_cancelling_a_waiting_job(bench: Bench, origin: Origin, song: Path) -> None:
+def test_cancelling_a_waiting_job(bench: Bench, origin: Origin, song_file: Path) -> None:
     with ExitStack() as stack:
-        busy = [stack.enter_context(held_source(origin, song)) for _ in range(2)]
+        busy = [stack.enter_context(held_source(origin, song_file)) for _ in range(2)]
         running = [bench.submit({**SONG, "input_url": source.url}) for source in busy]
         for task in running:
             bench.wait_until_running(task)
-        with held_source(origin, song) as unwanted:
+        with held_source(origin, song_file) as unwanted:
             waiting = bench.submit({**SONG, "input_url": unwanted.url})
             answer = bench.server.delete(f"/api/task/{waiting}")
             assert (answer.status, answer.json()["status"]) == (200, "cancelled")
@@ -199,7 +160,7 @@ def test_cancelling_a_waiting_job(bench: Bench, origin: Origin, song: Path) -> N
                 source.release.set()
             for task in running:
                 bench.completed(task)
-            after = bench.submit({**SONG, "input_url": serve_file(origin, song)})
+            after = bench.submit({**SONG, "input_url": serve_file(origin, song_file)})
             bench.completed(after)
             assert origin.count(unwanted.path) == 0
         assert bench.server.task(waiting)["status"] == "cancelled"
@@ -207,9 +168,9 @@ def test_cancelling_a_waiting_job(bench: Bench, origin: Origin, song: Path) -> N
 
 @pytest.mark.parametrize("method", ["DELETE", "POST"])
 def test_cancelling_a_running_job_ends_its_ffmpeg(
-    bench: Bench, origin: Origin, film: Path, method: str
+    bench: Bench, origin: Origin, film_file: Path, method: str
 ) -> None:
-    task = bench.submit({**FILM, "input_url": serve_file(origin, film)})
+    task = bench.submit({**FILM, "input_url": serve_file(origin, film_file)})
     worker = bench.wait_until_running(task)
     ffmpeg = bench.stop_ffmpeg("scale=640")
     if method == "DELETE":
@@ -228,13 +189,15 @@ def test_cancelling_a_running_job_ends_its_ffmpeg(
 # -- the queue ----------------------------------------------------------------------------------
 
 
-def test_lost_messages_are_sent_again(bench: Bench, origin: Origin, song: Path) -> None:
+def test_lost_messages_are_sent_again(bench: Bench, origin: Origin, song_file: Path) -> None:
     with ExitStack() as stack:
-        busy = [stack.enter_context(held_source(origin, song)) for _ in range(2)]
+        busy = [stack.enter_context(held_source(origin, song_file)) for _ in range(2)]
         tasks = [bench.submit({**SONG, "input_url": source.url}) for source in busy]
         for task in tasks:
             bench.wait_until_running(task)
-        waiting = [bench.submit({**SONG, "input_url": serve_file(origin, song)}) for _ in range(3)]
+        waiting = [
+            bench.submit({**SONG, "input_url": serve_file(origin, song_file)}) for _ in range(3)
+        ]
         assert bench.backend.lose_messages(bench.server) == 3
         for source in busy:
             source.release.set()
@@ -242,15 +205,15 @@ def test_lost_messages_are_sent_again(bench: Bench, origin: Origin, song: Path) 
             assert bench.completed(task)["attempt"] == 1
 
 
-def test_a_deleted_queue_is_made_anew(bench: Bench, origin: Origin, song: Path) -> None:
+def test_a_deleted_queue_is_made_anew(bench: Bench, origin: Origin, song_file: Path) -> None:
     if bench.backend.name != "sqlite":
         pytest.skip("the queue of this backend is no file")
     with ExitStack() as stack:
-        busy = [stack.enter_context(held_source(origin, song)) for _ in range(2)]
+        busy = [stack.enter_context(held_source(origin, song_file)) for _ in range(2)]
         tasks = [bench.submit({**SONG, "input_url": source.url}) for source in busy]
         for task in tasks:
             bench.wait_until_running(task)
-        tasks.append(bench.submit({**SONG, "input_url": serve_file(origin, song)}))
+        tasks.append(bench.submit({**SONG, "input_url": serve_file(origin, song_file)}))
         for path in bench.server.data_dir.glob("queue.db*"):
             path.unlink()
         for source in busy:
@@ -258,13 +221,13 @@ def test_a_deleted_queue_is_made_anew(bench: Bench, origin: Origin, song: Path) 
         for task in tasks:
             bench.completed(task)
     assert (bench.server.data_dir / "queue.db").exists()
-    bench.completed(bench.submit({**SONG, "input_url": serve_file(origin, song)}))
+    bench.completed(bench.submit({**SONG, "input_url": serve_file(origin, song_file)}))
 
 
 def test_ten_same_requests_are_one_job_and_one_fetch(
-    bench: Bench, origin: Origin, song: Path
+    bench: Bench, origin: Origin, song_file: Path
 ) -> None:
-    with held_source(origin, song) as source:
+    with held_source(origin, song_file) as source:
         values = {**SONG, "input_url": source.url}
         with ThreadPoolExecutor(10) as pool:
             tasks = list(pool.map(lambda _: bench.submit(values), range(10)))
@@ -283,15 +246,15 @@ def test_ten_same_requests_are_one_job_and_one_fetch(
 
 
 def test_full_queues_are_told_when_to_come_back(
-    make_bench: MakeBench, origin: Origin, song: Path
+    make_bench: MakeBench, origin: Origin, song_file: Path
 ) -> None:
     bench = make_bench(workers=1, queue_max=3, queue_max_per_client=2, trusted_proxies="127.0.0.1")
-    with held_source(origin, song) as source:
+    with held_source(origin, song_file) as source:
         tasks = [bench.submit({**SONG, "input_url": source.url})]
         bench.wait_until_running(tasks[0])
 
         def ask(client: str) -> Any:
-            values = {**SONG, "input_url": serve_file(origin, song)}
+            values = {**SONG, "input_url": serve_file(origin, song_file)}
             headers = {"X-Forwarded-For": client}
             return bench.server.post("/api/ffmpeg/async", values, headers=headers)
 
@@ -318,14 +281,14 @@ def test_full_queues_are_told_when_to_come_back(
 
 
 def test_a_killed_supervisor_can_be_started_again_at_once(
-    make_bench: MakeBench, origin: Origin, song: Path
+    make_bench: MakeBench, origin: Origin, song_file: Path
 ) -> None:
     bench = make_bench(workers=1)
     server, port = bench.server, bench.server.port
-    with held_source(origin, song) as source:
+    with held_source(origin, song_file) as source:
         running = bench.submit({**SONG, "input_url": source.url})
         bench.wait_until_running(running)
-        waiting = bench.submit({**SONG, "input_url": serve_file(origin, song)})
+        waiting = bench.submit({**SONG, "input_url": serve_file(origin, song_file)})
         left = server.kill_supervisor()
         assert len(left) >= 3
         server.start()
@@ -338,17 +301,17 @@ def test_a_killed_supervisor_can_be_started_again_at_once(
 
 
 def test_everything_killed_and_started_again(
-    make_bench: MakeBench, origin: Origin, song: Path
+    make_bench: MakeBench, origin: Origin, song_file: Path
 ) -> None:
     bench = make_bench(workers=1)
     server = bench.server
-    earlier = bench.completed(bench.submit({**SONG, "input_url": serve_file(origin, song)}))
+    earlier = bench.completed(bench.submit({**SONG, "input_url": serve_file(origin, song_file)}))
     output, lines = server.get(earlier["result"]["download_url"]), bench.lines(earlier["task_id"])
     assert lines
-    with held_source(origin, song) as source:
+    with held_source(origin, song_file) as source:
         running = bench.submit({**SONG, "input_url": source.url})
         bench.wait_until_running(running)
-        waiting = bench.submit({**SONG, "input_url": serve_file(origin, song)})
+        waiting = bench.submit({**SONG, "input_url": serve_file(origin, song_file)})
         server.kill_everything()
         source.release.set()
         server.start()
@@ -361,13 +324,13 @@ def test_everything_killed_and_started_again(
 
 
 def test_sigterm_lets_short_jobs_finish_and_hands_long_ones_back(
-    make_bench: MakeBench, origin: Origin, song: Path
+    make_bench: MakeBench, origin: Origin, song_file: Path
 ) -> None:
     bench = make_bench(workers=2)
     server = bench.server
     with (
-        held_source(origin, song) as short,
-        held_source(origin, song) as long,
+        held_source(origin, song_file) as short,
+        held_source(origin, song_file) as long,
         ThreadPoolExecutor(3) as pool,
     ):
         answers, tasks = {}, {}
@@ -395,11 +358,11 @@ def test_sigterm_lets_short_jobs_finish_and_hands_long_ones_back(
 
 
 def test_a_service_manager_signals_every_process(
-    make_bench: MakeBench, origin: Origin, film: Path
+    make_bench: MakeBench, origin: Origin, film_file: Path
 ) -> None:
     bench = make_bench(workers=1)
     server = bench.server
-    task = bench.submit({**FILM, "input_url": serve_file(origin, film)})
+    task = bench.submit({**FILM, "input_url": serve_file(origin, film_file)})
     bench.wait_until_running(task)
     ffmpeg = bench.stop_ffmpeg("scale=640")
     with ThreadPoolExecutor(1) as pool:
@@ -430,159 +393,3 @@ def test_a_second_server_on_the_same_data_folder_is_refused(bench: Bench) -> Non
     assert "--data-dir" in second.stderr
     assert "Traceback" not in second.stderr
     assert bench.server.get("/health").status == 200
-
-
-# -- disk ---------------------------------------------------------------------------------------
-
-MEBIBYTE = 1024**2
-# 14 s of film make 21 MB of sound.
-LARGE = {
-    "args": ["-vn", "-ar", "192000", "-ac", "2", "-c:a", "pcm_s32le"],
-    "output_format": "wav",
-}
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with 100 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True, text=True)
-    except OSError as error:
-        pytest.skip(f"a file system cannot be mounted: {error}")
-    if mounted.returncode != 0:
-        pytest.skip(f"a file system cannot be mounted (it takes root): {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_full_disk_delays_jobs_and_loses_none(
-    backend: SqliteBackend, small_disk: Path, origin: Origin, film: Path, song: Path
-) -> None:
-    server = GmapiServer(small_disk / "data", workers=1, lease_seconds=LEASE, **backend.settings())
-    with server:
-        bench = Bench(backend, server)
-        earlier = bench.completed(bench.submit({**SONG, "input_url": serve_file(origin, song)}))
-        ballast = small_disk / "ballast"
-        with ballast.open("wb") as file:
-            free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize
-            os.posix_fallocate(file.fileno(), 0, free - 16 * MEBIBYTE)
-        large = bench.submit({**LARGE, "input_url": serve_file(origin, film)})
-        wait_for(lambda: "disk is full" in server.task(large)["message"], 30, "the full disk")
-        assert server.task(large)["status"] == "pending"
-        small = bench.submit({**SONG, "input_url": serve_file(origin, song)})
-        bench.completed(small)
-
-        with (small_disk / "more").open("wb") as file:
-            free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize
-            os.posix_fallocate(file.fileno(), 0, free - MEBIBYTE)
-        answer = server.post("/api/ffmpeg/async", {**SONG, "input_url": serve_file(origin, song)})
-        assert answer.status == 507
-        assert answer.json()["error_code"] == "storage_full"
-        assert int(answer.headers["Retry-After"]) > 0
-        health = server.get("/health")
-        assert (health.status, health.json()["database"]) == (503, "ok")
-        assert server.get(earlier["result"]["download_url"]).status == 200
-        assert server.post(f"/api/task/{small}/cancel").json()["status"] == "completed"
-        # Also when not a byte is left, nothing breaks for good.
-        last = small_disk / "last"
-        with contextlib.suppress(OSError), last.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-        assert server.post(
-            "/api/ffmpeg/async", {**SONG, "input_url": "http://x.test/a"}
-        ).status in (
-            403,
-            507,
-        )
-        assert server.task(large)["status"] in ("pending", "running")
-
-        last.unlink(missing_ok=True)
-        (small_disk / "more").unlink()
-        ballast.unlink()
-        bench.completed(large, 60)
-        assert bench.record(large)["crashes"] <= 1
-        bench.completed(bench.submit({**SONG, "input_url": serve_file(origin, song)}))
-
-
-def test_the_disk_budget_takes_the_oldest_and_breaks_nothing(
-    make_bench: MakeBench, origin: Origin, film: Path, song: Path
-) -> None:
-    # Room for two large outputs and a source, not for three.
-    bench = make_bench(workers=2, disk_budget=50 * MEBIBYTE, cleanup_interval=1)
-    server = bench.server
-    tasks = [
-        server.wait_for_task(bench.submit({**LARGE, "input_url": serve_file(origin, film)}))
-        for _ in range(2)
-    ]
-    first, second = (task["result"] for task in tasks)
-    with held_source(origin, song) as source:
-        running = bench.submit({**SONG, "input_url": source.url})
-        bench.wait_until_running(running)
-        # A download of the second begins, then the first is used: the second is the oldest.
-        parts = urlsplit(second["download_url"])
-        download = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-        download.request("GET", parts.path)
-        response = download.getresponse()
-        received = len(response.read(1000))
-        assert server.get(first["download_url"]).status == 200
-        third = bench.completed(bench.submit({**LARGE, "input_url": serve_file(origin, film)}))
-        wait_for(lambda: second["file_id"] not in bench.published(), 20, "room")
-        assert server.get(second["download_url"]).status == 404
-        assert server.get(f"/api/task/{tasks[1]['task_id']}").status == 404
-        received += len(response.read())
-        assert received == second["size"]
-        download.close()
-        assert server.get(first["download_url"], headers={"Range": "bytes=0-9"}).status == 206
-        source.release.set()
-        assert bench.completed(running)["attempt"] == 1
-    assert third["result"]["file_id"] in bench.published()
-
-    # A source that alone is beyond the budget: nothing finished is left to delete.
-    greedy = bench.server.data_dir / "greedy.mp4"
-    greedy.write_bytes(film.read_bytes() + bytes(110 * MEBIBYTE))
-    with held_source(origin, greedy) as source:
-        task = bench.submit({**SONG, "input_url": source.url})
-        values = {**SONG, "input_url": serve_file(origin, song)}
-        path = "/api/ffmpeg/async"
-        answer = wait_for(
-            lambda: (found := server.post(path, values)).status == 507 and found, 30, "507"
-        )
-        assert int(answer.headers["Retry-After"]) > 0
-        assert answer.json()["error_code"] == "storage_full"
-        assert server.task(task)["status"] == "running"
-        server.delete(f"/api/task/{task}")
-
-
-def test_expiry_takes_everything_with_it(
-    make_bench: MakeBench, origin: Origin, film: Path, song: Path
-) -> None:
-    bench = make_bench(workers=2, file_expiry=4, cleanup_interval=1)
-    server = bench.server
-    values = {"video_url": serve_file(origin, film), "w": 320, "h": 180}
-    cut = bench.submit(values, tool="video_frame")
-    worker = bench.wait_until_running(cut)
-    first_frame = f"/frames/{cut}/frame_000001.png"
-    wait_for(lambda: server.get(first_frame).status == 200, 30, "a frame")
-    _kill(worker)
-    first_file = bench.record(cut)["file_id"]
-    assert bench.attempts(cut) == [f"{cut}.1"]
-    done = bench.completed(cut)
-    assert done["attempt"] == 2
-    assert bench.record(cut)["file_id"] != first_file
-    assert server.get(f"/frames/{cut}/frame_000280.png").status == 200
-    wait_for(lambda: first_file not in bench.published(), 20, "the end of dead frames")
-    assert bench.published() == {bench.record(cut)["file_id"]}
-    failed = bench.submit({**SONG, "input_url": origin.url("/missing")})
-    assert server.wait_for_task(failed)["status"] == "error"
-
-    folders = [server.data_dir / name for name in ("files", "sources", "attempts")]
-    wait_for(lambda: not any(any(folder.iterdir()) for folder in folders), 30, "empty folders")
-    for table in ("jobs", "job_logs"):
-        assert bench.backend.rows(server, f"SELECT * FROM {table}") == []
-    assert server.get(f"/api/task/{cut}").status == 404
-    assert server.get(first_frame).status == 404
-    # The same request is new work now.
-    assert bench.submit(values, tool="video_frame") != cut

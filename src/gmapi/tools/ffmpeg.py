@@ -15,7 +15,7 @@ from gmapi.media.formats import output_format
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress, estimate, expected_duration
 from gmapi.tools.base import Tool, ToolResult, Work
-from gmapi.tools.fields import LuaStrings, ToolRequest
+from gmapi.tools.fields import LuaStrings, ToolRequest, field_error
 
 INPUTS_MAX = 8
 GAME_REPLY_MAX = 16 * 1024**2
@@ -61,7 +61,7 @@ class FfmpegRequest(ToolRequest):
     @model_validator(mode="after")
     def _has_source(self) -> FfmpegRequest:
         if not self.input_url and not self.input_urls:
-            raise ValueError("input_url: give the address of the source")
+            raise field_error("input_url", "is required; give the address of the source")
         return self
 
     def sources(self) -> list[tuple[str, str]]:

@@ -5,10 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from abc import ABC, abstractmethod
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+ENTRIES_MAX = 1000
+"""Most entries of any list or object in a request; each field has its own, lower bound."""
+
+_STORED: Mapping[str, Any] = {"stored": True}
+
+# Keys of a list that a Lua table with holes became.
+_INDEX = re.compile(r"[1-9][0-9]{0,5}")
 
 
 def repair_text(text: str) -> str:
@@ -36,19 +55,41 @@ def repair(value: Any) -> Any:
     return value
 
 
+def field_error(field: str, text: str) -> PydanticCustomError:
+    """What a validator of a whole request raises about one of its fields."""
+    return PydanticCustomError("field_error", "{error}", {"field": field, "error": text})
+
+
 def _lua_list(value: Any) -> Any:
     """An empty Lua table is written `{}`; a sparse one has keys "1", "2", … (rule R4)."""
     if isinstance(value, dict):
-        if not all(isinstance(key, str) and key.isdecimal() for key in value):
-            raise ValueError('give a list, such as ["-vn"]')
-        return [value[key] for key in sorted(value, key=int)]
+        if not all(isinstance(key, str) and _INDEX.fullmatch(key) for key in value):
+            raise ValueError('give a list in square brackets, such as ["-vn"]')
+        value = [value[key] for key in sorted(value, key=int)]
+    if isinstance(value, list) and len(value) > ENTRIES_MAX:
+        raise ValueError(f"give at most {ENTRIES_MAX} entries")
     return value
 
 
-def _lua_int(value: Any) -> Any:
+def _lua_map(value: Any) -> Any:
+    """An empty table is an empty object however it is written (rule R4)."""
+    if isinstance(value, list) and not value:
+        return {}
+    if isinstance(value, dict) and len(value) > ENTRIES_MAX:
+        raise ValueError(f"give at most {ENTRIES_MAX} entries")
+    return value
+
+
+def whole_number(value: Any) -> Any:
     """Lua has one number type: 20.0 is 20 and other floats are rounded (rule R5)."""
-    if isinstance(value, float) and math.isfinite(value) and not isinstance(value, bool):
+    if isinstance(value, float) and math.isfinite(value):
         return round(value)
+    return _lua_number(value)
+
+
+def _lua_number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("give a number, not true or false")
     return value
 
 
@@ -58,20 +99,38 @@ def _lua_flag(value: Any) -> Any:
     return value
 
 
-LuaStrings = Annotated[list[Annotated[str, Field(strict=True)]], BeforeValidator(_lua_list)]
-LuaInt = Annotated[int, BeforeValidator(_lua_int)]
+LuaStrings = Annotated[
+    list[Annotated[str, Field(strict=True)]],
+    FailFast(),
+    BeforeValidator(_lua_list),
+]
+LuaMap = Annotated[dict[str, str], BeforeValidator(_lua_map)]
+# Bounds of a whole number go before the validator, or the OpenAPI document does not show them.
+LuaInt = Annotated[int, BeforeValidator(whole_number)]
+LuaFloat = Annotated[float, BeforeValidator(_lua_number)]
 LuaFlag = Annotated[bool, BeforeValidator(_lua_flag)]
 
 
-class LuaModel(BaseModel):
-    """A request body: unknown fields are ignored (rule R5), texts are repaired (rule R6)."""
+def _add_example(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """An example of the whole body from those of its fields."""
+    schema["example"] = {
+        name: field.examples[0] for name, field in model.model_fields.items() if field.examples
+    }
 
-    model_config = ConfigDict(extra="ignore")
+
+class LuaModel(BaseModel):
+    """A request body: unknown fields are ignored (rule R5), texts are repaired (rule R6), and
+    null counts as not given, since Lua has no other way to write it."""
+
+    model_config = ConfigDict(extra="ignore", json_schema_extra=_add_example)
 
     @model_validator(mode="before")
     @classmethod
-    def _repair(cls, value: Any) -> Any:
-        return repair(value)
+    def _repair(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, dict) or info.context is _STORED:
+            return value
+        given = {key: value[key] for key in cls.model_fields if value.get(key) is not None}
+        return repair(given)
 
 
 class ToolRequest(LuaModel, ABC):
@@ -82,7 +141,7 @@ class ToolRequest(LuaModel, ABC):
         description="Run even when the same request has been answered already, "
         "and fetch the source anew.",
     )
-    headers: dict[str, str] = Field(
+    headers: LuaMap = Field(
         default_factory=dict,
         description="Request headers for fetching the source, such as Referer.",
     )
@@ -95,9 +154,14 @@ class ToolRequest(LuaModel, ABC):
         """The request as it is stored and run."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
+    @classmethod
+    def restore(cls, stored: Mapping[str, Any]) -> Self:
+        """The request that `normalised` gave: its texts are not repaired a second time."""
+        return cls.model_validate(stored, context=_STORED)
+
     def key(self, tool: str) -> str | None:
         """The same for all requests that give the same result; None when each must run."""
         if self.no_cache:
             return None
         text = json.dumps([tool, self.normalised()], sort_keys=True)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from gmapi.errors import LimitError, MediaError
 from gmapi.fetch.headers import check_headers
@@ -17,7 +17,7 @@ from gmapi.media.probe import MediaInfo, Stream, video_frame_count
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
 from gmapi.tools.base import Tool, ToolResult, Work
-from gmapi.tools.fields import LuaFlag, LuaInt, ToolRequest
+from gmapi.tools.fields import LuaFlag, LuaFloat, ToolRequest, whole_number
 
 SIDE_MAX = 4096
 DEFAULT_WIDTH_MAX = 1280
@@ -39,6 +39,9 @@ FETCHED = 10.0
 CUT = 99.0
 
 
+Side = Annotated[int, Field(ge=1, le=SIDE_MAX), BeforeValidator(whole_number)]
+
+
 class VideoFrameRequest(ToolRequest):
     """Cut a video into frames and sound."""
 
@@ -46,17 +49,13 @@ class VideoFrameRequest(ToolRequest):
         description="Address of the video (http or https).",
         examples=["http://127.0.0.1:8000/film.mp4"],
     )
-    w: LuaInt | None = Field(
-        None, ge=1, le=SIDE_MAX, description="Width in pixels.", examples=[256]
-    )
-    h: LuaInt | None = Field(
+    w: Side | None = Field(None, description="Width in pixels.", examples=[256])
+    h: Side | None = Field(
         None,
-        ge=1,
-        le=SIDE_MAX,
         description="Height in pixels. A missing side follows from the other and the aspect.",
         examples=[144],
     )
-    fps: float = Field(
+    fps: LuaFloat = Field(
         DEFAULT_FPS, ge=0.1, le=60, description="Frames per second.", allow_inf_nan=False
     )
     force_resolution: LuaFlag = Field(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from flask import current_app, request
 
 from gmapi.settings import Settings
 
-_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+_PORT_MAX = 65535
 
 
 class Addresses:
@@ -24,22 +25,22 @@ class Addresses:
         """Scheme, host and port that callers reach this server by, without a closing slash."""
         if self._public_url is not None:
             return self._public_url
-        scheme, host = request.scheme, request.environ.get("HTTP_HOST", "")
-        port = str(request.environ.get("SERVER_PORT", ""))
+        scheme, host, own_port = request.scheme, request.environ.get("HTTP_HOST", ""), True
         if self._is_trusted(request.remote_addr):
-            scheme = _last(request.headers.get("X-Forwarded-Proto")) or scheme
+            scheme = _last(request.headers.get("X-Forwarded-Proto")).lower() or scheme
             host = _last(request.headers.get("X-Forwarded-Host")) or host
-            port = ""
+            own_port = False
         if scheme not in _DEFAULT_PORTS:
             scheme = "http"
-        if not _HOST.fullmatch(host):
-            host = request.environ.get("SERVER_NAME", "localhost")
-            if ":" in host:
-                host = f"[{host}]"
+        name, port = _split(host)
+        if not name:
+            name, port, own_port = _server_name(), "", True
         # Some clients send `Host: localhost` for http://localhost:5000.
-        if port and port not in ("80", "443") and not re.search(r":[0-9]+$", _unbracketed(host)):
-            host = f"{host}:{port}"
-        return f"{scheme}://{host}"
+        if not port and own_port:
+            port = str(request.environ.get("SERVER_PORT", ""))
+            if port in _DEFAULT_PORTS.values():
+                port = ""
+        return f"{scheme}://{name}:{port}" if port else f"{scheme}://{name}"
 
     def client(self) -> str:
         """The caller's address."""
@@ -63,6 +64,9 @@ class Addresses:
             parsed = ip_address(address)
         except ValueError:
             return False
+        # A socket that listens on both families shows IPv4 callers as ::ffff:a.b.c.d.
+        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+            parsed = parsed.ipv4_mapped
         return any(parsed in network for network in self._trusted)
 
 
@@ -76,5 +80,14 @@ def _last(header: str | None) -> str:
     return (header or "").split(",")[-1].strip()
 
 
-def _unbracketed(host: str) -> str:
-    return host.rpartition("]")[2]
+def _split(host: str) -> tuple[str, str]:
+    """Name and port of a Host header, either empty when it is missing or malformed."""
+    match = _HOST.fullmatch(host)
+    if match is None or int(match[2] or 0) > _PORT_MAX:
+        return "", ""
+    return match[1], match[2] or ""
+
+
+def _server_name() -> str:
+    name = str(request.environ.get("SERVER_NAME", "localhost"))
+    return f"[{name}]" if ":" in name else name

@@ -3,56 +3,71 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import quote
 
 from flask import Response, request
-from flask_openapi3 import Info, OpenAPI
-from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException
+from flask_openapi3 import Info, License, OpenAPI
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import WebsocketMismatch
 
 from gmapi import __version__
-from gmapi.errors import GmapiError, RequestError, TooLargeError
+from gmapi.errors import GmapiError, RequestError
 from gmapi.jobs.service import JobService
 from gmapi.settings import Settings
+from gmapi.tools.registry import TOOLS
 from gmapi.web.address import Addresses
 from gmapi.web.answers import failure, failure_fields, json_response, reason_phrase
-from gmapi.web.body import JsonRequest
+from gmapi.web.body import JsonRequest, too_large
 from gmapi.web.problems import describe
-from gmapi.web.routes import downloads, framepack, health, tasks, tools
-from gmapi.web.schemas import Failure
+from gmapi.web.routes import documentation, downloads, framepack, health, tasks, tools
+from gmapi.web.schemas import Failure, FramepackRequest, failures
 
 DESCRIPTION = """A media URL goes in, a converted file's URL comes out.
 
 Each tool has two addresses: one waits for the result, the one ending in `/async` answers at once
 with a task to ask for. Bodies are JSON whatever their Content-Type; unknown fields are ignored.
+Every failure has `error` and `message` (the same sentence) and `error_code`, a word for programs.
 """
 
+PATH_SHOWN = 80
+
 log = logging.getLogger(__name__)
+
+_MODELS: list[type[BaseModel]] = [FramepackRequest, *(tool.request for tool in TOOLS.values())]
+_BODIES = {model.__name__: model for model in _MODELS}
 
 
 def create_app(settings: Settings, service: JobService) -> OpenAPI:
     """The WSGI application. `service` must have been started."""
     app = OpenAPI(
         "gmapi",
-        info=Info(title="GMapiServer", version=__version__, description=DESCRIPTION),
+        info=Info(
+            title="GMapiServer",
+            version=__version__,
+            description=DESCRIPTION,
+            license=License(name="MIT", identifier="MIT"),
+        ),
         security_schemes={},
+        responses=failures("400"),
+        operation_id_callback=lambda *, name, **_: name,
         validation_error_status=400,
         validation_error_model=Failure,
         validation_error_callback=_validation_failure,
-        doc_prefix="/docs",
-        doc_url="/openapi.json",
+        doc_ui=False,
         static_folder=None,
     )
     app.request_class = JsonRequest
     # A doubled slash is answered with 404: game computers do not follow the redirect 308.
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = int(settings.body_max_bytes)
-    app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["gmapi_addresses"] = Addresses(settings)
     tools.register(app, service)
     tasks.register(app, service)
-    framepack.register(app, service)
     downloads.register(app, service)
+    framepack.register(app, service)
     health.register(app, service)
+    documentation.register(app)
     app.register_error_handler(GmapiError, failure)
     app.register_error_handler(HTTPException, _http_failure)
     app.register_error_handler(Exception, _internal_failure)
@@ -61,25 +76,35 @@ def create_app(settings: Settings, service: JobService) -> OpenAPI:
 
 
 def _validation_failure(error: ValidationError) -> Response:
-    message, field = describe(error)
+    message, field = describe(error, _BODIES)
     return failure(RequestError(message, field=field))
 
 
 def _http_failure(error: HTTPException) -> Response:
     code = error.code or 500
     if code == 413:
-        return failure(TooLargeError("The request body is larger than this server accepts."))
-    texts = {
-        404: f"There is nothing at {request.path[:80]}. The documentation is at /docs.",
-        405: f"{request.method[:10]} is not possible at this address.",
-    }
-    message = texts.get(code) or (error.description or error.name)
+        return failure(too_large(request.max_content_length))
+    message = _http_message(error, code)
     response = json_response(failure_fields(message, f"http_{code}"), code)
     response.status = f"{code} {reason_phrase(message, code)}"
     for name, value in error.get_headers():
         if name.lower() == "allow":
             response.headers[name] = value
     return response
+
+
+def _http_message(error: HTTPException, code: int) -> str:
+    shown = quote(request.path[:PATH_SHOWN])
+    if isinstance(error, WebsocketMismatch):
+        return f"{shown} is no WebSocket; only /api/task/<task_id>/ws is."
+    if isinstance(error, MethodNotAllowed):
+        allowed = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
+        return f"{request.method[:20]} is not possible at {shown}; use {' or '.join(allowed)}."
+    if code == 404:
+        return f"There is nothing at {shown}; the documentation at /docs lists all addresses."
+    if code == 400:
+        return "The request body broke off or its framing is wrong; send it again as a whole."
+    return error.description or error.name
 
 
 def _internal_failure(error: Exception) -> Response:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+import string
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from flask import Request
 
-from gmapi.errors import RequestError
+from gmapi.errors import RequestError, TooLargeError
 
-EXAMPLE = '{"input_url": "http://…", "output_format": "dfpwm"}'
+DEPTH_MAX = 32
+"""Deepest nesting of lists and objects; the requests of this API need three levels."""
+
+_ASCII = string.printable
+REMEDY = 'send the fields as one JSON object, such as {"name": "value"}; /docs lists them'
+
+# What the game's JSON writer makes of numbers that are none (contract, P13).
+_LUA_NOT_A_NUMBER = re.compile(r"-?(?:nan|inf)", re.IGNORECASE)
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
@@ -19,41 +29,81 @@ def parse_object(data: bytes) -> dict[str, Any]:
     reason, characters that are no text.
     """
     if not data.strip():
-        raise RequestError(f"The request has no body; send a JSON object such as {EXAMPLE}.")
+        raise RequestError(f"The request has no body; {REMEDY}.")
     try:
         value = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        _check_depth(value)
         # Half a surrogate pair parses, yet it is no text and nothing could store it.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError:
-        raise RequestError("The request body is not UTF-8 text.") from None
+        raise RequestError("The request body is not UTF-8 text; send JSON in UTF-8.") from None
     except UnicodeEncodeError:
-        raise RequestError("The request body has a broken character (a lone surrogate).") from None
+        raise RequestError(
+            "The request body holds half of a surrogate pair, which is no character; leave it out."
+        ) from None
     except RecursionError:
-        raise RequestError("The request body is nested too deeply.") from None
+        raise RequestError(
+            f"The request body is nested too deeply; {DEPTH_MAX} levels are allowed."
+        ) from None
     except ValueError as error:
-        raise RequestError(f"The request body is not JSON: {_short(error)}.") from None
+        raise RequestError(f"The request body is not JSON: {_short(error)}; {REMEDY}.") from None
     if not isinstance(value, dict):
-        raise RequestError(f"The request body must be a JSON object such as {EXAMPLE}.")
+        raise RequestError(f"The request body is not a JSON object; {REMEDY}.")
     return value
 
 
+def _check_depth(value: Any) -> None:
+    """Raise RecursionError beyond DEPTH_MAX, before anything walks the value by recursion."""
+    level, depth = [value], 0
+    while level:
+        if depth > DEPTH_MAX:
+            raise RecursionError
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                below.extend(item.values())
+            elif isinstance(item, list):
+                below.extend(item)
+        level, depth = below, depth + 1
+
+
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _short(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at line {error.lineno}, column {error.colno}"
+        found = _LUA_NOT_A_NUMBER.match(error.doc, error.pos)
+        problem = f"{found[0]} is not a number" if found else error.msg
+        return f"{problem} at line {error.lineno}, column {error.colno}"
     return "a number has too many digits" if "digits" in str(error) else str(error)
 
 
 class JsonRequest(Request):
     """A request whose body is an object in JSON, however it is labelled."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # Bytes that should have been escaped; werkzeug fails on those that are no UTF-8.
+        if not self.query_string.isascii():
+            self.query_string = quote(self.query_string, safe=_ASCII).encode("ascii")
+
     @property
     def is_json(self) -> bool:
         return True
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
-        """The body as a dict; raises RequestError, `silent` or not."""
-        return parse_object(self.get_data(cache=cache))
+        """The body as a dict; raises RequestError or TooLargeError, `silent` or not."""
+        data = self.get_data(cache=cache)
+        # A body without Content-Length is cut at the limit without a word.
+        if len(data) == self.max_content_length and self.environ["wsgi.input"].read(1):
+            raise too_large(self.max_content_length)
+        return parse_object(data)
+
+
+def too_large(limit: int | None) -> TooLargeError:
+    """The refusal of a body of more than `limit` bytes."""
+    return TooLargeError(
+        f"The request body is larger than the {limit or 0:,} bytes that this server accepts; "
+        "send less, or ask its operator for more."
+    )

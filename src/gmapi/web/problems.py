@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 PROBLEMS_MAX = 3
 VALUE_MAX = 60
+NAME_MAX = 60
 
 _TEXTS = {
-    "missing": "is required",
     "string_type": "must be a text",
-    "list_type": "must be a list of texts",
+    "list_type": "must be a list",
     "dict_type": "must be an object",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
-    "int_parsing_size": "is a number beyond all bounds",
+    "int_parsing_size": "must be a smaller number",
     "int_from_float": "must be a whole number",
     "float_type": "must be a number",
     "float_parsing": "must be a number",
@@ -27,38 +28,71 @@ _TEXTS = {
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "too_long": "must have at most {max_length} entries",
-    "too_short": "must have at least {min_length} entries",
+    "too_short": "must have at least {min_length}",
     "string_too_long": "must have at most {max_length} characters",
+    "literal_error": "must be one of {expected}",
 }
 
 
-def describe(error: ValidationError) -> tuple[str, str | None]:
-    """A sentence about the first few problems, and the first field at fault."""
+def describe(
+    error: ValidationError, models: Mapping[str, type[BaseModel]] | None = None
+) -> tuple[str, str | None]:
+    """A sentence about the first few problems, and the first field at fault.
+
+    `models` by class name give the examples for fields that are missing.
+    """
     items = error.errors(include_url=False, include_context=True)
-    sentences = [_sentence(item) for item in items[:PROBLEMS_MAX]]
+    model = (models or {}).get(error.title)
+    sentences = [_sentence(item, model) for item in items[:PROBLEMS_MAX]]
     if len(items) > PROBLEMS_MAX:
         sentences.append(f"{len(items) - PROBLEMS_MAX} more problems")
-    location = items[0]["loc"]
-    return "; ".join(sentences) + ".", str(location[0]) if location else None
+    return "; ".join(sentences) + ".", _field(items[0])
 
 
-def _sentence(item: Mapping[str, Any]) -> str:
-    place = ""
-    for step in item["loc"]:
-        place += f"[{step + 1}]" if isinstance(step, int) else (f".{step}" if place else str(step))
+def _field(item: Mapping[str, Any]) -> str | None:
+    location: tuple[Any, ...] = item["loc"]
+    name = location[0] if location else (item.get("ctx") or {}).get("field")
+    return None if name is None else str(name)
+
+
+def _sentence(item: Mapping[str, Any], model: type[BaseModel] | None) -> str:
     kind, context = item["type"], item.get("ctx") or {}
+    place = _place(item["loc"]) or str(context.get("field", ""))
+    if kind == "missing":
+        return f"{place} is required{_example(model, item['loc'])}"
+    if kind == "field_error":
+        return f"{place} {context['error']}"
     if kind == "value_error":
         text = str(context.get("error", item["msg"])).rstrip(".")
         return f"{place}: {text}" if place else text
     text = _TEXTS.get(kind, item["msg"]).format_map(_Bounds(context))
-    if kind == "missing":
-        return f"{place} {text}"
     return f"{place} {text} (got {_shown(item['input'])})"
 
 
+def _place(location: tuple[int | str, ...]) -> str:
+    """`args[2]` and the like; counted from 1, as Lua does."""
+    place = ""
+    for step in location:
+        place += f"[{step + 1}]" if isinstance(step, int) else f".{_cut(step, NAME_MAX)}"
+    return place.removeprefix(".")
+
+
+def _example(model: type[BaseModel] | None, location: tuple[int | str, ...]) -> str:
+    """A remedy from the model's own examples."""
+    field = model.model_fields.get(str(location[0])) if model and len(location) == 1 else None
+    if field is None or not field.examples:
+        return ""
+    return f"; give for example {json.dumps(field.examples[0])}"
+
+
 def _shown(value: Any) -> str:
-    text = ascii(value) if not isinstance(value, str) else ascii(value)[1:-1]
-    return text if len(text) <= VALUE_MAX else text[:VALUE_MAX] + "..."
+    if isinstance(value, str):
+        value = value[: VALUE_MAX + 1]
+    return _cut(json.dumps(value, default=str), VALUE_MAX)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[:length] + "..."
 
 
 class _Bounds(dict[str, Any]):

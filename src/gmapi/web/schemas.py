@@ -3,61 +3,194 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel, create_model
+from pydantic.json_schema import SkipJsonSchema
 
+from gmapi.tools.base import ToolResult
 from gmapi.tools.fields import LuaModel, LuaStrings
 
 Responses = dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None]
 TaskStatus = Literal["pending", "running", "completed", "error", "cancelled"]
 
+EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
+ID_PATTERN = "^[0-9a-f]{32}$"
+
+# Of each status: what it means, and the sentence, code and field of an example.
+_FAILURES: dict[str, tuple[str, str, str, str | None]] = {
+    "400": (
+        "The request is wrong; `field` names the field at fault.",
+        'output_format is required; give for example "dfpwm".',
+        "bad_request",
+        "output_format",
+    ),
+    "403": (
+        "An argument is not allowed.",
+        "args: -i is not allowed: give the address of a source in input_url; leave -i out.",
+        "refused",
+        "args",
+    ),
+    "404": (
+        "There is no such thing, or it has expired.",
+        "There is no task with this id; it never existed or its time has run out.",
+        "not_found",
+        None,
+    ),
+    "413": (
+        "The request, or the answer it asks for, is too large.",
+        "The request body is larger than the 1,048,576 bytes that this server accepts; send less, "
+        "or ask its operator for more.",
+        "too_large",
+        None,
+    ),
+    "429": (
+        "Too many jobs are waiting; come back after `Retry-After` seconds.",
+        "The queue is full: 1000 jobs are waiting. Try again in half a minute.",
+        "queue_full",
+        None,
+    ),
+    "501": (
+        "This version cannot do this.",
+        "This version has no ComputerCraft converter yet; /api/ffmpeg and /api/video_frame work.",
+        "not_available",
+        None,
+    ),
+    "503": (
+        "Not now; come back after `Retry-After` seconds.",
+        "Frame 7 is not ready yet.",
+        "unavailable",
+        None,
+    ),
+    "507": (
+        "The disk of the server is full.",
+        "The server's disk is full. Try again later.",
+        "storage_full",
+        None,
+    ),
+}
+_REPEATABLE = ("429", "503", "507")
+
+
+def failures(*codes: str) -> Responses:
+    """What the document says of these status codes."""
+    found: Responses = {}
+    for code in codes:
+        meaning, sentence, error_code, field = _FAILURES[code]
+        example = {
+            "status": "error",
+            "error": sentence,
+            "message": sentence,
+            "error_code": error_code,
+            **({"field": field} if field else {}),
+        }
+        schema = {"$ref": "#/components/schemas/Failure"}
+        response: dict[str, Any] = {
+            "description": meaning,
+            "content": {"application/json": {"schema": schema, "example": example}},
+        }
+        if code in _REPEATABLE:
+            response["headers"] = {"Retry-After": _header("Seconds to wait.", "integer")}
+        found[code] = response
+    return found
+
+
+def binary(description: str, *media_types: str, partial: bool = False) -> dict[str, Any]:
+    """What the document says of an answer of bytes."""
+    headers = {"Content-Length": _header("Bytes.", "integer")}
+    if partial:
+        headers["Content-Range"] = _header("Which bytes of how many.", "string")
+    content = {"schema": {"type": "string", "format": "binary"}}
+    return {
+        "description": description,
+        "headers": headers,
+        "content": dict.fromkeys(media_types, content),
+    }
+
+
+def _header(description: str, kind: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": kind}}
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+T = TypeVar("T")
+# A field that is left out where there is nothing to say: no answer holds null (rule A4).
+Sometimes = Annotated[T | SkipJsonSchema[None], Field(json_schema_extra=_without_default)]
+
 
 class Failure(BaseModel):
-    """Any failure."""
+    """Any failure. The reason phrase of the status line carries the same sentence."""
 
     status: Literal["error"]
-    error: str = Field(description="What is wrong and how to mend it.")
-    message: str = Field(description="The same sentence.")
-    error_code: str = Field(description="A word for programs; never renamed.")
-    field: str | None = Field(None, description="The request field at fault.")
+    error: str = Field(min_length=1, description="What is wrong and how to mend it.")
+    message: str = Field(min_length=1, description="The same sentence.")
+    error_code: str = Field(min_length=1, description="A word for programs; never renamed.")
+    field: Sometimes[str] = Field(None, description="The request field at fault.")
+    task_id: Sometimes[str] = Field(None, description="The task that failed, if there was one.")
 
 
 class Accepted(BaseModel):
     """A task was made or joined."""
 
     status: Literal["success"]
-    task_id: str
-    status_url: str
-    events_url: str
+    task_id: str = Field(pattern=ID_PATTERN, examples=[EXAMPLE_ID])
+    status_url: str = Field(description="Where to ask for the task.")
+    events_url: str = Field(description="Where its Server-Sent Events are.")
     message: str
 
 
 class TaskAnswer(BaseModel):
     """The state of a task."""
 
-    task_id: str
+    task_id: str = Field(pattern=ID_PATTERN, examples=[EXAMPLE_ID])
     tool: str
     status: TaskStatus
-    progress: float = Field(description="0 to 100; never falls.")
+    progress: float = Field(ge=0, le=100, description="Percent; never falls.")
     message: str
-    result: dict[str, Any] = Field(description="Always an object.")
-    attempt: int
-    created_at: float
-    started_at: float | None = None
-    finished_at: float | None = None
-    eta_seconds: float | None = None
-    queue_position: int | None = None
-    error: str | None = None
-    error_code: str | None = None
-    new_logs: list[str] = Field(default_factory=list)
-    next_since: int = 0
+    result: dict[str, Any] = Field(
+        description="What there is so far; always an object, filled when completed."
+    )
+    attempt: int = Field(ge=0, description="How many times the task has been started.")
+    created_at: float = Field(description="Unix time in seconds.")
+    started_at: Sometimes[float] = None
+    finished_at: Sometimes[float] = None
+    eta_seconds: Sometimes[float] = Field(None, description="Estimate of the time left.")
+    queue_position: Sometimes[int] = Field(None, description="Place among the waiting, from 1.")
+    error: Sometimes[str] = Field(None, description="Why the task failed.")
+    error_code: Sometimes[str] = None
+    new_logs: list[str] = Field(
+        default_factory=list, description="Log lines after `since`, or the latest ones."
+    )
+    next_since: int = Field(0, description="The cursor for the next poll.")
+
+
+class _Success(BaseModel):
+    status: Literal["success"]
+    task_id: str = Field(pattern=ID_PATTERN, examples=[EXAMPLE_ID])
+
+
+def success_model(result: type[ToolResult]) -> type[BaseModel]:
+    """The answer of a call that waits: the tool's result, or the failure."""
+    name = result.__name__.removesuffix("Result")
+    good = create_model(f"{name}Success", __base__=(_Success, result), __doc__=result.__doc__)
+    answer: type[BaseModel] = create_model(
+        f"{name}Answer",
+        __base__=RootModel[good | Failure],  # type: ignore[valid-type]
+        __doc__='The result, or with `status: "error"` why there is none.',
+    )
+    return answer
 
 
 class TaskPath(BaseModel):
     """A task."""
 
-    task_id: str = Field(description="The task's id.")
+    task_id: str = Field(
+        description="The task's id.",
+        json_schema_extra={"pattern": ID_PATTERN, "example": EXAMPLE_ID},
+    )
 
 
 class TaskQuery(BaseModel):
@@ -97,22 +230,46 @@ class FramepackRequest(LuaModel):
         min_length=1,
         max_length=256,
         description="Addresses of frames, as paths or whole URLs, in the order wanted.",
-        examples=[["/frames/0123456789abcdef0123456789abcdef/frame_000001.png"]],
+        examples=[[f"/frames/{EXAMPLE_ID}/frame_000001.png"]],
     )
 
 
 class FilePath(BaseModel):
     """A published file."""
 
-    file_id: str
-    name: str
+    file_id: str = Field(
+        description="The id in a download_url.",
+        json_schema_extra={"pattern": ID_PATTERN, "example": EXAMPLE_ID},
+    )
+    name: str = Field(
+        description="The file's name in that address.",
+        json_schema_extra={"example": "output.dfpwm"},
+    )
 
 
 class FramePath(BaseModel):
     """A frame of a task."""
 
-    task_id: str
-    name: str = Field(description="frame_000001.png and so on.")
+    task_id: str = Field(
+        description="The task's id.",
+        json_schema_extra={"pattern": ID_PATTERN, "example": EXAMPLE_ID},
+    )
+    name: str = Field(
+        description="frame_000001.png and so on.",
+        json_schema_extra={"pattern": "^frame_[0-9]{6}\\.png$", "example": "frame_000001.png"},
+    )
+
+
+class IndexAnswer(BaseModel):
+    """What this server is, and where things are."""
+
+    status: Literal["success"]
+    name: str
+    version: str
+    documentation: str
+    openapi: str
+    health: str
+    tools: list[str]
 
 
 class HealthAnswer(BaseModel):
@@ -120,10 +277,10 @@ class HealthAnswer(BaseModel):
 
     status: Literal["ok", "error"]
     version: str
-    ffmpeg: str | None = None
-    problems: list[str]
-    queue: dict[str, int]
+    ffmpeg: str = Field(description="Its version.")
+    problems: list[str] = Field(description="Why the server cannot work; empty when it can.")
+    queue: dict[str, int] = Field(description="Number of tasks by state.")
     workers: dict[str, Any]
-    disk: dict[str, int]
+    disk: dict[str, int] = Field(description="Bytes; a budget of 0 is none.")
     database: str
-    sandbox: dict[str, Any]
+    sandbox: dict[str, Any] = Field(description="How conversions are locked in.")

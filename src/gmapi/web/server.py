@@ -10,12 +10,13 @@ import logging
 import os
 import signal
 import socket
+from http.client import HTTPException
 from typing import Any
 
 import gevent
 from gevent.event import Event
 from gevent.pool import Pool
-from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.pywsgi import Input, WSGIHandler, WSGIServer
 from gevent.socket import socket as GeventSocket
 from gevent.socket import wait_read, wait_write
 
@@ -24,6 +25,7 @@ from gmapi.settings import Settings
 from gmapi.storage.base import Slice
 from gmapi.web.app import create_app
 from gmapi.web.files import BrokenAnswer, FileBody
+from gmapi.web.protocol import check_head, malformed, origin_form
 
 CONNECTIONS_MAX = 20_000
 DRAIN_SECONDS = 12.0
@@ -32,8 +34,33 @@ DRAIN_SECONDS = 12.0
 SEND_TIMEOUT_SECONDS = 120.0
 SENDFILE_BYTES = 512 * 1024
 SMALL_BYTES = 16 * 1024
+DISCARD_BYTES = 4 * 1024**2
+DISCARD_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
+
+
+class RequestBody(Input):  # type: ignore[misc]
+    """A request body. What the application left of it is read, so that the client can finish
+    sending and see its answer, yet not without end."""
+
+    __slots__ = ("given_up",)
+
+    def _discard(self) -> None:
+        unread = self.chunked_input or self.position < (self.content_length or 0)
+        # Whoever still waits for "100 Continue" sends nothing any more.
+        self.given_up = self._chunked_input_error or (unread and self.socket is not None)
+        if self.given_up or not unread:
+            return
+        self.given_up = True
+        left = DISCARD_BYTES
+        with gevent.Timeout(DISCARD_SECONDS, False):
+            while left > 0:
+                data = self.read(min(left, SMALL_BYTES))
+                left -= len(data)
+                if not data:
+                    self.given_up = False
+                    return
 
 
 class Handler(WSGIHandler):  # type: ignore[misc]
@@ -55,10 +82,44 @@ class Handler(WSGIHandler):  # type: ignore[misc]
         finally:
             self.server.idle.discard(self)
 
+    def read_request(self, raw_requestline: str) -> bool:
+        """Parse the head. Raises ValueError, which pywsgi answers with 400."""
+        try:
+            super().read_request(raw_requestline)
+            check_head(self.headers)
+        except (HTTPException, LookupError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+        self.path: str = origin_form(self.path)
+        return True
+
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        plain: Input = self.wsgi_input
+        self.wsgi_input: RequestBody = RequestBody(
+            plain.rfile, plain.content_length, plain.socket, plain.chunked_input
+        )
+        # Proxies label requests as upgrades that are none; only a WebSocket's GET needs the raw
+        # stream, and any other body would be misread from it.
+        if environ["wsgi.input_terminated"] or self.command != "GET":
+            environ["wsgi.input"] = self.wsgi_input
+            environ["wsgi.input_terminated"] = True
+        return environ
+
+    def handle_one_request(self) -> Any:
+        result = super().handle_one_request()
+        if isinstance(result, tuple):
+            return result[0], malformed(int(result[0]))
+        return result
+
     def handle_one_response(self) -> None:
         super().handle_one_response()
-        if self.server.draining:
+        if self.server.draining or self.wsgi_input.given_up:
             self.close_connection = True
+        if self.close_connection and self._connection_upgrade_requested():
+            # A WebSocket that did not come about leaves a copy of the socket to the garbage
+            # collector; the client need not wait for that.
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
 
     def handle_error(self, t: Any, v: Any, tb: Any) -> None:
         if isinstance(v, BrokenAnswer):

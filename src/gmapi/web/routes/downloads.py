@@ -11,22 +11,28 @@ from gmapi.jobs.service import JobService
 from gmapi.media.formats import media_type_of
 from gmapi.storage.framestore import MissingFrame, parse_frame_name
 from gmapi.web.files import send_file, send_slice
-from gmapi.web.schemas import Failure, FilePath, FramePath
+from gmapi.web.schemas import FilePath, FramePath, binary, failures
 
 TAG = Tag(name="files", description="What tasks have made")
 ESTIMATE_SLACK = 10
+MEDIA_TYPES = ("application/*", "audio/*", "image/*", "text/*", "video/*")
 
 
 def register(app: OpenAPI, service: JobService) -> None:
     """Add the file routes; Flask answers HEAD by the same views."""
-    binary: dict[str, object] = {"content": {"application/octet-stream": {}}}
 
     @app.get(
         "/download/<file_id>/<name>",
         summary="Download an output",
         description="Knows HEAD, Range, If-Range, ETag and If-None-Match.",
         tags=[TAG],
-        responses={"200": binary, "206": binary, "304": None, "404": Failure, "416": None},
+        responses={
+            "200": binary("The file.", *MEDIA_TYPES, partial=True),
+            "206": binary("The range asked for.", *MEDIA_TYPES, partial=True),
+            "304": None,
+            "416": None,
+            **failures("404"),
+        },
     )
     def download(path: FilePath) -> Response:
         service.file_owner(path.file_id)
@@ -36,7 +42,13 @@ def register(app: OpenAPI, service: JobService) -> None:
         "/frames/<task_id>/<name>",
         summary="One frame of a video_frame task",
         tags=[TAG],
-        responses={"200": binary, "404": Failure, "503": Failure},
+        responses={
+            "200": binary("The frame.", "image/png", partial=True),
+            "206": binary("The range asked for.", "image/png", partial=True),
+            "304": None,
+            "416": None,
+            **failures("404", "503"),
+        },
     )
     def frame(path: FramePath) -> Response:
         job = service.job(path.task_id)

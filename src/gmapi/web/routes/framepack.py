@@ -17,7 +17,7 @@ from gmapi.storage.base import Slice
 from gmapi.storage.framestore import FrameReader, MissingFrame, parse_frame_name
 from gmapi.web.files import MEDIA_HEADERS, BrokenAnswer, binary_type, body_response
 from gmapi.web.routes.downloads import missing_frame
-from gmapi.web.schemas import Failure, FramepackRequest
+from gmapi.web.schemas import FramepackRequest, binary, failures
 
 BYTES_MAX = 16 * 1024**2
 """The largest reply a game computer takes (contract, P2 and K4)."""
@@ -25,11 +25,12 @@ BYTES_MAX = 16 * 1024**2
 GRACE_SECONDS = 1.2
 """Clients give up after 2 to 3 s of silence; by then the answer must be on its way."""
 
-DRIP_SECONDS = 1.0
+DRIP_SECONDS = 1.2
 PATIENCE_SECONDS = 30.0
 SOON_SECONDS = 6.0
 LOOK_SECONDS = 0.1
 RESERVE_BYTES = 256
+FIRST_BYTE = b"\0"
 MEDIA_TYPE = "application/octet-stream"
 
 _FRAME_URL = re.compile(r"/frames/([0-9a-f]{32})/([A-Za-z0-9_.]{1,40})")
@@ -46,8 +47,8 @@ def register(app: OpenAPI, service: JobService) -> None:
         "they are made.",
         tags=[Tag(name="files")],
         responses={
-            "200": {"content": {MEDIA_TYPE: {}}},
-            **dict.fromkeys(("400", "404", "413", "503"), Failure),
+            "200": binary("The pack.", MEDIA_TYPE),
+            **failures("400", "404", "413", "503"),
         },
     )
     def framepack(body: FramepackRequest) -> Response:
@@ -101,14 +102,17 @@ def _answer(gathering: _Gathering) -> Response:
 
 
 def _trickle(gathering: _Gathering) -> Iterator[bytes]:
-    """Send what is ready, and while waiting a byte a second of a small reserve held back."""
+    """Send what is ready, and while waiting a byte now and then of a small reserve held back."""
     try:
-        unsent = bytearray(gathering.header)
-        news = drip = time.monotonic()
+        # A frame is smaller than 16 MiB: the first byte of its size is known before it comes.
+        unsent = bytearray(gathering.header + FIRST_BYTE)
+        known = len(FIRST_BYTE)
+        news, drip = time.monotonic(), -DRIP_SECONDS
         while True:
             gathering.look()
             for part in gathering.take():
-                unsent += part.read()
+                unsent += part.read()[known:]
+                known = 0
                 news = time.monotonic()
             keep = 0 if gathering.complete else RESERVE_BYTES
             now = time.monotonic()
@@ -139,6 +143,7 @@ class _Gathering:
         self._wanted = wanted
         self._readers: dict[str, FrameReader] = {}
         self._found = 0
+        self._first_seen: tuple[float, int] | None = None
         self.header = len(wanted).to_bytes(4)
         self.length = 0
         self.ready: list[Slice] = []
@@ -168,6 +173,7 @@ class _Gathering:
                 if not before:
                     # Read anew: its last frames may have come between the look and the end.
                     self._check_missing(self._service.job(task_id), reader, number)
+                    self._first_seen = self._first_seen or (time.time(), reader.count())
                     return False
                 pack, run = reader.pack(before), len(before)
             self.ready += pack.slices
@@ -206,8 +212,12 @@ class _Gathering:
             return True  # the next look finds them, or that they will never be
         if job.started is None or job.file_id is None:
             return False
-        count = self._reader(job).count()
-        rate = count / max(0.1, time.time() - job.started)
+        count, now = self._reader(job).count(), time.time()
+        rate = count / max(0.1, now - job.started)
+        if self._first_seen is not None:
+            # After a slow fetch the whole run tells less than the last second.
+            at, before = self._first_seen
+            rate = max(rate, (count - before) / max(0.1, now - at))
         behind = max(number for _, number in missing) - count
         return rate > 0 and behind / rate <= SOON_SECONDS
 

@@ -11,7 +11,7 @@ from gmapi.jobs.service import JobService
 from gmapi.tools.registry import TOOLS
 from gmapi.web.address import addresses
 from gmapi.web.answers import json_response, reason_phrase, success
-from gmapi.web.schemas import HealthAnswer
+from gmapi.web.schemas import HealthAnswer, IndexAnswer
 
 TAG = Tag(name="server", description="The server itself")
 
@@ -62,7 +62,7 @@ def register(app: OpenAPI, service: JobService) -> None:
             response.status = f"503 {reason_phrase(state.problems[0], 503)}"
         return response
 
-    @app.get("/", summary="What this is", tags=[TAG])
+    @app.get("/", summary="What this is", tags=[TAG], responses={"200": IndexAnswer})
     def index() -> Response:
         base = addresses().base()
         return success(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import simple_websocket
 from flask import Response, request
 from flask_openapi3 import OpenAPI, Tag
+from wsproto.utilities import ProtocolError
 
 from gmapi.errors import RequestError
 from gmapi.jobs.model import Job, State
@@ -15,26 +16,34 @@ from gmapi.web.address import addresses
 from gmapi.web.answers import json_response, success, task_fields, with_lines
 from gmapi.web.events import Feed
 from gmapi.web.schemas import (
-    Failure,
     Responses,
     TaskAnswer,
     TaskPath,
     TaskQuery,
     TasksAnswer,
     TasksQuery,
+    failures,
 )
 
 WAIT_MAX_SECONDS = 25.0
 CURSOR_MAX = 2**62
 PING_SECONDS = 25
 TAG = Tag(name="tasks", description="State, progress and log of tasks")
+EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "enum": ["state", "log", "end"]},
+        "id": {"type": "string", "description": "The newest log line so far."},
+        "data": {"type": "string", "description": "JSON: the task, or a line and its time."},
+    },
+}
 SSE_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def register(app: OpenAPI, service: JobService) -> None:
     """Add the task routes."""
     feed = Feed(service)
-    known: Responses = {"200": TaskAnswer, "404": Failure}
+    known: Responses = {"200": TaskAnswer, **failures("404")}
 
     # Polls are the busiest requests of all: their parameters are read by hand, which costs a
     # third of what validated models do. The annotations are for the documentation.
@@ -49,12 +58,16 @@ def register(app: OpenAPI, service: JobService) -> None:
         summary="State, progress and log lines as Server-Sent Events",
         description="Events `state`, `log` and `end`; resumes after Last-Event-ID.",
         tags=[TAG],
-        responses={"200": {"content": {"text/event-stream": {}}}, "204": None, "404": Failure},
+        responses={
+            "200": {"content": {"text/event-stream": {"schema": EVENT}}},
+            "204": {"description": "The task has ended and all has been said."},
+            **failures("404"),
+        },
     )
     def task_events(path: TaskPath) -> Response:
         job = service.job(path.task_id)
         resumed = request.headers.get("Last-Event-ID", "")
-        since = int(resumed) if resumed.isascii() and resumed.isdigit() else _cursor() or 0
+        since = int(resumed[:19]) if resumed.isascii() and resumed.isdigit() else _cursor() or 0
         since = min(since, CURSOR_MAX)
         if resumed and job.is_finished and not service.events.logs(job, since):
             return Response(status=204)  # tells a browser to stop reconnecting
@@ -66,7 +79,7 @@ def register(app: OpenAPI, service: JobService) -> None:
         summary="The same over WebSocket",
         description="Text messages `{event, id, data}`, each below 128 KiB.",
         tags=[TAG],
-        responses={"101": None, "404": Failure},
+        responses={"101": None, **failures("404")},
     )
     def task_websocket(path: TaskPath) -> Response:
         job = service.job(path.task_id)
@@ -105,7 +118,7 @@ def register(app: OpenAPI, service: JobService) -> None:
         "/api/tasks",
         summary="List tasks, newest first",
         tags=[TAG],
-        responses={"200": TasksAnswer, "400": Failure},
+        responses={"200": TasksAnswer},
     )
     def tasks(query: TasksQuery) -> Response:
         state = State(query.state) if query.state else None
@@ -126,7 +139,7 @@ def register(app: OpenAPI, service: JobService) -> None:
         "/api/task/<task_id>",
         summary="State, progress, result and new log lines of a task",
         tags=[TAG],
-        responses={**known, "400": Failure},
+        responses=known,
     )(task)
 
 
@@ -187,9 +200,15 @@ class _HandedOver(Response):
 
 
 def _websocket(feed: Feed, job_id: str, since: int, base: str) -> Response:
-    socket = simple_websocket.Server.accept(
-        request.environ, ping_interval=PING_SECONDS, max_message_size=4096
-    )
+    try:
+        socket = simple_websocket.Server.accept(
+            request.environ, ping_interval=PING_SECONDS, max_message_size=4096
+        )
+    except ProtocolError as error:
+        raise RequestError(
+            "This is no proper WebSocket handshake; use a WebSocket client, or /events.",
+            cause=error,
+        ) from error
     try:
         for push in feed.follow(job_id, since, base):
             if push is not None:

@@ -15,7 +15,7 @@ from gmapi.tools.fields import ToolRequest
 from gmapi.tools.registry import TOOLS
 from gmapi.web.address import addresses
 from gmapi.web.answers import success, task_urls
-from gmapi.web.schemas import Accepted, Failure
+from gmapi.web.schemas import Accepted, failures, success_model
 from gmapi.web.waiting import wait_for_result
 
 
@@ -23,7 +23,7 @@ def register(app: OpenAPI, service: JobService) -> None:
     """Add the routes of all tools."""
     for tool in TOOLS.values():
         tag = Tag(name=tool.name, description=tool.summary)
-        failures = dict.fromkeys(("400", "403", "413", "429", "507"), Failure)
+        refusals = failures("400", "403", "413", "429", "501", "507")
         _add(
             app,
             f"/api/{tool.name}",
@@ -34,7 +34,7 @@ def register(app: OpenAPI, service: JobService) -> None:
             "white space is sent ahead of the JSON. A conversion that failed is answered with "
             '200 and `status: "error"`.',
             tags=[tag],
-            responses={"200": tool.result, **failures},
+            responses={"200": success_model(tool.result), **refusals},
         )
         _add(
             app,
@@ -44,7 +44,7 @@ def register(app: OpenAPI, service: JobService) -> None:
             summary=f"{tool.summary}, in the background",
             description=f"{tool.description} Answers at once with a task to ask for.",
             tags=[tag],
-            responses={"200": Accepted, "202": Accepted, **failures},
+            responses={"200": Accepted, "202": Accepted, **refusals},
         )
 
 

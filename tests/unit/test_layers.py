@@ -1,0 +1,111 @@
+"""Imports point downwards only, and child processes start in one room."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gmapi
+
+ROOT = Path(gmapi.__file__).parent
+
+# Each room may import the rooms to the right of it, and itself. The ground floor, modules such
+# as `errors` and `settings`, is known to all.
+BELOW = {
+    "web": {"jobs", "tools", "media", "fetch", "storage"},
+    "jobs": {"tools", "media", "fetch", "sandbox", "storage"},
+    "tools": {"media", "computercraft", "fetch", "sandbox", "storage"},
+    "media": {"sandbox"},
+    "computercraft": set(),
+    "fetch": set(),
+    "sandbox": set(),
+    "storage": set(),
+}
+GROUND = {"errors", "settings", "__version__"}
+
+# What only some rooms may know, by the top-level package.
+RESERVED = {
+    "flask": {"web"},
+    "flask_openapi3": {"web"},
+    "werkzeug": {"web"},
+    "gevent": {"web"},
+    "simple_websocket": {"web"},
+    "sqlalchemy": {"jobs"},
+    "alembic": {"jobs"},
+    "huey": {"jobs"},
+    "urllib3": {"fetch"},
+    "imageio_ffmpeg": {"media"},
+}
+# The supervisor restarts web and workers, which are this program itself.
+PROCESS_STARTERS = {"sandbox", "supervisor.py"}
+# The command line asks a server for its state and patches the standard library for it.
+TOP_MODULES_MAY = {("cli.py", "gevent"), ("client.py", "urllib3")}
+
+SPAWNING = {
+    "fork", "forkpty", "posix_spawn", "posix_spawnp", "system", "popen", "startfile",
+    "execl", "execle", "execlp", "execlpe", "execv", "execve", "execvp", "execvpe",
+    "spawnl", "spawnle", "spawnlp", "spawnlpe", "spawnv", "spawnve", "spawnvp", "spawnvpe",
+}  # fmt: skip
+SPAWNING_MODULES = {"subprocess", "multiprocessing", "pty"}
+
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Full names of everything imported anywhere in a module, also inside functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where they point"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def place(module: Path) -> str:
+    """The room a module is in, or its own name on the ground floor."""
+    return module.relative_to(ROOT).parts[0]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(module: Path) -> None:
+    room = place(module)
+    for name in imports(ast.parse(module.read_text("utf-8"))):
+        top, _, rest = name.partition(".")
+        if top != "gmapi":
+            allowed = RESERVED.get(top, {room})
+            assert room in allowed or (room, top) in TOP_MODULES_MAY, f"{name} in {room}"
+        elif room in BELOW:
+            target = rest.partition(".")[0]
+            assert target in {room, *BELOW[room]} | GROUND, f"{name} in {room}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_child_processes_start_in_the_sandbox_only(module: Path) -> None:
+    if place(module) in PROCESS_STARTERS:
+        return
+    tree = ast.parse(module.read_text("utf-8"))
+    names = set(imports(tree))
+    assert not {name.partition(".")[0] for name in names} & SPAWNING_MODULES
+    assert not names & {f"os.{name}" for name in SPAWNING}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            assert not (node.value.id == "os" and node.attr in SPAWNING), node.lineno
+
+
+def test_every_room_is_known_here() -> None:
+    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert rooms <= set(BELOW)
+
+
+def test_the_rules_see_what_they_forbid() -> None:
+    """The checks above must not pass because they look at nothing."""
+    assert len(MODULES) > 40
+    source = "def f():\n    import flask\n    from gmapi.web import app\n"
+    assert list(imports(ast.parse(source))) == ["flask", "gmapi.web.app"]
+    web_server = (ROOT / "web/server.py").read_text("utf-8")
+    assert any(name.startswith("gevent") for name in imports(ast.parse(web_server)))
+    starters = "".join(path.read_text("utf-8") for path in ROOT.glob("sandbox/*.py"))
+    assert "os.fork" in starters or "subprocess" in starters
