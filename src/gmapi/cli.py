@@ -21,7 +21,7 @@ from gmapi.errors import GmapiError, SettingsError
 from gmapi.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from gmapi.client import ServerClient
+    from gmapi.terminal.client import ServerClient
 
 WORKER_NICE = 10
 STATES = ("pending", "running", "completed", "error", "cancelled")
@@ -87,8 +87,8 @@ def main() -> None:
 def serve(**flags: Any) -> None:
     """Run the server: the web process and its workers."""
     from gmapi import logs
-    from gmapi.startup import prepare, summary
     from gmapi.supervisor import Supervisor
+    from gmapi.terminal.startup import prepare, summary
 
     settings = _settings(flags)
     logs.configure(settings.log_format, process="serve")
@@ -203,8 +203,8 @@ def convert(
 
     Exit codes: 0 done, 1 failed, 2 wrong call, 130 interrupted.
     """
-    from gmapi import convert as conversion
-    from gmapi.client import ServerClient
+    from gmapi.terminal import convert as conversion
+    from gmapi.terminal.client import ServerClient
 
     if server is not None and (local or allow_private):
         raise click.UsageError("--server goes neither with --local nor with --allow-private.")
@@ -260,7 +260,7 @@ def tasks(
     """List the tasks of a running server, newest first."""
     if context.invoked_subcommand is not None:
         return
-    from gmapi.task_table import print_tasks
+    from gmapi.terminal.task_table import print_tasks
 
     with _client(server) as client:
         found, total = client.tasks(state=state, tool=tool, limit=limit)
@@ -277,7 +277,7 @@ def tasks(
 @click.pass_context
 def show(context: click.Context, task_id: str, server: str | None, as_json: bool) -> None:
     """Show one task and its log."""
-    from gmapi.task_table import print_task
+    from gmapi.terminal.task_table import print_task
 
     with _client(server or _of_group(context, "server")) as client:
         task = client.task(task_id)
@@ -307,7 +307,7 @@ def doctor(server: str | None, as_json: bool, **flags: Any) -> None:
 
     Exits with 1 when something has failed.
     """
-    from gmapi.doctor import examine, print_checks
+    from gmapi.terminal.doctor import examine, print_checks
 
     with _failures():
         checks = examine(flags, server)
@@ -323,8 +323,8 @@ def doctor(server: str | None, as_json: bool, **flags: Any) -> None:
 @contextmanager
 def _failures() -> Iterator[None]:
     """Errors as sentences on standard error, with their exit codes."""
-    from gmapi.convert import is_usage, sentence
-    from gmapi.delivery import DeliveryError
+    from gmapi.terminal.convert import is_usage, sentence
+    from gmapi.terminal.delivery import DeliveryError
 
     try:
         yield
@@ -344,7 +344,7 @@ def _failures() -> Iterator[None]:
 @contextmanager
 def _client(server: str | None) -> Iterator[ServerClient]:
     """A client of the server of --server or of the settings."""
-    from gmapi.client import ServerClient, local_base
+    from gmapi.terminal.client import ServerClient, local_base
 
     with _failures():
         if server is None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gmapi import client as client_module
-from gmapi.client import ClientError, ServerClient
+from gmapi.terminal import client as client_module
+from gmapi.terminal.client import ClientError, ServerClient
 from origin import Exchange, Origin, content, status
 
 

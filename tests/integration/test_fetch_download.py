@@ -13,6 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gmapi import __version__
+from gmapi.errors import GmapiError, JobCancelled, NoSpaceError, RequestError, SourceError
+from gmapi.fetch.address import check_url, parse_allow
+from gmapi.fetch.fetcher import Download, FetchRules, Validators, download
+from gmapi.settings import Settings
 from origin import (
     Exchange,
     Origin,
@@ -26,12 +32,6 @@ from origin import (
     trickle,
     truncated,
 )
-
-from gmapi import __version__
-from gmapi.errors import GmapiError, JobCancelled, NoSpaceError, RequestError, SourceError
-from gmapi.fetch.address import check_url, parse_allow
-from gmapi.fetch.fetcher import Download, FetchRules, Validators, download
-from gmapi.settings import Settings
 
 BODY = b"\x00" + random.Random(1).randbytes(299_999)
 

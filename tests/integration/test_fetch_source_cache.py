@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from origin import Exchange, Origin, content, status
 
 from gmapi.errors import JobCancelled, SourceError
 from gmapi.fetch import source_cache
@@ -21,6 +20,7 @@ from gmapi.fetch.address import check_url, parse_allow
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.filelock import ACROSS_PROCESSES
 from gmapi.fetch.source_cache import Fetched, SourceCache
+from origin import Exchange, Origin, content, status
 
 BODY = b"\x00" + random.Random(2).randbytes(49_999)
 needs_shared_locks = pytest.mark.skipif(

@@ -395,9 +395,7 @@ GRAPHS = [
 @pytest.mark.parametrize("text", GRAPHS)
 def test_graph_is_read_as_ffmpeg_reads_it(program: str, text: str) -> None:
     graph = filtergraph.parse(text)
-    ours = [
-        pair for each in graph.filters for pair in filtergraph.options(each.arguments or "")
-    ]
+    ours = [pair for each in graph.filters for pair in filtergraph.options(each.arguments or "")]
     for written in (text, filtergraph.write(graph)):
         theirs = list(settings(program, written))
         # ffmpeg reads a graph up to two times, and stops at the first option it does not know.

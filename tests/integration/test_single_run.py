@@ -11,7 +11,7 @@ import pytest
 
 from gmapi.errors import MediaError, RefusedError, RequestError, SettingsError, SourceError
 from gmapi.settings import Settings, load_settings
-from gmapi.single_run import SingleRun
+from gmapi.terminal.single_run import SingleRun
 from gmapi.tools.ffmpeg import FfmpegRequest
 from origin import Exchange, Origin
 

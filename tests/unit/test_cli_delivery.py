@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmapi.delivery import DeliveryError, default_name, deliver_file, new_file, target_path
+from gmapi.terminal.delivery import DeliveryError, default_name, deliver_file, new_file, target_path
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from gmapi.cli import main
-from gmapi.client import ClientError, Task, local_base, server_base
-from gmapi.convert import is_usage, sentence
 from gmapi.errors import RefusedError, RequestError, SourceError
 from gmapi.media.binaries import Ffmpeg
 from gmapi.settings import load_settings
-from gmapi.startup import Facts, summary
-from gmapi.terminal import Display, clock_text, duration_text
+from gmapi.terminal.client import ClientError, Task, local_base, server_base
+from gmapi.terminal.convert import is_usage, sentence
+from gmapi.terminal.display import Display, clock_text, duration_text
+from gmapi.terminal.startup import Facts, summary
 
 HEAVY = {"flask", "gevent", "sqlalchemy", "alembic", "huey"}
 
@@ -43,7 +43,10 @@ def refused(*words: str) -> str:
     return result.stderr
 
 
-@pytest.mark.parametrize("module", ["cli", "convert", "single_run", "client", "doctor"])
+@pytest.mark.parametrize(
+    "module",
+    ["cli", "terminal.convert", "terminal.single_run", "terminal.client", "terminal.doctor"],
+)
 def test_starting_the_command_loads_no_server_and_no_database(module: str) -> None:
     code = f"import sys, json, gmapi.{module}; print(json.dumps(list(sys.modules)))"
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout

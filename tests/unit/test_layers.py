@@ -15,6 +15,7 @@ ROOT = Path(gmapi.__file__).parent
 # Each room may import the rooms to the right of it, and itself. The ground floor, modules such
 # as `errors` and `settings`, is known to all.
 BELOW = {
+    "terminal": {"jobs", "tools", "media", "fetch", "sandbox", "storage"},
     "web": {"jobs", "tools", "media", "fetch", "storage"},
     "jobs": {"tools", "media", "fetch", "sandbox", "storage"},
     "tools": {"media", "computercraft", "fetch", "sandbox", "storage"},
@@ -24,7 +25,7 @@ BELOW = {
     "sandbox": set(),
     "storage": set(),
 }
-GROUND = {"errors", "settings", "__version__"}
+GROUND = {"errors", "settings", "listener", "__version__"}
 
 # What only some rooms may know, by the top-level package.
 RESERVED = {
@@ -36,13 +37,13 @@ RESERVED = {
     "sqlalchemy": {"jobs"},
     "alembic": {"jobs"},
     "huey": {"jobs"},
-    "urllib3": {"fetch"},
+    "urllib3": {"fetch", "terminal"},  # the command line is a client of a running server
     "imageio_ffmpeg": {"media"},
 }
 # The supervisor restarts web and workers, which are this program itself.
 PROCESS_STARTERS = {"sandbox", "supervisor.py"}
-# The command line asks a server for its state and patches the standard library for it.
-TOP_MODULES_MAY = {("cli.py", "gevent"), ("client.py", "urllib3")}
+# The command line patches the standard library for the web process.
+TOP_MODULES_MAY = {("cli.py", "gevent")}
 
 SPAWNING = {
     "fork", "forkpty", "posix_spawn", "posix_spawnp", "system", "popen", "startfile",

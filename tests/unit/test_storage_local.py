@@ -91,9 +91,8 @@ def test_publish_across_file_systems(
 
 
 @pytest.mark.skipif(
-    not os.access("/dev/shm", os.W_OK) or os.stat("/dev/shm").st_dev == os.stat(
-        tempfile.gettempdir()
-    ).st_dev,
+    not os.access("/dev/shm", os.W_OK)
+    or os.stat("/dev/shm").st_dev == os.stat(tempfile.gettempdir()).st_dev,
     reason="needs two file systems",
 )
 def test_publish_from_another_file_system(storage: Storage) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gmapi.errors import SettingsError
 from gmapi.settings import Settings
-from gmapi.startup import prepare
+from gmapi.terminal.startup import prepare
 from gmapi.web.address import Addresses
 
 PROXY = "10.0.0.2"

@@ -43,9 +43,7 @@ class Logbook:
         with self._engine.connect() as connection:
             return [LogLine(*row) for row in connection.execute(query)][::-1]
 
-    def add(
-        self, connection: Connection, job_id: str, lines: Sequence[tuple[float, str]]
-    ) -> None:
+    def add(self, connection: Connection, job_id: str, lines: Sequence[tuple[float, str]]) -> None:
         """Append lines, each with its time, and drop the oldest beyond the bound."""
         if not lines:
             return
@@ -60,9 +58,7 @@ class Logbook:
             .scalar_subquery()
         )
         connection.execute(
-            sa.delete(job_logs).where(
-                job_logs.c.job_id == job_id, job_logs.c.id <= newest_to_drop
-            )
+            sa.delete(job_logs).where(job_logs.c.job_id == job_id, job_logs.c.id <= newest_to_drop)
         )
 
     def remove(self, connection: Connection, job_id: str) -> None:

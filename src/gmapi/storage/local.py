@@ -69,9 +69,7 @@ class LocalStorage:
         except FileNotFoundError as error:
             raise NotFoundError("There is no such file, or it has expired.") from error
         status = os.fstat(source.fileno())
-        return OpenFile(
-            StoredFile.of(file_id, name, status.st_size, status.st_mtime), source
-        )
+        return OpenFile(StoredFile.of(file_id, name, status.st_size, status.st_mtime), source)
 
     def delete(self, file_id: str) -> int:
         """Unlink everything of an id; bytes freed. Open downloads go on.

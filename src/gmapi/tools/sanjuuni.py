@@ -22,9 +22,7 @@ class SanjuuniRequest(ToolRequest):
         examples=["http://127.0.0.1:8000/picture.png"],
     )
     args: LuaStrings = Field(default_factory=list, description="The converter's flags.")
-    output_format: str = Field(
-        description="lua, nfp, raw, bimg or 32vid.", examples=["bimg"]
-    )
+    output_format: str = Field(description="lua, nfp, raw, bimg or 32vid.", examples=["bimg"])
 
     def sources(self) -> list[tuple[str, str]]:
         return [("input_url", self.input_url)]

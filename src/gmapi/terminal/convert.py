@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from gmapi.client import ClientError, ServerClient, Task, local_base
-from gmapi.delivery import STDOUT, deliver_file, new_file, target_path, to_stdout
 from gmapi.errors import (
     GmapiError,
     JobError,
@@ -24,7 +22,9 @@ from gmapi.errors import (
     SourceError,
 )
 from gmapi.settings import Settings
-from gmapi.terminal import Display, plain_print
+from gmapi.terminal.client import ClientError, ServerClient, Task, local_base
+from gmapi.terminal.delivery import STDOUT, deliver_file, new_file, target_path, to_stdout
+from gmapi.terminal.display import Display, plain_print
 
 if TYPE_CHECKING:
     from gmapi.tools.ffmpeg import FfmpegRequest
@@ -141,7 +141,7 @@ def convert_here(settings: Settings, order: Order, *, allow_private: bool) -> No
 
     Raises GmapiError, DeliveryError and, for what is wrong with ffmpeg, SettingsError.
     """
-    from gmapi.single_run import SingleRun
+    from gmapi.terminal.single_run import SingleRun
 
     console = Console(stderr=True)
     target = order.target()

@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError, LocationParseError
 
 from gmapi import __version__
 from gmapi.errors import GmapiError
-from gmapi.terminal import printable
+from gmapi.terminal.display import printable
 
 FINISHED = frozenset({"completed", "error", "cancelled"})
 POLL_SECONDS = 20.0
@@ -39,9 +39,7 @@ class ClientError(GmapiError):
 
     code = "server_failed"
 
-    def __init__(
-        self, message: str, *, status_code: int | None = None, **options: Any
-    ) -> None:
+    def __init__(self, message: str, *, status_code: int | None = None, **options: Any) -> None:
         super().__init__(message, **options)
         self.status_code = status_code
 

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.text import Text
 
 from gmapi import __version__
-from gmapi.client import local_base
 from gmapi.errors import SettingsError
 from gmapi.fetch.address import parse_allow
 from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings
+from gmapi.terminal.client import local_base
 
 EVERY_ADDRESS = ("0.0.0.0", "::")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -80,9 +80,7 @@ def summary(settings: Settings, facts: Facts, port: int, console: Console | None
     # Lines of their own, not a table: a table cuts long paths to the width of the terminal, and
     # where there is no terminal to 80 characters.
     lines = [Text(f"GMapiServer {__version__}", style="bold green")]
-    lines += [
-        Text.assemble((label.ljust(_LABEL_WIDTH), "bold"), text) for label, text in rows
-    ]
+    lines += [Text.assemble((label.ljust(_LABEL_WIDTH), "bold"), text) for label, text in rows]
     lines += [
         Text(),
         Text("CC: Tweaked refuses private addresses unless its settings allow them. Put"),

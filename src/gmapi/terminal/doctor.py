@@ -19,15 +19,15 @@ from rich.console import Console
 from rich.text import Text
 
 from gmapi import __version__
-from gmapi.client import ClientError, ServerClient, local_base
 from gmapi.errors import SettingsError
 from gmapi.fetch.address import parse_allow
 from gmapi.listener import listen
 from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings, load_settings
-from gmapi.startup import EVERY_ADDRESS, game_rule
-from gmapi.terminal import plain_print, printable
+from gmapi.terminal.client import ClientError, ServerClient, local_base
+from gmapi.terminal.display import plain_print, printable
+from gmapi.terminal.startup import EVERY_ADDRESS, game_rule
 from gmapi.tools.base import free_space_reserve
 
 State = Literal["ok", "warning", "failure"]

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gmapi.client import Task
-from gmapi.terminal import clock_text, duration_text, plain_print
+from gmapi.terminal.client import Task
+from gmapi.terminal.display import clock_text, duration_text, plain_print
 
 _STYLES = {"completed": "green", "error": "red", "running": "cyan", "cancelled": "dim"}
 _WIDE = 10_000
@@ -40,9 +40,7 @@ def print_tasks(tasks: Sequence[Task], total: int) -> None:
     if not tasks:
         plain_print(Console(stderr=True), "There are no such tasks.")
     elif total > len(tasks):
-        plain_print(
-            Console(stderr=True), f"{len(tasks)} of {total} tasks; --limit shows more."
-        )
+        plain_print(Console(stderr=True), f"{len(tasks)} of {total} tasks; --limit shows more.")
 
 
 def print_task(task: Task) -> None:

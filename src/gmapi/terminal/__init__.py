@@ -1,0 +1,1 @@
+"""What the `gmapi` commands do and print; `cli` names them."""
