@@ -12,7 +12,7 @@ run: $(STAMP)
 	$(BIN)/python main.py --port $(PORT)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -5,36 +5,22 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from gmapi.errors import JobCancelled, LimitError, MediaError, SettingsError
 from gmapi.media import command, failures, probe
-from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
+from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.media.formats import OUTPUT_FORMATS, output_format
 from gmapi.media.process import PROGRESS_FD, Finished, Watch, run
 from gmapi.media.progress import Progress
 from gmapi.sandbox.launcher import Launcher
 from gmapi.sandbox.limits import Limits
+from media_files import ffmpeg_program
 
-BUNDLED = find_ffmpeg(None)
-PROGRAMS = {"bundled": BUNDLED}
-if system := shutil.which("ffmpeg"):
-    PROGRAMS["system"] = Path(system)
 PIXELS = 40_000_000
-
-
-@pytest.fixture(scope="module")
-def launcher() -> Iterator[Launcher]:
-    with Launcher() as launcher:
-        yield launcher
-
-
-@pytest.fixture(scope="module", params=sorted(PROGRAMS))
-def ffmpeg(request: pytest.FixtureRequest, launcher: Launcher) -> Ffmpeg:
-    return inspect(launcher, PROGRAMS[request.param])
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +30,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(name: str, *words: str) -> None:
         subprocess.run(
-            [BUNDLED, "-hide_banner", "-nostdin", "-loglevel", "error", *words, name],
+            [ffmpeg_program(), "-hide_banner", "-nostdin", "-loglevel", "error", *words, name],
             cwd=folder,
             check=True,
             stderr=subprocess.DEVNULL,
@@ -126,7 +112,7 @@ def test_inspect_refuses_another_program(launcher: Launcher, tmp_path: Path) -> 
 
 
 def test_the_bundled_program_writes_every_format(launcher: Launcher) -> None:
-    bundled = inspect(launcher, BUNDLED)
+    bundled = inspect(launcher, Path(ffmpeg_program()))
     for name in OUTPUT_FORMATS:
         output_format(name, bundled)
 
@@ -331,7 +317,7 @@ def working_folders() -> list[str]:
 
 
 def endless(launcher: Launcher, folder: Path, output: str, **more: object) -> Finished:
-    argv = [str(BUNDLED), "-hide_banner", "-nostdin", "-y", "-progress", f"pipe:{PROGRESS_FD}"]
+    argv = [ffmpeg_program(), "-hide_banner", "-nostdin", "-y", "-progress", f"pipe:{PROGRESS_FD}"]
     options: dict[str, object] = {"watch": None, "limits": Limits(), **more}
     return run(launcher, [*argv, *ENDLESS, output], cwd=folder, **options)  # type: ignore[arg-type]
 

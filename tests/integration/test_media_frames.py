@@ -1,43 +1,28 @@
 """Pictures, sound and counts for video in the game (client contract V1, V6, V8), with real
 ffmpeg programs: the bundled one and, where there is one, the system's."""
 
-import shutil
 import struct
 import subprocess
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gmapi.media import command, failures, probe
-from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
+from gmapi.media.binaries import Ffmpeg
 from gmapi.media.png_stream import PngSplitter
 from gmapi.media.process import PROGRESS_FD, Watch, run
 from gmapi.sandbox.launcher import Launcher
 from gmapi.sandbox.limits import Limits
+from media_files import ffmpeg_program
 
-BUNDLED = find_ffmpeg(None)
-PROGRAMS = {"bundled": BUNDLED}
-if system := shutil.which("ffmpeg"):
-    PROGRAMS["system"] = Path(system)
 PIXELS = 40_000_000
-
-
-@pytest.fixture(scope="module")
-def launcher() -> Iterator[Launcher]:
-    with Launcher() as launcher:
-        yield launcher
-
-
-@pytest.fixture(scope="module", params=sorted(PROGRAMS))
-def ffmpeg(request: pytest.FixtureRequest, launcher: Launcher) -> Ffmpeg:
-    return inspect(launcher, PROGRAMS[request.param])
 
 
 def make(folder: Path, name: str, *words: str) -> Path:
     subprocess.run(
-        [BUNDLED, "-hide_banner", "-nostdin", "-loglevel", "error", "-y", *words, name],
+        [ffmpeg_program(), "-hide_banner", "-nostdin", "-loglevel", "error", "-y", *words, name],
         cwd=folder,
         check=True,
         stderr=subprocess.DEVNULL,
@@ -263,7 +248,7 @@ def loudness(channels: Channels, ffmpeg: Ffmpeg, data: bytes, folder: Path) -> f
     """Mean distance from silence of DFPWM sound, decoded by ffmpeg."""
     (folder / "x").write_bytes(data)
     decoded = subprocess.run(
-        [BUNDLED, "-loglevel", "error", "-f", "dfpwm", "-sample_rate", "48000",
+        [ffmpeg_program(), "-loglevel", "error", "-f", "dfpwm", "-sample_rate", "48000",
          "-ch_layout", "mono", "-i", folder / "x", "-f", "u8", "-"],
         check=True, capture_output=True,
     ).stdout  # fmt: skip

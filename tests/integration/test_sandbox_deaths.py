@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from gmapi.sandbox.launcher import Launch, Launcher
+from server import alive, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
 
@@ -40,20 +41,6 @@ sys.stdin.read()
 """
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.01)
-
-
-def gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 class Owner:
     """A process with a launcher of its own."""
 
@@ -69,7 +56,7 @@ class Owner:
         self.server, self.child, self.grandchild = map(int, line.split())
 
     def all_alive(self) -> bool:
-        return not any(map(gone, (self.server, self.child, self.grandchild)))
+        return all(map(alive, (self.server, self.child, self.grandchild)))
 
     def end(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):
@@ -92,14 +79,14 @@ def test_a_killed_worker_takes_all_along(owner: Owner) -> None:
     assert owner.all_alive()
     owner.process.kill()
     owner.process.wait(PATIENCE)
-    until(lambda: gone(owner.grandchild) and gone(owner.child) and gone(owner.server))
+    wait_for(lambda: not any(map(alive, (owner.grandchild, owner.child, owner.server))))
 
 
 def test_a_worker_that_just_ends_takes_all_along(owner: Owner) -> None:
     assert owner.process.stdin is not None
     owner.process.stdin.close()
     assert owner.process.wait(PATIENCE) == 0
-    until(lambda: gone(owner.grandchild) and gone(owner.child) and gone(owner.server))
+    wait_for(lambda: not any(map(alive, (owner.grandchild, owner.child, owner.server))))
 
 
 def test_signals_for_a_service_do_not_end_the_fork_server(owner: Owner) -> None:
@@ -107,14 +94,14 @@ def test_signals_for_a_service_do_not_end_the_fork_server(owner: Owner) -> None:
         os.kill(owner.server, number)
     # A signal that ended it would have been acted on before this one, which stops it.
     os.kill(owner.server, signal.SIGSTOP)
-    until(lambda: psutil.Process(owner.server).status() == psutil.STATUS_STOPPED)
+    wait_for(lambda: psutil.Process(owner.server).status() == psutil.STATUS_STOPPED)
     os.kill(owner.server, signal.SIGCONT)
     assert owner.all_alive()
 
 
 def test_freezing_the_worker_leaves_its_children_alone(owner: Owner) -> None:
     os.kill(owner.process.pid, signal.SIGSTOP)
-    until(lambda: psutil.Process(owner.process.pid).status() == psutil.STATUS_STOPPED)
+    wait_for(lambda: psutil.Process(owner.process.pid).status() == psutil.STATUS_STOPPED)
     # Were they killed with it, it would be at once; there is no event for nothing happening.
     time.sleep(0.3)
     assert owner.all_alive()
@@ -124,7 +111,7 @@ def test_freezing_the_worker_leaves_its_children_alone(owner: Owner) -> None:
 
 def test_a_killed_fork_server_takes_its_children_along(owner: Owner) -> None:
     os.kill(owner.server, signal.SIGKILL)
-    until(lambda: gone(owner.child) and gone(owner.grandchild))
+    wait_for(lambda: not alive(owner.child) and not alive(owner.grandchild))
     assert owner.process.poll() is None
 
 
@@ -137,7 +124,7 @@ def test_after_the_fork_server_was_killed_the_next_launch_starts_another(
         server.kill()
         assert child.wait(PATIENCE) == -signal.SIGKILL
         child.kill()
-        until(lambda: "ended by itself" in caplog.text)
+        wait_for(lambda: "ended by itself" in caplog.text)
 
         again = launcher.launch(Launch(("/bin/sh", "-c", "exit 3"), Path("/")))
         assert again.wait(PATIENCE) == 3
@@ -153,7 +140,7 @@ def test_a_fork_server_that_cannot_be_replaced_is_an_error_not_a_plain_start(
     with Launcher() as launcher:
         (server,) = psutil.Process().children()
         server.kill()
-        until(lambda: psutil.Process().children() == [])
+        wait_for(lambda: psutil.Process().children() == [])
         with monkeypatch.context() as broken:
             broken.setattr("gmapi.sandbox.fork_client._COMMAND", ("/bin/false",))
             with pytest.raises(OSError):

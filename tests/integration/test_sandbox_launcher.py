@@ -9,7 +9,6 @@ import resource
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 
 from gmapi.sandbox.launcher import Launch, Launcher
 from gmapi.sandbox.limits import Limits
+from server import alive, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
 
@@ -48,20 +48,6 @@ def shell(script: str, **more: object) -> Launch:
 
 def python(script: str, **more: object) -> Launch:
     return Launch((sys.executable, "-I", "-S", "-c", script), FOLDER, **more)  # type: ignore[arg-type]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.01)
-
-
-def gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def read_line(fd: int) -> str:
@@ -313,11 +299,11 @@ class TestKilling:
         child = either.launch(spec)
         os.close(writer)
         grandchild = int(read_line(reader))
-        assert not gone(grandchild)
+        assert alive(grandchild)
         child.kill()
         child.kill()
         assert child.wait(PATIENCE) == -signal.SIGKILL
-        until(lambda: gone(grandchild))
+        wait_for(lambda: not alive(grandchild))
         os.close(reader)
 
     def test_what_is_left_of_a_group_that_ended(self, either: Launcher) -> None:
@@ -327,14 +313,14 @@ class TestKilling:
         os.close(writer)
         grandchild = int(read_line(reader))
         assert child.wait(PATIENCE) == 0
-        until(lambda: gone(grandchild))
+        wait_for(lambda: not alive(grandchild))
         os.close(reader)
 
     def test_closing_kills_all(self, either: Launcher) -> None:
         children = [either.launch(Launch(("/bin/sleep", "1000"), FOLDER)) for _ in range(5)]
         either.close()
         assert [child.poll() for child in children] == [-signal.SIGKILL] * 5
-        assert all(gone(child.pid) for child in children)
+        assert all(not alive(child.pid) for child in children)
         either.close()
 
 
@@ -369,12 +355,12 @@ class TestMany:
             else:
                 with pytest.raises(FileNotFoundError):
                     either.launch(Launch(("/no/such/program",), FOLDER))
-        until(lambda: [open_files(pid) for pid in (os.getpid(), *servers)] == before)
+        wait_for(lambda: [open_files(pid) for pid in (os.getpid(), *servers)] == before)
 
     def test_a_child_nobody_keeps_is_no_leak(self, launcher: Launcher) -> None:
         (server,) = psutil.Process().children()
         before = server.num_fds(), psutil.Process().num_fds()
         for _ in range(10):
             launcher.launch(Launch(("/bin/true",), FOLDER))
-        until(lambda: (server.num_fds(), psutil.Process().num_fds()) == before)
+        wait_for(lambda: (server.num_fds(), psutil.Process().num_fds()) == before)
         assert server.children() == []

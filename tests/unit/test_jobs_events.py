@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from gmapi.jobs import schema
 from gmapi.jobs.database import ChangeCounter, connect
 from gmapi.jobs.events import LOG_TAIL, EventHub
 from gmapi.jobs.model import Fence, Job, State
@@ -21,15 +20,6 @@ from gmapi.jobs.wakeup import WakeupListener, WakeupSender
 from server import wait_for
 
 LONG = 20.0
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[JobStore]:
-    """The store of the process that watches."""
-    engine = connect(tmp_path / "jobs.db")
-    schema.upgrade(engine)
-    yield JobStore(engine)
-    engine.dispose()
 
 
 @pytest.fixture

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from gmapi.errors import JobInterrupted, LeaseLost
-from gmapi.jobs import schema
-from gmapi.jobs.database import connect
 from gmapi.jobs.model import Fence, Job, State
 from gmapi.jobs.pulse import LOG_BUFFER_MAX, Pulse
 from gmapi.jobs.store import JobStore
 from server import wait_for
 
 LOCKED = OperationalError("UPDATE jobs", {}, Exception("database is locked"))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[JobStore]:
-    engine = connect(tmp_path / "jobs.db")
-    schema.upgrade(engine)
-    yield JobStore(engine)
-    engine.dispose()
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def register(app: OpenAPI, service: JobService) -> None:
                 "name": "GMapiServer",
                 "version": __version__,
                 "documentation": f"{base}/docs",
-                "openapi": f"{base}/docs/openapi.json",
+                "openapi": f"{base}/openapi.json",
                 "health": f"{base}/health",
                 "tools": [f"{base}/api/{name}" for name in TOOLS],
             }
