@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import psutil
+
 START_SECONDS = 30.0
 
 
@@ -246,6 +248,15 @@ def frozen(server: GmapiServer, word: str) -> Iterator[threading.Event]:
         for pid in stopped:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+def fork_servers() -> list[psutil.Process]:
+    """The fork servers of launchers in this process."""
+    return [
+        child
+        for child in psutil.Process().children()
+        if any("gmapi.sandbox.fork_server" in word for word in child.cmdline())
+    ]
 
 
 def descendants(pid: int) -> list[int]:

@@ -178,7 +178,8 @@ def test_expiry_takes_everything_with_it(
     folders = [server.data_dir / name for name in ("files", "sources", "attempts")]
     wait_for(lambda: not any(any(folder.iterdir()) for folder in folders), 30, "empty folders")
     for table in ("jobs", "job_logs"):
-        assert bench.backend.rows(server, f"SELECT * FROM {table}") == []
+        query = f"SELECT * FROM {table}"
+        wait_for(lambda query=query: not bench.backend.rows(server, query), 30, f"no {table}")
     assert server.get(f"/api/task/{cut}").status == 404
     assert server.get(first_frame).status == 404
     # The same request is new work now.

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from gmapi.sandbox.launcher import Launch, Launcher
-from server import alive, wait_for
+from server import alive, fork_servers, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
 
@@ -119,7 +119,7 @@ def test_after_the_fork_server_was_killed_the_next_launch_starts_another(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with Launcher() as launcher:
-        (server,) = psutil.Process().children()
+        (server,) = fork_servers()
         child = launcher.launch(Launch(("/bin/sleep", "1000"), Path("/")))
         server.kill()
         assert child.wait(PATIENCE) == -signal.SIGKILL
@@ -130,17 +130,17 @@ def test_after_the_fork_server_was_killed_the_next_launch_starts_another(
         assert again.wait(PATIENCE) == 3
         assert "Starting a new fork server" in caplog.text
         assert launcher.state() == "limits"
-        assert len(psutil.Process().children()) == 1
-    assert psutil.Process().children() == []
+        assert len(fork_servers()) == 1
+    assert fork_servers() == []
 
 
 def test_a_fork_server_that_cannot_be_replaced_is_an_error_not_a_plain_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with Launcher() as launcher:
-        (server,) = psutil.Process().children()
+        (server,) = fork_servers()
         server.kill()
-        wait_for(lambda: psutil.Process().children() == [])
+        wait_for(lambda: fork_servers() == [])
         with monkeypatch.context() as broken:
             broken.setattr("gmapi.sandbox.fork_client._COMMAND", ("/bin/false",))
             with pytest.raises(OSError):

@@ -18,7 +18,7 @@ import pytest
 
 from gmapi.sandbox.launcher import Launch, Launcher
 from gmapi.sandbox.limits import Limits
-from server import alive, wait_for
+from server import alive, fork_servers, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
 
@@ -346,7 +346,7 @@ class TestMany:
             return len(os.listdir(f"/proc/{pid}/fd"))
 
         # Before the first launch: the server reports a child's end just before it closes its pipe.
-        servers = [process.pid for process in psutil.Process().children()]
+        servers = [process.pid for process in fork_servers()]
         before = [open_files(pid) for pid in (os.getpid(), *servers)]
         for number in range(50):
             if number % 2:
@@ -358,7 +358,7 @@ class TestMany:
         wait_for(lambda: [open_files(pid) for pid in (os.getpid(), *servers)] == before)
 
     def test_a_child_nobody_keeps_is_no_leak(self, launcher: Launcher) -> None:
-        (server,) = psutil.Process().children()
+        (server,) = fork_servers()
         before = server.num_fds(), psutil.Process().num_fds()
         for _ in range(10):
             launcher.launch(Launch(("/bin/true",), FOLDER))
