@@ -46,6 +46,27 @@ def _public_url(value: str | None) -> str | None:
     return value.rstrip("/")
 
 
+def _sqlite_url(value: str | None) -> str | None:
+    if value and not value.startswith("sqlite:///"):
+        raise ValueError("this version knows only sqlite:///PATH")
+    return value or None
+
+
+def _not_in_this_version(value: str | None) -> str | None:
+    if value:
+        raise ValueError("this version keeps everything in the data folder; leave it out")
+    return None
+
+
+def _known_sandbox(value: str) -> str:
+    if value == "require":
+        raise ValueError(
+            "this version has process limits only, not the full sandbox; use auto on a network "
+            "you trust"
+        )
+    return value
+
+
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
 
 
@@ -65,13 +86,15 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(platformdirs.user_data_dir("gmapi", appauthor=False)),
         description="Folder for the database, sources, outputs and frames.",
     )
-    database_url: str | None = Field(
+    database_url: Annotated[str | None, AfterValidator(_sqlite_url)] = Field(
         None, description="Database; default: a SQLite file in the data folder."
     )
-    queue_url: str | None = Field(
+    queue_url: Annotated[str | None, AfterValidator(_not_in_this_version)] = Field(
         None, description="Job queue; default: a SQLite file in the data folder."
     )
-    storage_url: str | None = Field(None, description="Storage; default: the data folder.")
+    storage_url: Annotated[str | None, AfterValidator(_not_in_this_version)] = Field(
+        None, description="Storage; default: the data folder."
+    )
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 2,
         ge=1,
@@ -115,7 +138,7 @@ class Settings(BaseSettings):
     trusted_proxies: CommaList = Field(
         (), description="Addresses or networks whose X-Forwarded-* headers are believed."
     )
-    sandbox: Literal["auto", "require", "off"] = Field(
+    sandbox: Annotated[Literal["auto", "require", "off"], AfterValidator(_known_sandbox)] = Field(
         "auto", description="auto, require (refuse to start without it) or off."
     )
     ffmpeg: str | None = Field(None, description="Path of the ffmpeg program to use.")
@@ -199,8 +222,6 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
             problems.append(f"{_spelling(name, values)}: {_explain(name, item)}")
     except ValueError as error:  # an unreadable gmapi.toml
         problems.append(f"gmapi.toml: {error}")
-    if settings is not None:
-        problems += _unsupported(settings)
     if problems:
         raise SettingsError(problems)
     assert settings is not None
@@ -223,20 +244,3 @@ def _explain(name: str, item: Any) -> str:
         return "this version has no access tokens; bind to 127.0.0.1 or use a proxy with a login"
     text = str(item["msg"]).removeprefix("Value error, ")
     return f"{text} (got {item['input']!r}). {Settings.model_fields[name].description}"
-
-
-def _unsupported(settings: Settings) -> list[str]:
-    """Sentences for settings that are well formed but name what this version does not have."""
-    problems = []
-    if settings.database_url and not settings.database_url.startswith("sqlite:///"):
-        problems.append("GMAPI_DATABASE_URL: this version knows only sqlite:///PATH")
-    if settings.queue_url:
-        problems.append("GMAPI_QUEUE_URL: this version keeps its queue in the data folder")
-    if settings.storage_url:
-        problems.append("GMAPI_STORAGE_URL: this version stores in the data folder")
-    if settings.sandbox == "require":
-        problems.append(
-            "GMAPI_SANDBOX: this version has process limits only, not the full sandbox; "
-            "use auto on a trusted network"
-        )
-    return problems

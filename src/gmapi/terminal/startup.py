@@ -37,22 +37,23 @@ def prepare(settings: Settings) -> Facts:
     from gmapi.jobs import schema
     from gmapi.jobs.database import connect
 
+    problems = []
     try:
         parse_allow(settings.fetch_allow)
     except ValueError as error:
-        raise SettingsError([f"GMAPI_FETCH_ALLOW: {error}"]) from error
+        problems.append(f"GMAPI_FETCH_ALLOW: {error}")
     try:
         for proxy in settings.trusted_proxies:
             ip_network(proxy, strict=False)
     except ValueError as error:
-        raise SettingsError([f"GMAPI_TRUSTED_PROXIES: {error}"]) from error
+        problems.append(f"GMAPI_TRUSTED_PROXIES: {error}")
     try:
         for folder in (settings.files_dir, settings.sources_dir, settings.attempts_dir):
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(
-            [f"GMAPI_DATA_DIR: {settings.data_dir} cannot be used: {error.strerror}"]
-        ) from error
+        problems.append(f"GMAPI_DATA_DIR: {settings.data_dir} cannot be used: {error.strerror}")
+    if problems:
+        raise SettingsError(problems)
     engine = connect(settings.database_path)
     schema.upgrade(engine)
     engine.dispose()

@@ -1,0 +1,129 @@
+"""Settings from flags, environment and file, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gmapi.errors import SettingsError
+from gmapi.settings import load_settings
+from gmapi.terminal.startup import prepare
+
+Environment = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
+    """Sets variables, after all that could disturb are gone."""
+    for name in list(os.environ):
+        if name.startswith("GMAPI_") or name in ("CLEANUP_INTERVAL", "FILE_EXPIRY"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+    def put(**variables: str) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return put
+
+
+def test_flags_win_over_environment_over_file(environment: Environment, tmp_path: Path) -> None:
+    (tmp_path / "gmapi.toml").write_text(
+        'port = 1\nworkers = 1\nqueue_max = 1\nlog_format = "json"'
+    )
+    environment(GMAPI_PORT="2", GMAPI_WORKERS="2")
+    settings = load_settings({"port": "3", "workers": None})
+    assert (settings.port, settings.workers, settings.queue_max) == (3, 2, 1)
+    assert settings.log_format == "json"
+
+
+def test_another_file_can_be_named(environment: Environment, tmp_path: Path) -> None:
+    (tmp_path / "other.toml").write_text("port = 7")
+    environment(GMAPI_CONFIG=str(tmp_path / "other.toml"))
+    assert load_settings().port == 7
+    environment(GMAPI_CONFIG=str(tmp_path / "missing.toml"))
+    with pytest.raises(SettingsError, match=r"GMAPI_CONFIG: there is no file"):
+        load_settings()
+
+
+def test_all_mistakes_are_told_at_once_each_with_its_name(
+    environment: Environment, tmp_path: Path
+) -> None:
+    (tmp_path / "gmapi.toml").write_text("wokers = 2")
+    environment(
+        GMAPI_PORT="99999",
+        GMAPI_LOG_FORMT="json",
+        GMAPI_SANDBOX="require",
+        GMAPI_TOKENS="me:secret",
+        GMAPI_QUEUE_URL="redis://127.0.0.1",
+        GMAPI_DATABASE_URL="postgresql://127.0.0.1/gmapi",
+        GMAPI_PUBLIC_URL="media.example.org",
+    )
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"workers": "0"})
+    found = {problem.split(": ")[0]: problem for problem in caught.value.problems}
+    assert found.keys() == {
+        "GMAPI_PORT",
+        "GMAPI_LOG_FORMT",
+        "GMAPI_SANDBOX",
+        "GMAPI_TOKENS",
+        "GMAPI_QUEUE_URL",
+        "GMAPI_DATABASE_URL",
+        "GMAPI_PUBLIC_URL",
+        "--workers",
+        "gmapi.toml",
+    }
+    assert "GMAPI_LOG_FORMAT" in found["GMAPI_LOG_FORMT"]
+    assert "workers" in found["gmapi.toml"]
+    assert "65535" in found["GMAPI_PORT"]
+    assert "secret" not in found["GMAPI_TOKENS"]
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "gmapi.toml").write_text("port = ")
+    with pytest.raises(SettingsError, match=r"^gmapi\.toml: "):
+        load_settings()
+
+
+def test_the_names_of_the_documents_are_the_same_settings(environment: Environment) -> None:
+    environment(CLEANUP_INTERVAL="30", FILE_EXPIRY="600")
+    settings = load_settings()
+    assert (settings.cleanup_interval, settings.file_expiry) == (30, 600)
+    environment(GMAPI_FILE_EXPIRY="700")
+    assert load_settings().file_expiry == 700
+    assert load_settings({"file_expiry": "800"}).file_expiry == 800
+
+
+def test_sizes_lists_and_paths_are_read_as_people_write_them(environment: Environment) -> None:
+    environment(
+        GMAPI_DISK_BUDGET="20 GB",
+        GMAPI_FETCH_MAX_BYTES="1GiB",
+        GMAPI_FETCH_ALLOW="127.0.0.1:8000, media.lan ,",
+        GMAPI_PUBLIC_URL="https://media.example.org/",
+        GMAPI_DATA_DIR="data",
+    )
+    settings = load_settings()
+    assert settings.disk_budget == 20_000_000_000
+    assert settings.fetch_max_bytes == 2**30
+    assert settings.fetch_allow == ("127.0.0.1:8000", "media.lan")
+    assert settings.public_url == "https://media.example.org"
+    assert settings.data_dir == Path.cwd() / "data"
+
+
+def test_the_start_tells_all_that_only_it_can_see(environment: Environment, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    environment(
+        GMAPI_FETCH_ALLOW="http://127.0.0.1",
+        GMAPI_TRUSTED_PROXIES="proxy.lan",
+        GMAPI_DATA_DIR=str(tmp_path / "file"),
+    )
+    with pytest.raises(SettingsError) as caught:
+        prepare(load_settings())
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [
+        "GMAPI_FETCH_ALLOW",
+        "GMAPI_TRUSTED_PROXIES",
+        "GMAPI_DATA_DIR",
+    ]
