@@ -316,6 +316,8 @@ def test_everything_killed_and_started_again(
         server.kill_everything()
         source.release.set()
         server.start()
+        # The dead one of before is not counted as alive.
+        wait_for(lambda: server.get("/health").json()["workers"]["alive"] == 1, 10, "one worker")
         assert bench.completed(running)["attempt"] == 2
         bench.completed(waiting)
     task = server.get(f"/api/task/{earlier['task_id']}?since=0").json()

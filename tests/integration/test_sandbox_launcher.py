@@ -179,8 +179,11 @@ class TestSurroundings:
         # Not Python: it ignores SIGPIPE itself.
         cat = ("/bin/cat", "/proc/self/status")
         lines = output(launcher, lambda fds: Launch(cat, FOLDER, {}, fds)).splitlines()
+        # The C library keeps two signals for itself, and no program can change how they are
+        # handled: below GNU make they are ignored.
+        settable = sum(1 << (number - 1) for number in signal.valid_signals())
         masks = {
-            name: int(value, 16)
+            name: int(value, 16) & settable
             for name, value in (
                 line.split() for line in lines if line.startswith(("SigBlk", "SigIgn", "SigPnd"))
             )
