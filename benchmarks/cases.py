@@ -213,7 +213,7 @@ def packs(bench: Bench) -> None:
     """(e) Packs of 20 frames beside nginx sending a file of the same size."""
     task = bench.job(
         "/api/video_frame",
-        {"video_url": bench.origin.url("/noise.mp4"), "w": 160, "h": 90, "fps": 20},
+        {"video_url": bench.origin.url("/noise.mp4"), "w": 140, "h": 79, "fps": 20},
     )
     urls = [f"/frames/{task['task_id']}/frame_{n:06d}.png" for n in range(95, 115)]
     body = json.dumps({"urls": urls})

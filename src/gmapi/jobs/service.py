@@ -200,7 +200,7 @@ class JobService:
         database_ok = True
         try:
             states = self._store.counts()
-            workers = self._roster.alive(max(WORKER_SILENT_SECONDS, self.settings.lease_seconds))
+            workers = self._roster.alive(WORKER_SILENT_SECONDS)
         except OperationalError as error:
             log.error("the database does not answer: %s", error)
             database_ok = False

@@ -136,7 +136,6 @@ class Worker:
         return self._stop_at is not None and time.monotonic() > self._stop_at
 
     def _sign_on(self) -> None:
-        self._sign_off_the_dead()
         while True:
             try:
                 row = self._row
@@ -147,15 +146,6 @@ class Worker:
                 log.warning("this worker could not report itself: %s", error)
             if self._stopped.wait(min(2.0, self.settings.lease_seconds / 5)):
                 return
-
-    def _sign_off_the_dead(self) -> None:
-        """Workers that were killed on this machine count as alive no longer."""
-        try:
-            for row in self.roster.alive(max(60.0, self.settings.lease_seconds)):
-                if row.host == self._row.host and not _exists(row.pid):
-                    self.roster.leave(row.id)
-        except OperationalError as error:
-            log.warning("dead workers could not be signed off: %s", error)
 
     # -- one job --------------------------------------------------------------------------------
 
@@ -302,15 +292,3 @@ class Worker:
             self.queue.put(job_id, priority=priority, delay=delay)
         except sqlite3.Error as error:  # the reaper sends it again
             log.warning("job %s could not be sent at once: %s", job_id, error)
-
-
-def _exists(pid: int) -> bool:
-    if os.name != "posix":
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -36,6 +37,7 @@ def prepare(settings: Settings) -> Facts:
     """Make the data folder and the database, and try ffmpeg. Raises SettingsError."""
     from gmapi.jobs import schema
     from gmapi.jobs.database import connect
+    from gmapi.jobs.roster import Roster
 
     problems = []
     try:
@@ -56,6 +58,7 @@ def prepare(settings: Settings) -> Facts:
         raise SettingsError(problems)
     engine = connect(settings.database_path)
     schema.upgrade(engine)
+    Roster(engine).forget_host(socket.gethostname())
     engine.dispose()
     with Launcher() as launcher:
         ffmpeg = inspect(launcher, find_ffmpeg(settings.ffmpeg))
