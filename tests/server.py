@@ -251,12 +251,17 @@ def frozen(server: GmapiServer, word: str) -> Iterator[threading.Event]:
 
 
 def fork_servers() -> list[psutil.Process]:
-    """The fork servers of launchers in this process."""
-    return [
-        child
-        for child in psutil.Process().children()
-        if any("gmapi.sandbox.fork_server" in word for word in child.cmdline())
-    ]
+    """The fork servers of launchers in this process, ended ones that nobody has reaped included."""
+    return [child for child in psutil.Process().children() if _is_fork_server(child)]
+
+
+def _is_fork_server(process: psutil.Process) -> bool:
+    try:
+        return any("gmapi.sandbox.fork_server" in word for word in process.cmdline())
+    except psutil.ZombieProcess:
+        return True  # its command line is gone; nothing else here is left unreaped
+    except psutil.NoSuchProcess:
+        return False
 
 
 def descendants(pid: int) -> list[int]:
