@@ -70,13 +70,6 @@ class NotFoundError(GmapiError):
     code = "not_found"
 
 
-class ConflictError(GmapiError):
-    """The thing exists but is in a state that does not allow this."""
-
-    status = 409
-    code = "conflict"
-
-
 class TooLargeError(GmapiError):
     """The request, or the answer it asks for, is beyond a limit."""
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from gmapi.tools.fields import (
     ENTRIES_MAX,
     LuaFlag,
     LuaFloat,
-    LuaInt,
     LuaMap,
     LuaModel,
     LuaStrings,
     ToolRequest,
     repair,
     repair_text,
+    whole_number,
 )
 
 
@@ -27,7 +27,7 @@ class Fields(LuaModel):
     texts: LuaStrings = Field(default_factory=list)
     few: LuaStrings = Field(default_factory=list, max_length=3)
     map: LuaMap = Field(default_factory=dict)
-    whole: LuaInt | None = None
+    whole: Annotated[int, BeforeValidator(whole_number)] | None = None
     number: LuaFloat = 1.0
     flag: LuaFlag = False
     text: str = ""

@@ -35,7 +35,6 @@ CLASSES = {
     "RequestError": (400, "bad_request"),
     "RefusedError": (403, "refused"),
     "NotFoundError": (404, "not_found"),
-    "ConflictError": (409, "conflict"),
     "TooLargeError": (413, "too_large"),
     "QueueFullError": (429, "queue_full"),
     "NotAvailableError": (501, "not_available"),

@@ -184,11 +184,6 @@ class FrameReader:
         chunk, offset, size = self._locate(number)
         return Slice(chunk, offset + _U32.size, size)
 
-    def sizes(self, numbers: Sequence[int]) -> list[int]:
-        """Bytes of each PNG; MissingFrame for the first that is not there."""
-        self._refresh()
-        return [self._record(number)[1] for number in numbers]
-
     def pack(self, numbers: Sequence[int]) -> Pack:
         """The frames in the order asked, neighbours in one slice.
 

@@ -105,8 +105,6 @@ LuaStrings = Annotated[
     BeforeValidator(_lua_list),
 ]
 LuaMap = Annotated[dict[str, str], BeforeValidator(_lua_map)]
-# Bounds of a whole number go before the validator, or the OpenAPI document does not show them.
-LuaInt = Annotated[int, BeforeValidator(whole_number)]
 LuaFloat = Annotated[float, BeforeValidator(_lua_number)]
 LuaFlag = Annotated[bool, BeforeValidator(_lua_flag)]
 

@@ -39,6 +39,7 @@ FETCHED = 10.0
 CUT = 99.0
 
 
+# Bounds go before the validator, or the OpenAPI document does not show them.
 Side = Annotated[int, Field(ge=1, le=SIDE_MAX), BeforeValidator(whole_number)]
 
 
