@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ from pydantic_settings import (
 )
 
 from gmapi.errors import SettingsError
+from gmapi.hosts import parse_allow
 
 ENV_PREFIX = "GMAPI_"
 CONFIG_VARIABLE = "GMAPI_CONFIG"
@@ -67,6 +69,17 @@ def _known_sandbox(value: str) -> str:
     return value
 
 
+def _allow_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
+    parse_allow(entries)
+    return entries
+
+
+def _networks(entries: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in entries:
+        ip_network(entry, strict=False)
+    return entries
+
+
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
 
 
@@ -108,7 +121,7 @@ class Settings(BaseSettings):
     output_max_bytes: ByteSize = Field(
         ByteSize(4 * 1024**3), gt=0, description="Largest output of one job."
     )
-    fetch_allow: CommaList = Field(
+    fetch_allow: Annotated[CommaList, AfterValidator(_allow_entries)] = Field(
         (),
         description="Private hosts, addresses or networks that may be fetched, each with "
         "an optional :port, separated by commas.",
@@ -135,7 +148,7 @@ class Settings(BaseSettings):
     tokens: Annotated[tuple[()], NoDecode, BeforeValidator(_split_commas)] = Field(
         (), description="Access tokens; this version has none and refuses to start with any."
     )
-    trusted_proxies: CommaList = Field(
+    trusted_proxies: Annotated[CommaList, AfterValidator(_networks)] = Field(
         (), description="Addresses or networks whose X-Forwarded-* headers are believed."
     )
     sandbox: Annotated[Literal["auto", "require", "off"], AfterValidator(_known_sandbox)] = Field(

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gmapi.errors import SettingsError
-from gmapi.fetch.filelock import FileLock
+from gmapi.filelock import FileLock
 from gmapi.listener import listen
 from gmapi.settings import ENV_PREFIX, Settings
 

@@ -16,8 +16,9 @@ import pytest
 
 from gmapi import __version__
 from gmapi.errors import GmapiError, JobCancelled, NoSpaceError, RequestError, SourceError
-from gmapi.fetch.address import check_url, parse_allow
+from gmapi.fetch.address import check_url
 from gmapi.fetch.fetcher import Download, FetchRules, Validators, download
+from gmapi.hosts import parse_allow
 from gmapi.settings import Settings
 from origin import (
     Exchange,

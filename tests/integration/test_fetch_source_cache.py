@@ -16,10 +16,11 @@ import pytest
 
 from gmapi.errors import JobCancelled, SourceError
 from gmapi.fetch import source_cache
-from gmapi.fetch.address import check_url, parse_allow
+from gmapi.fetch.address import check_url
 from gmapi.fetch.fetcher import FetchRules
-from gmapi.fetch.filelock import ACROSS_PROCESSES
 from gmapi.fetch.source_cache import Fetched, SourceCache
+from gmapi.filelock import ACROSS_PROCESSES
+from gmapi.hosts import parse_allow
 from origin import Exchange, Origin, content, status
 
 BODY = b"\x00" + random.Random(2).randbytes(49_999)

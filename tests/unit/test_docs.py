@@ -26,7 +26,7 @@ from documents import (
 )
 from gmapi import __version__
 from gmapi.cli import main
-from gmapi.fetch.address import parse_allow
+from gmapi.hosts import parse_allow
 from gmapi.jobs.service import JobService
 from gmapi.media.arguments import ARGUMENT_BYTES_MAX, ARGUMENTS_MAX
 from gmapi.media.filter_table import ALLOWED as FILTERS

@@ -16,9 +16,9 @@ from gmapi.fetch.address import (
     SourceUrl,
     check_url,
     is_public,
-    parse_allow,
     resolve,
 )
+from gmapi.hosts import parse_allow
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,8 @@ def test_an_allow_entry_widens_only_what_it_names(
     entry: str, url: str, address: str, admitted: bool
 ) -> None:
     (allowed,) = parse_allow([entry])
-    assert allowed.admits(check_url(url), ip_address(address)) is admitted
+    source = check_url(url)
+    assert allowed.admits(source.host, source.port, ip_address(address)) is admitted
 
 
 @pytest.mark.parametrize(

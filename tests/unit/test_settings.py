@@ -61,6 +61,8 @@ def test_all_mistakes_are_told_at_once_each_with_its_name(
         GMAPI_QUEUE_URL="redis://127.0.0.1",
         GMAPI_DATABASE_URL="postgresql://127.0.0.1/gmapi",
         GMAPI_PUBLIC_URL="media.example.org",
+        GMAPI_FETCH_ALLOW="nas.lan,http://127.0.0.1",
+        GMAPI_TRUSTED_PROXIES="proxy.lan",
     )
     with pytest.raises(SettingsError) as caught:
         load_settings({"workers": "0"})
@@ -73,6 +75,8 @@ def test_all_mistakes_are_told_at_once_each_with_its_name(
         "GMAPI_QUEUE_URL",
         "GMAPI_DATABASE_URL",
         "GMAPI_PUBLIC_URL",
+        "GMAPI_FETCH_ALLOW",
+        "GMAPI_TRUSTED_PROXIES",
         "--workers",
         "gmapi.toml",
     }
@@ -113,17 +117,8 @@ def test_sizes_lists_and_paths_are_read_as_people_write_them(environment: Enviro
     assert settings.data_dir == Path.cwd() / "data"
 
 
-def test_the_start_tells_all_that_only_it_can_see(environment: Environment, tmp_path: Path) -> None:
+def test_a_data_folder_that_is_none_is_named(environment: Environment, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    environment(
-        GMAPI_FETCH_ALLOW="http://127.0.0.1",
-        GMAPI_TRUSTED_PROXIES="proxy.lan",
-        GMAPI_DATA_DIR=str(tmp_path / "file"),
-    )
-    with pytest.raises(SettingsError) as caught:
+    environment(GMAPI_DATA_DIR=str(tmp_path / "file"))
+    with pytest.raises(SettingsError, match=r"^GMAPI_DATA_DIR: .* cannot be used"):
         prepare(load_settings())
-    assert [problem.split(":")[0] for problem in caught.value.problems] == [
-        "GMAPI_FETCH_ALLOW",
-        "GMAPI_TRUSTED_PROXIES",
-        "GMAPI_DATA_DIR",
-    ]

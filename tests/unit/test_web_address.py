@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmapi.errors import SettingsError
-from gmapi.settings import Settings
-from gmapi.terminal.startup import prepare
+from gmapi.settings import Settings, load_settings
 from gmapi.web.address import Addresses
 
 PROXY = "10.0.0.2"
@@ -132,9 +131,12 @@ def test_forwarded_headers_of_a_trusted_proxy_count(peer: str, trusted: str) -> 
 
 
 @pytest.mark.parametrize("proxies", ["proxy.lan", "10.0.0.0/33", "10.0.0.1:80", "127.0.0.1,x"])
-def test_a_proxy_that_is_no_network_is_refused_at_the_start(proxies: str) -> None:
+def test_a_proxy_that_is_no_network_is_refused_at_the_start(
+    proxies: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GMAPI_TRUSTED_PROXIES", proxies)
     with pytest.raises(SettingsError, match=r"GMAPI_TRUSTED_PROXIES: .* IPv4 or IPv6 network"):
-        prepare(Settings(trusted_proxies=proxies))
+        load_settings()
 
 
 def test_the_nearest_proxy_has_the_last_word() -> None:

@@ -18,7 +18,6 @@ from ipaddress import (
     IPv6Address,
     IPv6Network,
     ip_address,
-    ip_network,
 )
 from urllib.parse import quote, urlsplit
 
@@ -26,8 +25,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from gmapi.errors import RequestError, SourceError
-
-Address = IPv4Address | IPv6Address
+from gmapi.hosts import Address, AllowEntry, host_name
 
 MAX_URL_LENGTH = 8192
 ALLOW_SETTING = "GMAPI_FETCH_ALLOW"
@@ -36,8 +34,6 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 # Everything ASCII that RFC 3986 allows in a path or query, and the escapes already there.
 _SAFE = "%/?:@!$&'()*+,;=-._~[]"
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@%/?#]+)(?::([0-9]{0,5}))?")
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
-_NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 # What the registries of special-purpose addresses (RFC 6890 and its updates) list, spelled out
 # because `is_global` differs between patch versions of Python; the last IPv4 entry is the
@@ -134,22 +130,7 @@ def _authority(netloc: str, default_port: int) -> tuple[str, int]:
         raise ValueError(f"bad port {port}")
     if match[1].startswith("["):
         return str(IPv6Address(match[1][1:-1])), port
-    return _host_name(match[1]), port
-
-
-def _host_name(text: str) -> str:
-    """A name or canonical IPv4 address in lower-case ASCII. Raises ValueError."""
-    if not text.isascii():
-        text = text.encode("idna").decode("ascii")
-    name = text.lower()
-    bare = name.removesuffix(".")
-    labels = bare.split(".")
-    if _NUMERIC_LABEL.fullmatch(labels[-1]):
-        # A last label of digits is an address to most resolvers (2130706433, 0x7f.1, 127.1).
-        return str(IPv4Address(name))
-    if len(bare) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError(f"bad host name {text!r}")
-    return bare
+    return host_name(match[1]), port
 
 
 def _second_opinion(text: str, source: SourceUrl) -> None:
@@ -160,63 +141,6 @@ def _second_opinion(text: str, source: SourceUrl) -> None:
     port = other.port or DEFAULT_PORTS.get(other.scheme or "")
     if (other.scheme, host.removesuffix("."), port) != source.origin or other.auth:
         raise ValueError(f"parsers disagree about {text!r}: {other!r}")
-
-
-@dataclass(frozen=True, slots=True)
-class AllowEntry:
-    """One thing an operator lets through although it is private: a host by name or a network
-    (a single address is a network of one), at one port or, with None, at all."""
-
-    host: str | None
-    network: IPv4Network | IPv6Network | None
-    port: int | None
-
-    def admits(self, source: SourceUrl, address: Address) -> bool:
-        """Whether this entry names `source` itself or the address it resolves to."""
-        if self.port is not None and self.port != source.port:
-            return False
-        if self.network is not None:
-            return address in self.network
-        return self.host == source.host
-
-
-def parse_allow(entries: Sequence[str]) -> tuple[AllowEntry, ...]:
-    """Read entries `host`, `ip` or `cidr`, each with an optional `:port`; IPv6 stands in brackets
-    when a port follows (`[fd00::/8]:8000`). Raises ValueError with a sentence for a bad one."""
-    return tuple(_parse_entry(entry.strip()) for entry in entries)
-
-
-def _parse_entry(entry: str) -> AllowEntry:
-    bracketed = re.fullmatch(r"\[([^\]]*)\](?::([0-9]{1,5}))?", entry)
-    plain = re.fullmatch(r"([^\[\]:]*)(?::([0-9]{1,5}))?", entry)
-    try:
-        network: IPv4Network | IPv6Network | None
-        if bracketed:
-            body, port_text = bracketed[1], bracketed[2]
-            network = IPv6Network(body)
-        elif plain:
-            body, port_text = plain[1], plain[2]
-            network = ip_network(body) if "/" in body or _is_address(body) else None
-        else:
-            body, port_text = entry, None
-            network = IPv6Network(body)
-        port = int(port_text) if port_text else None
-        if port is not None and not 0 < port < 65536:
-            raise ValueError(f"there is no port {port}")
-        return AllowEntry(None if network else _host_name(body), network, port)
-    except ValueError as error:
-        raise ValueError(
-            f"{entry!r} is not a host, an address or a network with an optional port, such as "
-            f"nas.lan:8000, 192.168.1.5, 10.0.0.0/8 or [fd00::/8]:8000 ({error})"
-        ) from None
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def is_public(address: Address) -> bool:
@@ -245,7 +169,9 @@ def resolve(source: SourceUrl, allow: Sequence[AllowEntry]) -> list[Address]:
         ) from None
     addresses = list(dict.fromkeys(ip_address(item[4][0]) for item in found))
     for address in addresses:
-        if not is_public(address) and not any(entry.admits(source, address) for entry in allow):
+        if not is_public(address) and not any(
+            entry.admits(source.host, source.port, address) for entry in allow
+        ):
             raise SourceError(
                 f"The source is at {source.authority}, a private or special address that this "
                 f"server does not fetch; its operator can allow it with "

@@ -14,7 +14,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from gmapi.errors import SourceError
-from gmapi.fetch.address import AllowEntry, SourceUrl, resolve
+from gmapi.fetch.address import SourceUrl, resolve
+from gmapi.hosts import AllowEntry
 
 NETWORK_ERRORS = (OSError, HTTPError, HTTPException)
 

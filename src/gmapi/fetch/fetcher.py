@@ -25,10 +25,11 @@ from urllib3.exceptions import ReadTimeoutError
 
 from gmapi import __version__
 from gmapi.errors import JobCancelled, NoSpaceError, RequestError, SourceError
-from gmapi.fetch.address import AllowEntry, SourceUrl, check_url, parse_allow
+from gmapi.fetch.address import SourceUrl, check_url
 from gmapi.fetch.connection import NETWORK_ERRORS, Connection
 from gmapi.fetch.headers import HARMLESS_HEADERS, check_headers
 from gmapi.fetch.sniff import HEAD_BYTES, check_first_bytes
+from gmapi.hosts import AllowEntry, parse_allow
 from gmapi.settings import Settings
 
 __all__ = [
@@ -60,7 +61,7 @@ class FetchRules:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> FetchRules:
-        """Raises ValueError for a bad entry of the allow list."""
+        """The limits an operator has set."""
         return cls(
             parse_allow(settings.fetch_allow),
             int(settings.fetch_max_bytes),

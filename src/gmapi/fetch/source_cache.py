@@ -29,8 +29,8 @@ from gmapi.fetch.fetcher import (
     disk_errors,
     download,
 )
-from gmapi.fetch.filelock import ACROSS_PROCESSES, FileLock
 from gmapi.fetch.headers import check_headers
+from gmapi.filelock import ACROSS_PROCESSES, FileLock
 
 FRESH_SECONDS = 60.0
 _LOCK_POLL = 0.1

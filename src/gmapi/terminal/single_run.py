@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from gmapi.errors import SettingsError, SourceError
-from gmapi.fetch.address import parse_allow
+from gmapi.errors import SourceError
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.sniff import HEAD_BYTES, check_first_bytes
 from gmapi.fetch.source_cache import SourceCache
+from gmapi.hosts import parse_allow
 from gmapi.media.binaries import find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings
@@ -51,17 +51,13 @@ class SingleRun:
         """With `file` that file is the source instead of `input_url`. With `allow_private` the
         source may be at a private address, whatever the settings say.
 
-        Raises RequestError or RefusedError for a request that no server would take either,
-        SettingsError for a bad entry of `fetch_allow`.
+        Raises RequestError or RefusedError for a request that no server would take either.
         """
         if file is None:
             FFMPEG.accept(request)
         else:
             FFMPEG.check(request)
-        try:
-            rules = FetchRules.from_settings(settings)
-        except ValueError as error:
-            raise SettingsError([f"GMAPI_FETCH_ALLOW: {error}"]) from error
+        rules = FetchRules.from_settings(settings)
         self._rules = replace(rules, allow=parse_allow(EVERYWHERE)) if allow_private else rules
         self._settings = settings
         self._request = request

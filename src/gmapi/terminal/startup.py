@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -13,7 +12,6 @@ from rich.text import Text
 
 from gmapi import __version__
 from gmapi.errors import SettingsError
-from gmapi.fetch.address import parse_allow
 from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings
@@ -39,23 +37,13 @@ def prepare(settings: Settings) -> Facts:
     from gmapi.jobs.database import connect
     from gmapi.jobs.roster import Roster
 
-    problems = []
-    try:
-        parse_allow(settings.fetch_allow)
-    except ValueError as error:
-        problems.append(f"GMAPI_FETCH_ALLOW: {error}")
-    try:
-        for proxy in settings.trusted_proxies:
-            ip_network(proxy, strict=False)
-    except ValueError as error:
-        problems.append(f"GMAPI_TRUSTED_PROXIES: {error}")
     try:
         for folder in (settings.files_dir, settings.sources_dir, settings.attempts_dir):
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        problems.append(f"GMAPI_DATA_DIR: {settings.data_dir} cannot be used: {error.strerror}")
-    if problems:
-        raise SettingsError(problems)
+        raise SettingsError(
+            [f"GMAPI_DATA_DIR: {settings.data_dir} cannot be used: {error.strerror}"]
+        ) from error
     engine = connect(settings.database_path)
     schema.upgrade(engine)
     Roster(engine).forget_host(socket.gethostname())

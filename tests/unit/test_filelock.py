@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gmapi.fetch import filelock
-from gmapi.fetch.filelock import FileLock
+from gmapi import filelock
+from gmapi.filelock import FileLock
 
 
 @pytest.fixture(params=[True, False], ids=["flock", "in-process"])

@@ -1,0 +1,92 @@
+"""Host names and networks as operators and callers write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+
+Address = IPv4Address | IPv6Address
+
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
+
+def host_name(text: str) -> str:
+    """A name or canonical IPv4 address in lower-case ASCII. Raises ValueError."""
+    if not text.isascii():
+        text = text.encode("idna").decode("ascii")
+    name = text.lower()
+    bare = name.removesuffix(".")
+    labels = bare.split(".")
+    if _NUMERIC_LABEL.fullmatch(labels[-1]):
+        # A last label of digits is an address to most resolvers (2130706433, 0x7f.1, 127.1).
+        return str(IPv4Address(name))
+    if len(bare) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(f"bad host name {text!r}")
+    return bare
+
+
+@dataclass(frozen=True, slots=True)
+class AllowEntry:
+    """One thing an operator lets through although it is private: a host by name or a network
+    (a single address is a network of one), at one port or, with None, at all."""
+
+    host: str | None
+    network: IPv4Network | IPv6Network | None
+    port: int | None
+
+    def admits(self, host: str, port: int, address: Address) -> bool:
+        """Whether this entry names a source's host itself or the address it resolves to."""
+        if self.port is not None and self.port != port:
+            return False
+        if self.network is not None:
+            return address in self.network
+        return self.host == host
+
+
+def parse_allow(entries: Sequence[str]) -> tuple[AllowEntry, ...]:
+    """Read entries `host`, `ip` or `cidr`, each with an optional `:port`; IPv6 stands in brackets
+    when a port follows (`[fd00::/8]:8000`). Raises ValueError with a sentence for a bad one."""
+    return tuple(_parse_entry(entry.strip()) for entry in entries)
+
+
+def _parse_entry(entry: str) -> AllowEntry:
+    bracketed = re.fullmatch(r"\[([^\]]*)\](?::([0-9]{1,5}))?", entry)
+    plain = re.fullmatch(r"([^\[\]:]*)(?::([0-9]{1,5}))?", entry)
+    try:
+        network: IPv4Network | IPv6Network | None
+        if bracketed:
+            body, port_text = bracketed[1], bracketed[2]
+            network = IPv6Network(body)
+        elif plain:
+            body, port_text = plain[1], plain[2]
+            network = ip_network(body) if "/" in body or _is_address(body) else None
+        else:
+            body, port_text = entry, None
+            network = IPv6Network(body)
+        port = int(port_text) if port_text else None
+        if port is not None and not 0 < port < 65536:
+            raise ValueError(f"there is no port {port}")
+        return AllowEntry(None if network else host_name(body), network, port)
+    except ValueError as error:
+        raise ValueError(
+            f"{entry!r} is not a host, an address or a network with an optional port, such as "
+            f"nas.lan:8000, 192.168.1.5, 10.0.0.0/8 or [fd00::/8]:8000 ({error})"
+        ) from None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
