@@ -25,7 +25,7 @@ bench: $(STAMP)
 clean:
 	rm -rf $(VENV) build src/*.egg-info
 
-$(STAMP): pyproject.toml requirements.txt
+$(STAMP): pyproject.toml requirements.txt setup.py $(wildcard src/gmapi/computercraft/native/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -e ".[test]"

@@ -19,6 +19,7 @@ import click
 from gmapi import __version__
 from gmapi.errors import GmapiError, SettingsError
 from gmapi.settings import Settings, load_settings
+from gmapi.terminal.screen_options import screen_options
 
 if TYPE_CHECKING:
     from gmapi.terminal.client import ServerClient
@@ -152,14 +153,19 @@ def worker(supervised: bool) -> None:
 @main.command(short_help="Convert a URL or a file.")
 @click.argument("source", metavar="INPUT")
 @click.option(
-    "-f", "--format", "output_format", required=True, help="Output format, such as dfpwm or mp3."
+    "-f",
+    "--format",
+    "output_format",
+    required=True,
+    help="Output format, such as dfpwm, mp3, 32vid or bimg.",
 )
 @click.option(
     "--args",
     multiple=True,
     callback=_words,
     metavar="OPTIONS",
-    help="FFmpeg's output options, such as --args='-ar 48000 -ac 1'; may be repeated.",
+    help="FFmpeg's output options, such as --args='-ar 48000 -ac 1', or flags of sanjuuni for "
+    "formats of ComputerCraft; may be repeated.",
 )
 @click.option(
     "--input-args",
@@ -184,6 +190,7 @@ def worker(supervised: bool) -> None:
     help="Convert here, and fetch INPUT even from a private address.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Show FFmpeg's log, too.")
+@screen_options
 def convert(
     source: str,
     output_format: str,
@@ -195,11 +202,15 @@ def convert(
     local: bool,
     allow_private: bool,
     verbose: bool,
+    **screen: Any,
 ) -> None:
     """Convert INPUT, a URL or a file, at a running server or else right here.
 
     A URL is handed to the server of --server, or to the one that runs where the settings say.
-    Without a server, and for files, FFmpeg runs in this process.
+    Without a server, and for files, the conversion runs here.
+
+    Formats of ComputerCraft are lua, nfp, raw, bimg and 32vid; the options from --width on are
+    for those.
 
     Exit codes: 0 done, 1 failed, 2 wrong call, 130 interrupted.
     """
@@ -209,17 +220,18 @@ def convert(
     if server is not None and (local or allow_private):
         raise click.UsageError("--server goes neither with --local nor with --allow-private.")
     order = conversion.Order(
-        source, output_format, args, input_args, output, force=force, verbose=verbose
+        source, output_format, args, input_args, output, screen, force=force, verbose=verbose
     )
     if not order.is_url:
         if "://" in source:
             raise click.UsageError("INPUT must begin with http:// or https://, or be a file.")
-        if server is not None:
-            raise click.UsageError(
-                "A server takes URLs only; leave out --server to convert a file here."
-            )
-        if not Path(source).is_file():
-            raise click.UsageError(f"There is no file {source}.")
+    for file in order.files.values():
+        if not file.is_file():
+            raise click.UsageError(f"There is no file {file}.")
+    if order.files and server is not None:
+        raise click.UsageError(
+            "A server takes URLs only; leave out --server to convert files here."
+        )
     client: ServerClient | None = None
     try:
         with conversion.interruptible(), _failures():
@@ -227,7 +239,7 @@ def convert(
                 client = ServerClient(server)
             else:
                 settings = _settings({})
-                if order.is_url and not (local or allow_private):
+                if not (order.files or local or allow_private):
                     client = conversion.find_server(settings)
             if client is not None:
                 conversion.convert_at(client, order)

@@ -155,6 +155,11 @@ class Settings(BaseSettings):
         "auto", description="auto, require (refuse to start without it) or off."
     )
     ffmpeg: str | None = Field(None, description="Path of the ffmpeg program to use.")
+    kernels: Literal["auto", "native", "numpy"] = Field(
+        "auto",
+        description="What converts pictures for ComputerCraft: native code where it was built, "
+        "or numpy.",
+    )
     log_format: Literal["text", "json"] = Field("text", description="text or json.")
     body_max_bytes: ByteSize = Field(ByteSize(1024**2), gt=0, description="Largest request body.")
     picture_max_pixels: int = Field(

@@ -13,6 +13,7 @@ from gmapi.media import command, failures, probe
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.png_stream import PngSplitter
 from gmapi.media.process import PROGRESS_FD, Watch, run
+from gmapi.media.timing import picture_count, picture_times
 from gmapi.sandbox.launcher import Launcher
 from gmapi.sandbox.limits import Limits
 from media_files import ffmpeg_program
@@ -183,7 +184,7 @@ SOURCES = [
 def test_frame_count_is_known_before(
     launcher: Launcher, ffmpeg: Ffmpeg, pictures: Pictures, media: Path, source: str, fps: int
 ) -> None:
-    count = probe.video_frame_count(launcher, ffmpeg, media / source, fps, cwd=media)
+    count = picture_count(picture_times(launcher, ffmpeg, media / source, cwd=media), fps)
     truth = len(pictures(media / source, fps=fps, width=8, height=8))
     assert count is not None
     # V1 allows ten too many and any number too few; this is what is measured.
@@ -195,18 +196,16 @@ def test_frame_count_of_a_part(
     launcher: Launcher, ffmpeg: Ffmpeg, pictures: Pictures, media: Path
 ) -> None:
     part = {"start": 1.2, "duration": 1.0}
-    count = probe.video_frame_count(
-        launcher, ffmpeg, media / "mkv", 20, cwd=media, start=1.2, duration=1.0
-    )
+    times = picture_times(launcher, ffmpeg, media / "mkv", cwd=media, **part)
+    count = picture_count(times, 20, part["duration"])
     assert count == len(pictures(media / "mkv", **part)) == 20
-    assert probe.video_frame_count(
-        launcher, ffmpeg, media / "mkv", 20, cwd=media, start=2.0
-    ) == pytest.approx(20, abs=1)
+    rest = picture_times(launcher, ffmpeg, media / "mkv", cwd=media, start=2.0)
+    assert picture_count(rest, 20) == pytest.approx(20, abs=1)
 
 
 def test_no_video_no_count(launcher: Launcher, ffmpeg: Ffmpeg, tmp_path: Path) -> None:
     song = make(tmp_path, "in", "-f", "lavfi", "-i", "sine=d=1", "-f", "wav")
-    assert probe.video_frame_count(launcher, ffmpeg, song, 20, cwd=tmp_path) is None
+    assert picture_count(picture_times(launcher, ffmpeg, song, cwd=tmp_path), 20) is None
 
 
 def test_pictures_keep_time_with_sound_that_starts_first(pictures: Pictures, media: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from gmapi.errors import MediaError, RefusedError, RequestError, SettingsError, SourceError
 from gmapi.settings import Settings, load_settings
 from gmapi.terminal.single_run import SingleRun
-from gmapi.tools.ffmpeg import FfmpegRequest
+from gmapi.tools.ffmpeg import FFMPEG, FfmpegRequest
 from origin import Exchange, Origin
 
 
@@ -58,7 +58,7 @@ def request(url: str, **values: Any) -> FfmpegRequest:
 def test_a_file_becomes_dfpwm(settings: Settings, media_dir: Path, temporary: Path) -> None:
     song, notes = media_dir / "song.mp3", Notes()
     before = song.read_bytes()
-    with SingleRun(settings, request(str(song)), file=song) as run:
+    with SingleRun(settings, FFMPEG, request(str(song)), files={"input_url": song}) as run:
         done = run.convert(notes)
         assert temporary in done.path.parents
         assert done.path.stat().st_size == done.result.size
@@ -73,25 +73,25 @@ def test_a_file_becomes_dfpwm(settings: Settings, media_dir: Path, temporary: Pa
 def test_arguments_count(settings: Settings, media_dir: Path) -> None:
     song = media_dir / "song.mp3"
     asked = request(str(song), input_args=["-ss", "1"], args=["-t", "2"])
-    with SingleRun(settings, asked, file=song) as run:
+    with SingleRun(settings, FFMPEG, asked, files={"input_url": song}) as run:
         assert run.convert(Notes()).result.size == 12_000
 
 
 def test_an_address_is_fetched_by_the_same_rules(settings: Settings, origin: Origin) -> None:
     url = origin.url("/song.mp3")
     with (
-        SingleRun(settings, request(url)) as run,
+        SingleRun(settings, FFMPEG, request(url)) as run,
         pytest.raises(SourceError, match="private") as caught,
     ):
         run.convert(Notes())
     assert caught.value.code == "source_refused"
-    with SingleRun(settings, request(url), allow_private=True) as run:
+    with SingleRun(settings, FFMPEG, request(url), allow_private=True) as run:
         assert run.convert(Notes()).result.size >= 36_000
 
 
 def test_the_allow_list_of_the_settings_holds(origin: Origin, tmp_path: Path) -> None:
     settings = load_settings({"data_dir": str(tmp_path / "d"), "fetch_allow": origin.authority})
-    with SingleRun(settings, request(origin.url("/song.mp3"))) as run:
+    with SingleRun(settings, FFMPEG, request(origin.url("/song.mp3"))) as run:
         assert run.convert(Notes()).result.size >= 36_000
 
 
@@ -112,7 +112,12 @@ def test_requests_are_refused_before_anything_runs(
     settings: Settings, values: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        SingleRun(settings, request("song.mp3", **values), file=Path("song.mp3"))
+        SingleRun(
+            settings,
+            FFMPEG,
+            request("song.mp3", **values),
+            files={"input_url": Path("song.mp3")},
+        )
 
 
 @pytest.mark.parametrize(
@@ -129,7 +134,7 @@ def test_files_that_are_no_media(
     file = tmp_path / "file"
     file.write_bytes(content)
     with (
-        SingleRun(settings, request("file"), file=file) as run,
+        SingleRun(settings, FFMPEG, request("file"), files={"input_url": file}) as run,
         pytest.raises(error) as caught,
     ):
         run.convert(Notes())
@@ -147,7 +152,7 @@ def test_stopping_while_the_source_is_slow(settings: Settings, origin: Origin) -
 
     url = origin.add("/slow-single-run", slow)
     with (
-        SingleRun(settings, request(url), allow_private=True) as run,
+        SingleRun(settings, FFMPEG, request(url), allow_private=True) as run,
         pytest.raises(KeyboardInterrupt),
     ):
         run.convert(notes)

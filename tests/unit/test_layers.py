@@ -39,6 +39,7 @@ RESERVED = {
     "huey": {"jobs"},
     "urllib3": {"fetch", "terminal"},  # the command line is a client of a running server
     "imageio_ffmpeg": {"media"},
+    "numpy": {"computercraft"},
 }
 # The supervisor restarts web and workers, which are this program itself.
 PROCESS_STARTERS = {"sandbox", "supervisor.py"}

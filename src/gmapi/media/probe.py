@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,19 +18,16 @@ if TYPE_CHECKING:
     from gmapi.sandbox.launcher import Launcher
 
 _PROBE_SECONDS = 60.0
-# Reading a whole source without decoding it, from a slow disk.
-_COUNT_SECONDS = 600.0
 # A header with long tags (lyrics, hundreds of streams) is cut here.
 _MAX_HEADER_LINES = 5000
-# A last picture longer than this is believed only where ffmpeg shows it that long (see below).
-_LAST_PICTURE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Stream:
     """One stream of a source.
 
-    `width` and `height` are pixels as seen: turned as the source says and with square pixels.
+    `width` and `height` are pixels as seen: turned as the source says and with square pixels;
+    `coded_width` and `coded_height` are those of the decoded pictures.
     `duration` is seconds and known only where the container says it for each stream.
     `attached_picture` marks cover art.
     """
@@ -41,6 +37,8 @@ class Stream:
     codec: str
     width: int | None = None
     height: int | None = None
+    coded_width: int | None = None
+    coded_height: int | None = None
     fps: float | None = None
     sample_rate: int | None = None
     channels: int | None = None
@@ -149,7 +147,8 @@ def _stream(index: int, kind: str, text: str) -> Stream:
 
 def _video(stream: Stream, fields: Sequence[str], text: str) -> Stream:
     size = next((m for f in fields[1:] if (m := _SIZE.match(f))), None)
-    width, height = (int(size[1]), int(size[2])) if size else (None, None)
+    coded = (int(size[1]), int(size[2])) if size else (None, None)
+    width, height = coded
     shape = _SHAPE.search(text)
     if shape and width and int(shape[1]) and int(shape[2]):
         width = max(1, round(width * int(shape[1]) / int(shape[2])))
@@ -158,7 +157,14 @@ def _video(stream: Stream, fields: Sequence[str], text: str) -> Stream:
         if match := _RATE.match(field):
             rates[match[3]] = float(match[1]) * (1000 if match[2] else 1)
     fps = rates.get("fps") or rates.get("tbr")
-    return replace(stream, width=width or None, height=height or None, fps=fps or None)
+    return replace(
+        stream,
+        width=width or None,
+        height=height or None,
+        coded_width=coded[0] or None,
+        coded_height=coded[1] or None,
+        fps=fps or None,
+    )
 
 
 def _channel_count(field: str) -> int | None:
@@ -210,96 +216,3 @@ def probe(
         context = failures.Context(max_pixels=max_pixels)
         raise failures.explain(finished.returncode, finished.tail, context=context)
     return info
-
-
-def video_frame_count(
-    launcher: Launcher,
-    ffmpeg: Ffmpeg,
-    path: Path,
-    fps: float,
-    *,
-    cwd: Path,
-    start: float = 0.0,
-    duration: float | None = None,
-    max_pixels: int = 40_000_000,
-    limits: Limits | None = None,
-    wall_seconds: float = _COUNT_SECONDS,
-    cancelled: Callable[[], None] = lambda: None,
-) -> int | None:
-    """How many pictures `command.frames` makes of this part of the video at `fps`.
-
-    Reads the packets of the video without decoding them: the container's duration may be that of
-    a longer sound track. Within a picture of the truth for most sources; with ffmpeg 5 up to 0.5 s
-    of pictures too few, or too many, when the last picture stays long. None when there is no video;
-    LimitError after `wall_seconds`.
-    """
-    counter = _PacketTimes(exact_last=(ffmpeg.major or 0) >= 6)
-    argv = [
-        *command.head(ffmpeg, None, "error"),
-        *command.span(start, duration),
-        *command.guarded_input(path, max_pixels),
-        "-map", "0:V:0", "-c", "copy", "-f", "framecrc", "pipe:1",
-    ]  # fmt: skip
-    run(
-        launcher,
-        argv,
-        cwd=cwd,
-        limits=limits or Limits(),
-        watch=Watch((), 0, 0, wall_seconds),
-        cancelled=cancelled,
-        stdout=counter.feed,
-    )
-    end = counter.end
-    if end is None:
-        return None
-    # As the fps filter of `command.frames` rounds at the end; times are not exact, so that a
-    # hair's breadth is no picture.
-    if duration is None:
-        return max(1, math.ceil(end * fps - 1e-3))
-    return round(min(end, duration) * fps)
-
-
-class _PacketTimes:
-    """The end of the last picture, from the lines of the framecrc muxer.
-
-    "#tb 0: 1/10240" gives the time base; each packet is one line of stream, dts, pts, duration,
-    size and checksum.
-    """
-
-    # AV_NOPTS_VALUE and what ffmpeg's own arithmetic makes of it: no packet is that early.
-    _NO_TIME = -(1 << 60)
-
-    def __init__(self, exact_last: bool) -> None:
-        # ffmpeg 5 shows the last picture as long as the frame rate says, later ones as long as
-        # the packet says.
-        self._exact_last = exact_last
-        self._rest = b""
-        self._base = 0.0
-        self._end: float | None = None
-        self._total = 0.0
-
-    @property
-    def end(self) -> float | None:
-        """Seconds from the start of the output; None when nothing is known."""
-        if self._end is not None:
-            return self._end
-        return self._total if self._total > 0 else None
-
-    def feed(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            if line.startswith(b"#tb 0:"):
-                above, _, below = line[6:].strip().partition(b"/")
-                self._base = int(above) / int(below)
-            elif not line.startswith(b"#") and (parts := line.split(b",")) and len(parts) >= 6:
-                self._packet(int(parts[2]), int(parts[3]))
-
-    def _packet(self, time: int, length: int) -> None:
-        seconds = length * self._base
-        self._total += seconds
-        if time < self._NO_TIME:
-            return
-        if not self._exact_last:
-            seconds = min(seconds, _LAST_PICTURE_SECONDS)
-        end = time * self._base + seconds
-        self._end = end if self._end is None else max(self._end, end)

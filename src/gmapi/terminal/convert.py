@@ -6,11 +6,11 @@ import contextlib
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -25,9 +25,11 @@ from gmapi.settings import Settings
 from gmapi.terminal.client import ClientError, ServerClient, Task, local_base
 from gmapi.terminal.delivery import STDOUT, deliver_file, new_file, target_path, to_stdout
 from gmapi.terminal.display import Display, plain_print
+from gmapi.terminal.screen_options import SCREEN_FORMATS, screen_fields
 
 if TYPE_CHECKING:
-    from gmapi.tools.ffmpeg import FfmpegRequest
+    from gmapi.tools.base import Tool
+    from gmapi.tools.fields import ToolRequest
 
 DETECT_SECONDS = 2.0
 """How long the configured address may take to say that a server is there."""
@@ -37,41 +39,77 @@ _OPTIONS = {
     "args": "--args",
     "input_args": "--input-args",
     "input_url": "INPUT",
-}
+    "subtitle_url": "--subtitles",
+    "subtitles": "--burn",
+    **{name: f"--{name}" for name in (
+        "width", "height", "monitor", "fit", "quality", "dither", "palette", "colors",
+        "compression", "audio", "fps", "background", "index",
+    )},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is wanted: `source` as it was given, and where the output goes."""
+    """What is wanted: `source` as it was given, and where the output goes. `screen` holds the
+    options that concern ComputerCraft screens."""
 
     source: str
     output_format: str
     args: list[str]
     input_args: list[str]
     output: str | None
+    screen: Mapping[str, Any]
     force: bool
     verbose: bool
 
     @property
     def is_url(self) -> bool:
         """Whether the source is fetched rather than read."""
-        return self.source.lower().startswith(("http://", "https://"))
+        return _is_url(self.source)
 
-    def request(self) -> FfmpegRequest:
-        """The request to the `ffmpeg` tool. Raises RequestError."""
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files to be read, by the field that names them."""
+        named = {"input_url": self.source, "subtitle_url": self.screen.get("subtitles")}
+        return {key: Path(name) for key, name in named.items() if name and not _is_url(name)}
+
+    @property
+    def is_screen(self) -> bool:
+        """Whether it is for a screen of ComputerCraft."""
+        name = self.output_format.strip().lower().removeprefix(".")
+        return name in SCREEN_FORMATS or bool(self.screen.get("preview"))
+
+    def tool(self) -> Tool:
+        """The tool that does it."""
+        from gmapi.tools.registry import TOOLS
+
+        return TOOLS["sanjuuni" if self.is_screen else "ffmpeg"]
+
+    def request(self) -> ToolRequest:
+        """The request to the tool. Raises RequestError."""
         from pydantic import ValidationError
 
-        from gmapi.tools.ffmpeg import FfmpegRequest
-
-        try:
-            return FfmpegRequest.model_validate(
-                {
-                    "input_url": self.source,
-                    "args": self.args,
-                    "input_args": self.input_args,
-                    "output_format": self.output_format,
-                }
+        fields = {
+            "input_url": self.source,
+            "args": self.args,
+            "output_format": self.output_format,
+        }
+        screen = screen_fields(dict(self.screen))
+        if self.is_screen:
+            if self.input_args:
+                raise RequestError("input_args are for FFmpeg's own formats.", field="input_args")
+            fields |= screen
+        elif screen:
+            name = next(iter(screen))
+            raise RequestError(
+                f"{name} is for the formats {', '.join(sorted(SCREEN_FORMATS))}, and with "
+                "--preview for gif and png.",
+                field=name,
             )
+        else:
+            fields["input_args"] = self.input_args
+        try:
+            return self.tool().request.model_validate(fields)
         except ValidationError as error:
             first = error.errors()[0]
             field = str(first["loc"][0]) if first["loc"] else ""
@@ -81,10 +119,18 @@ class Order:
         """The file to write, None for standard output. Raises DeliveryError and RequestError."""
         from gmapi.media.formats import output_format
 
-        extension = output_format(self.output_format).extension
+        if self.is_screen:
+            name = self.output_format.strip().lower().removeprefix(".")
+            extension = {"32vid": "32v"}.get(name, name)
+        else:
+            extension = output_format(self.output_format).extension
         if self.output == STDOUT:
             return None
         return target_path(self.output, self.source, extension, force=self.force)
+
+
+def _is_url(text: str) -> bool:
+    return text.lower().startswith(("http://", "https://"))
 
 
 def is_usage(error: GmapiError) -> bool:
@@ -145,8 +191,9 @@ def convert_here(settings: Settings, order: Order, *, allow_private: bool) -> No
 
     console = Console(stderr=True)
     target = order.target()
-    file = None if order.is_url else Path(order.source)
-    with SingleRun(settings, order.request(), file=file, allow_private=allow_private) as run:
+    with SingleRun(
+        settings, order.tool(), order.request(), files=order.files, allow_private=allow_private
+    ) as run:
         try:
             with Display(console, verbose=order.verbose) as display:
                 done = run.convert(display)
@@ -166,7 +213,7 @@ def convert_at(client: ServerClient, order: Order) -> None:
     """Hand the conversion to a server and fetch its output. Raises GmapiError, DeliveryError."""
     console = Console(stderr=True)
     target = order.target()
-    task_id = client.submit("ffmpeg", order.request().normalised())
+    task_id = client.submit(order.tool().name, order.request().normalised())
     plain_print(console, f"Task {task_id} at {client.base}")
     try:
         with Display(console, verbose=order.verbose) as display:

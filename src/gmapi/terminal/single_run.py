@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from gmapi.errors import SourceError
+from gmapi.fetch.address import check_url
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.sniff import HEAD_BYTES, check_first_bytes
 from gmapi.fetch.source_cache import SourceCache
@@ -19,8 +20,8 @@ from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings
 from gmapi.storage.base import new_file_id
 from gmapi.storage.local import LocalStorage
-from gmapi.tools.base import Reporter, Work
-from gmapi.tools.ffmpeg import FFMPEG, FfmpegRequest, FfmpegResult
+from gmapi.tools.base import FileResult, Reporter, Tool, Work
+from gmapi.tools.fields import ToolRequest
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 
@@ -30,7 +31,7 @@ class Converted:
     """The output, which lives as long as its SingleRun, and what it is."""
 
     path: Path
-    result: FfmpegResult
+    result: FileResult
 
 
 class SingleRun:
@@ -43,25 +44,27 @@ class SingleRun:
     def __init__(
         self,
         settings: Settings,
-        request: FfmpegRequest,
+        tool: Tool,
+        request: ToolRequest,
         *,
-        file: Path | None = None,
+        files: Mapping[str, Path] | None = None,
         allow_private: bool = False,
     ) -> None:
-        """With `file` that file is the source instead of `input_url`. With `allow_private` the
-        source may be at a private address, whatever the settings say.
+        """`tool` makes a file. `files` are read instead of what the fields of that name say. With
+        `allow_private` sources may be at private addresses, whatever the settings say.
 
         Raises RequestError or RefusedError for a request that no server would take either.
         """
-        if file is None:
-            FFMPEG.accept(request)
-        else:
-            FFMPEG.check(request)
+        self._files = files or {}
+        for field, url in request.sources():
+            if field not in self._files:
+                check_url(url, field)
+        tool.check(request)
         rules = FetchRules.from_settings(settings)
         self._rules = replace(rules, allow=parse_allow(EVERYWHERE)) if allow_private else rules
         self._settings = settings
+        self._tool = tool
         self._request = request
-        self._file = file
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -82,7 +85,7 @@ class SingleRun:
         file_id = new_file_id()
         files = self._settings.files_dir
         work = _Work(
-            self._file,
+            self._files,
             job_id=new_file_id(),
             file_id=file_id,
             folder=self._settings.attempts_dir / file_id,
@@ -95,17 +98,17 @@ class SingleRun:
         )
         # The source is wanted once: a cached copy would only take space.
         request = self._request.model_copy(update={"no_cache": True})
-        result = FFMPEG.run(work, request)
-        assert isinstance(result, FfmpegResult)
+        result = self._tool.run(work, request)
+        assert isinstance(result, FileResult)
         return Converted(files / file_id / result.file_name, result)
 
 
 class _Work(Work):
-    """Work whose source may be a file that is there already."""
+    """Work whose sources may be files that are there already."""
 
-    def __init__(self, file: Path | None, **options: Any) -> None:
+    def __init__(self, files: Mapping[str, Path], **options: Any) -> None:
         super().__init__(**options)
-        self._file = file
+        self._files = files
 
     def fetch(
         self,
@@ -118,20 +121,28 @@ class _Work(Work):
         share: tuple[float, float] = (0.0, 15.0),
     ) -> Path:
         """The file, which is read where it is; a source without a file is fetched."""
-        if self._file is None:
+        file = self._files.get(field)
+        if file is None:
             return super().fetch(
                 url, field=field, name=name, headers=headers, use_cache=use_cache, share=share
             )
         try:
-            with open(self._file, "rb") as source:
+            with open(file, "rb") as source:
                 head = source.read(HEAD_BYTES)
         except OSError as error:
             raise SourceError(
-                f"{self._file} cannot be read: {error.strerror or error}.",
+                f"{file} cannot be read: {error.strerror or error}.",
                 code="source_unreachable",
             ) from error
         if not head:
-            raise SourceError(f"{self._file} is empty.", code="source_empty")
+            raise SourceError(f"{file} is empty.", code="source_empty")
         check_first_bytes(head, None)
         self.reporter.report(progress=share[1])
-        return self._file.absolute()
+        # Under a name without an extension: ffmpeg must judge by what is inside, as it does with
+        # what was fetched. A picture's extension makes it look for a numbered series of files.
+        link = self.inputs / name
+        try:
+            link.symlink_to(file.absolute())
+        except OSError:  # not allowed to everybody on Windows
+            return file.absolute()
+        return link

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from gmapi.errors import LimitError, NoSpaceError
 from gmapi.fetch.address import check_url
@@ -18,11 +18,13 @@ from gmapi.media import failures, process
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.probe import MediaInfo, probe
 from gmapi.media.progress import Progress
+from gmapi.media.timing import PictureTimes, picture_times
 from gmapi.sandbox.launcher import Launcher
 from gmapi.sandbox.limits import Limits
 from gmapi.settings import Settings
 from gmapi.storage.base import Storage, StoredFile
 from gmapi.storage.framestore import FrameWriter
+from gmapi.storage.growing import GrowingFile
 from gmapi.tools.fields import ToolRequest
 
 FILES_MAX = 1000
@@ -52,6 +54,19 @@ class ToolResult(BaseModel):
     """Base of what tools answer. Addresses in it begin with `/`; the web layer knows the host."""
 
     message: str = ""
+
+
+class FileResult(ToolResult):
+    """The answer of a tool that makes one file."""
+
+    download_url: str
+    file_id: str
+    file_name: str
+    size: int = Field(description="Bytes.")
+    media_type: str
+    duration: float | None = Field(default=None, description="Seconds of sound or video.")
+    width: int | None = None
+    height: int | None = None
 
 
 @dataclass(frozen=True)
@@ -223,9 +238,29 @@ class Work:
             cancelled=self.check,
         )
 
+    def picture_times(self, path: Path) -> PictureTimes:
+        """When the pictures of a source are shown."""
+        return picture_times(
+            self.launcher,
+            self.ffmpeg,
+            path,
+            cwd=self.folder,
+            max_pixels=self.settings.picture_max_pixels,
+            limits=self.limits(),
+            cancelled=self.check,
+        )
+
     def publish(self, name: str, path: Path) -> StoredFile:
         """Put a finished file where callers can fetch it, under this attempt's file id."""
         return self.storage.publish(self.file_id, name, path)
+
+    def grow(self, name: str) -> GrowingFile:
+        """Start a file that callers can fetch while it is being made, under this attempt's id.
+
+        It is a context manager: what is not finished in the block is deleted, and readers are cut
+        off.
+        """
+        return self.storage.grow(self.file_id, name)
 
     def address(self, name: str) -> str:
         """The path under which a published file is served."""

@@ -14,7 +14,7 @@ from gmapi.media.arguments import check_arguments, check_input_arguments
 from gmapi.media.formats import output_format
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress, estimate, expected_duration
-from gmapi.tools.base import Tool, ToolResult, Work
+from gmapi.tools.base import FileResult, Tool, Work
 from gmapi.tools.fields import LuaStrings, ToolRequest, field_error
 
 INPUTS_MAX = 8
@@ -71,19 +71,6 @@ class FfmpegRequest(ToolRequest):
         ]
 
 
-class FfmpegResult(ToolResult):
-    """Where the output is and what it is."""
-
-    download_url: str
-    file_id: str
-    file_name: str
-    size: int = Field(description="Bytes.")
-    media_type: str
-    duration: float | None = Field(None, description="Seconds of sound or video.")
-    width: int | None = None
-    height: int | None = None
-
-
 def check(request: FfmpegRequest) -> None:
     """Refuse what can be told to be wrong before the source is fetched."""
     output_format(request.output_format, None)
@@ -95,7 +82,7 @@ def check(request: FfmpegRequest) -> None:
     check_arguments(request.args, inputs=count)
 
 
-def run(work: Work, request: FfmpegRequest) -> FfmpegResult:
+def run(work: Work, request: FfmpegRequest) -> FileResult:
     """Fetch, convert and publish."""
     target = output_format(request.output_format, work.ffmpeg)
     args = check_arguments(request.args, inputs=len(request.sources()))
@@ -147,7 +134,7 @@ def run(work: Work, request: FfmpegRequest) -> FfmpegResult:
     return _publish(work, output, name, target.media_type)
 
 
-def _publish(work: Work, output: Any, name: str, media_type: str) -> FfmpegResult:
+def _publish(work: Work, output: Any, name: str, media_type: str) -> FileResult:
     facts: dict[str, Any] = {}
     if name.endswith(".dfpwm"):
         facts["duration"] = round(output.stat().st_size / 6000, 3)
@@ -165,7 +152,7 @@ def _publish(work: Work, output: Any, name: str, media_type: str) -> FfmpegResul
     message = f"Done: {name}, {stored.size:,} bytes."
     if stored.size > GAME_REPLY_MAX:
         message += " A game computer must fetch it in ranges of at most 16 MiB."
-    return FfmpegResult(
+    return FileResult(
         message=message,
         download_url=work.address(name),
         file_id=work.file_id,
@@ -182,7 +169,7 @@ FFMPEG = Tool(
     description="Fetches the source, runs FFmpeg with the given arguments and publishes the "
     "output for download.",
     request=FfmpegRequest,
-    result=FfmpegResult,
+    result=FileResult,
     check=check,
     run=run,
 )

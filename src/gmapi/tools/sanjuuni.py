@@ -1,51 +1,50 @@
-"""`sanjuuni`: pictures and videos for ComputerCraft screens.
-
-The address is part of the API; this version answers it with a clear refusal.
-"""
+"""`sanjuuni`: pictures and videos for ComputerCraft screens."""
 
 from __future__ import annotations
 
-from typing import NoReturn
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from gmapi.fetch.headers import check_headers
+from gmapi.tools.base import Tool, Work
+from gmapi.tools.conversion import FETCHED, Conversion
+from gmapi.tools.screen_plan import make_plan
+from gmapi.tools.screen_request import SanjuuniRequest, ScreenResult
 
-from gmapi.errors import NotAvailableError
-from gmapi.tools.base import Tool, ToolResult, Work
-from gmapi.tools.fields import LuaStrings, ToolRequest
+
+def check(request: SanjuuniRequest) -> None:
+    """Refuse what can be told to be wrong before the source is fetched."""
+    check_headers(request.headers)
+    make_plan(request)
 
 
-class SanjuuniRequest(ToolRequest):
-    """Convert a picture or video to a ComputerCraft format."""
-
-    input_url: str = Field(
-        description="Address of the source (http or https).",
-        examples=["http://127.0.0.1:8000/picture.png"],
+def run(work: Work, request: SanjuuniRequest) -> ScreenResult:
+    """Fetch, convert, and publish while converting."""
+    cached = not request.no_cache
+    source = work.fetch(
+        request.input_url, field="input_url", headers=request.headers, use_cache=cached
     )
-    args: LuaStrings = Field(default_factory=list, description="The converter's flags.")
-    output_format: str = Field(description="lua, nfp, raw, bimg or 32vid.", examples=["bimg"])
-
-    def sources(self) -> list[tuple[str, str]]:
-        return [("input_url", self.input_url)]
-
-
-def check(_request: SanjuuniRequest) -> NoReturn:
-    """Refuse every request before it is queued."""
-    raise NotAvailableError(
-        "This version has no ComputerCraft converter yet; /api/ffmpeg and /api/video_frame work."
-    )
-
-
-def run(_work: Work, request: SanjuuniRequest) -> NoReturn:
-    """Never reached by a request that `check` has seen."""
-    check(request)
+    subtitles = None
+    if request.subtitle_url:
+        subtitles = work.fetch(
+            request.subtitle_url,
+            field="subtitle_url",
+            name="subtitles",
+            headers=request.headers,
+            use_cache=cached,
+            share=(FETCHED, FETCHED),
+        )
+    title = urlsplit(request.input_url).path.rpartition("/")[2]
+    conversion = Conversion(work, make_plan(request), source, title=title, subtitles=subtitles)
+    return conversion.run()
 
 
 SANJUUNI = Tool(
     name="sanjuuni",
-    summary="Convert to ComputerCraft formats (not in this version)",
-    description="Answers 501 in this version.",
+    summary="Convert a picture or video to a ComputerCraft format",
+    description="Takes the flags of the sanjuuni program or plain fields. The output can be "
+    "downloaded from its start while it is still being made.",
     request=SanjuuniRequest,
-    result=ToolResult,
+    result=ScreenResult,
     check=check,
     run=run,
 )

@@ -13,9 +13,10 @@ from gmapi.errors import LimitError, MediaError
 from gmapi.fetch.headers import check_headers
 from gmapi.media import command, failures
 from gmapi.media.png_stream import PngSplitter
-from gmapi.media.probe import MediaInfo, Stream, video_frame_count
+from gmapi.media.probe import MediaInfo, Stream
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
+from gmapi.media.timing import picture_count
 from gmapi.tools.base import Tool, ToolResult, Work
 from gmapi.tools.fields import LuaFlag, LuaFloat, ToolRequest, whole_number
 
@@ -136,16 +137,7 @@ class _Cut:
     def run(self) -> VideoFrameResult:
         work = self._work
         work.reporter.report(message="Counting the frames.")
-        counted = video_frame_count(
-            work.launcher,
-            work.ffmpeg,
-            self._source,
-            self._request.fps,
-            cwd=work.folder,
-            max_pixels=work.settings.picture_max_pixels,
-            limits=work.limits(),
-            cancelled=work.check,
-        )
+        counted = picture_count(work.picture_times(self._source), self._request.fps)
         self._result.total_frames = counted or 0
         self._expected = counted
         self._started = time.monotonic()

@@ -1,0 +1,1 @@
+"""Pixels to cells to bytes: pictures for the character screens of ComputerCraft."""

@@ -1,0 +1,9 @@
+// The native kernels of the ComputerCraft converter: one translation unit with a C interface.
+//
+// Every function takes and fills buffers of its caller, keeps no global state and may be called
+// from several threads. Results are 0 or a count; -1 means out of memory.
+
+#include "common.hpp"
+
+// The version of this interface; the loader refuses a library of another one.
+GM_API int gm_version() { return 1; }

@@ -1,0 +1,83 @@
+"""A stream of raw pictures through a converter: several at once, results in order, memory bounded.
+
+Frames are converted outside the interpreter's lock, so that threads use all cores.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, Self, TypeVar
+
+import numpy as np
+
+from gmapi.computercraft.screen import U8
+
+Result = TypeVar("Result")
+
+PENDING_BYTES = 48 << 20
+"""Pictures that wait for conversion take at most this much memory, but there are always two."""
+
+
+class Pipeline(Generic[Result]):
+    """Cuts bytes into pictures and hands each to `convert`, then its result to `deliver`.
+
+    `convert` gets the number of the picture, from 0, and (height, width, 3) u8, and runs in one of
+    `threads` threads. `deliver` gets the results in order, in the thread that calls `feed` and
+    `finish`. What either raises comes out of `feed` or `finish`.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        convert: Callable[[int, U8], Result],
+        deliver: Callable[[Result], None],
+        *,
+        threads: int,
+    ) -> None:
+        self._shape = (height, width, 3)
+        self._size = width * height * 3
+        self._convert = convert
+        self._deliver = deliver
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="frames")
+        self._most = max(2, min(2 * threads + 2, PENDING_BYTES // self._size))
+        self._pending: deque[Future[Result]] = deque()
+        self._picture = np.empty(self._size, np.uint8)
+        self._filled = 0
+        self._count = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of pictures, in any pieces."""
+        view = memoryview(data)
+        while view:
+            taken = min(len(view), self._size - self._filled)
+            self._picture[self._filled : self._filled + taken] = np.frombuffer(
+                view[:taken], np.uint8
+            )
+            self._filled += taken
+            view = view[taken:]
+            if self._filled == self._size:
+                self._submit()
+
+    def _submit(self) -> None:
+        picture = self._picture.reshape(self._shape)
+        self._pending.append(self._pool.submit(self._convert, self._count, picture))
+        self._count += 1
+        self._picture = np.empty(self._size, np.uint8)
+        self._filled = 0
+        while self._pending and (len(self._pending) >= self._most or self._pending[0].done()):
+            self._deliver(self._pending.popleft().result())
+
+    def finish(self) -> int:
+        """Deliver what is left; the number of pictures. A torn last picture is dropped."""
+        while self._pending:
+            self._deliver(self._pending.popleft().result())
+        return self._count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)

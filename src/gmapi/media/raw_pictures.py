@@ -1,0 +1,141 @@
+"""Commands that hand a video's pictures and sound to our own converter as plain bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from gmapi.media import command
+
+if TYPE_CHECKING:
+    from gmapi.media.binaries import Ffmpeg
+
+Fit = Literal["contain", "cover", "stretch"]
+
+
+@dataclass(frozen=True)
+class PictureSize:
+    """`width` x `height` pixels; `inner` is what the picture is scaled to before it is cut to
+    that size, or set in the middle of it."""
+
+    width: int
+    height: int
+    inner: tuple[int, int]
+
+    @classmethod
+    def fitted(cls, width: int, height: int, source: tuple[int, int], fit: Fit) -> PictureSize:
+        """A source of the size `source` brought to `width` x `height`: "contain" shows all of it
+        with bars, "cover" fills everything and cuts what is too much, "stretch" distorts."""
+        across, down = width / source[0], height / source[1]
+        if fit == "stretch" or across == down:
+            return cls(width, height, (width, height))
+        factor = min(across, down) if fit == "contain" else max(across, down)
+        wide = max(1, round(source[0] * factor))
+        high = max(1, round(source[1] * factor))
+        return cls(width, height, (wide, high))
+
+
+@dataclass(frozen=True)
+class Look:
+    """How pictures are made of what is decoded.
+
+    `fps` resamples in time, None keeps every decoded picture. `faithful` is the reference's way:
+    stored orientation and pixel shape, one colour matrix for all, transparency ignored.
+    `background` is (red, green, blue) behind transparency and beside the picture.
+    """
+
+    size: PictureSize
+    fps: Fraction | None = None
+    faithful: bool = False
+    background: tuple[int, int, int] = (0, 0, 0)
+    one: bool = False
+    shrinks: bool = True
+
+
+def pictures(
+    ffmpeg: Ffmpeg, input: Path, look: Look, *, max_pixels: int, progress_fd: int
+) -> list[str]:
+    """The command that writes pictures to stdout: three bytes a pixel, row by row, nothing else.
+
+    Blue, green, red for a faithful look (formats document, section 2.3), red, green, blue else.
+    """
+    words = command.head(ffmpeg, progress_fd, "warning")
+    if look.faithful:
+        words.append("-noautorotate")
+    words += command.guarded_input(input, max_pixels)
+    words += ["-map", "0:V:0", "-vf", ",".join(_filters(look))]
+    if look.one:
+        words += ["-frames:v", "1"]
+    pixels = "bgr24" if look.faithful else "rgb24"
+    return [
+        *words, "-fps_mode", "passthrough", "-pix_fmt", pixels, "-f", "rawvideo", "pipe:1",
+    ]  # fmt: skip
+
+
+def _filters(look: Look) -> list[str]:
+    size = look.size
+    colour = "0x{:02X}{:02X}{:02X}".format(*look.background)
+    chain = []
+    if look.fps is not None:
+        # Picture n is what is seen at n / fps from the start, even where the video starts late.
+        chain.append(f"fps=fps={look.fps}:start_time=0:eof_action=pass")
+    scale = f"scale={size.inner[0]}:{size.inner[1]}"
+    if look.faithful:
+        chain.append(f"{scale}:flags=bicubic:in_color_matrix=bt601")
+    else:
+        kernel = "area" if look.shrinks else "bicubic"
+        black = look.background == (0, 0, 0)
+        chain.append(f"{scale}:flags={kernel}:alphablend={'uniform_color' if black else 'none'}")
+        if not black:
+            # The picture over a plain copy of itself: both have the same times.
+            chain.append(
+                f"format=rgba,split[over][under];[under]drawbox=c={colour}@1:t=fill:replace=1"
+                "[plain];[plain][over]overlay=format=rgb"
+            )
+    wide, high = size.inner
+    if wide > size.width or high > size.height:
+        chain.append(f"crop={size.width}:{size.height}")
+    if wide < size.width or high < size.height:
+        chain.append("format=rgb24")
+        chain.append(f"pad={size.width}:{size.height}:(ow-iw)/2:(oh-ih)/2:{colour}")
+    return chain
+
+
+def sound(
+    ffmpeg: Ffmpeg, input: Path, output: Path, *, dfpwm: bool, max_pixels: int, progress_fd: int
+) -> list[str]:
+    """The command that writes the first sound track to a file that others read as it grows:
+    one channel at 48 kHz, unsigned 8-bit samples or DFPWM.
+
+    Sound that starts late or has gaps is filled up, so that it runs in time with the pictures.
+    """
+    return [
+        *command.head(ffmpeg, progress_fd, "warning"),
+        *command.guarded_input(input, max_pixels),
+        "-map", "0:a:0",
+        "-af", f"aresample={command.DFPWM_RATE}:async=1:first_pts=0,asetnsamples=n=6000:p=0",
+        "-ac", "1", "-flush_packets", "1",
+        "-f", "dfpwm" if dfpwm else "u8", f"file:{output}",
+    ]  # fmt: skip
+
+
+def gif_of_pngs(
+    ffmpeg: Ffmpeg,
+    input: Path,
+    output: Path,
+    *,
+    fps: Fraction,
+    max_pixels: int,
+    progress_fd: int,
+) -> list[str]:
+    """The command that turns PNG pictures with palettes, one after another in a file, into a GIF
+    with a palette for each."""
+    return [
+        *command.head(ffmpeg, progress_fd, "warning"),
+        "-f", "png_pipe", "-framerate", str(fps),
+        *command.guarded_input(input, max_pixels),
+        "-map", "0:v:0", "-fps_mode", "passthrough",
+        "-c:v", "gif", "-f", "gif", f"file:{output}",
+    ]  # fmt: skip

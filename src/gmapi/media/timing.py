@@ -1,0 +1,147 @@
+"""When the pictures of a video are shown, read from its packets without decoding them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmapi.media import command
+from gmapi.media.process import Watch, run
+from gmapi.sandbox.limits import Limits
+
+if TYPE_CHECKING:
+    from gmapi.media.binaries import Ffmpeg
+    from gmapi.sandbox.launcher import Launcher
+
+# Reading a whole source without decoding it, from a slow disk.
+_COUNT_SECONDS = 600.0
+# A last picture longer than this is believed only where ffmpeg shows it that long (see below).
+_LAST_PICTURE_SECONDS = 0.5
+# Containers round times to as little as a millisecond.
+_ROUNDING_SECONDS = 2.1e-3
+
+
+@dataclass(frozen=True)
+class PictureTimes:
+    """`starts` are seconds from the start of the source, ascending; `end` is when the last
+    picture goes. Empty and 0 when the container tells no times."""
+
+    starts: tuple[float, ...]
+    end: float
+
+    @property
+    def durations(self) -> tuple[float, ...]:
+        """How long each picture is shown, seconds."""
+        bounds = (*self.starts, self.end)
+        return tuple(b - a for a, b in pairwise(bounds))
+
+    @property
+    def fps(self) -> float | None:
+        """Pictures a second on average."""
+        span = self.end - self.starts[0] if self.starts else 0.0
+        return len(self.starts) / span if span > 0 else None
+
+    def is_regular(self, fps: float) -> bool:
+        """Whether there is a picture every 1 / `fps` seconds from the start on."""
+        return all(
+            abs(start - number / fps) < _ROUNDING_SECONDS
+            for number, start in enumerate(self.starts)
+        )
+
+
+def picture_times(
+    launcher: Launcher,
+    ffmpeg: Ffmpeg,
+    path: Path,
+    *,
+    cwd: Path,
+    start: float = 0.0,
+    duration: float | None = None,
+    max_pixels: int = 40_000_000,
+    limits: Limits | None = None,
+    wall_seconds: float = _COUNT_SECONDS,
+    cancelled: Callable[[], None] = lambda: None,
+) -> PictureTimes:
+    """The times of all pictures of the first video stream; LimitError after `wall_seconds`."""
+    packets = _Packets(exact_last=(ffmpeg.major or 0) >= 6)
+    argv = [
+        *command.head(ffmpeg, None, "error"),
+        *command.span(start, duration),
+        *command.guarded_input(path, max_pixels),
+        "-map", "0:V:0", "-c", "copy", "-f", "framecrc", "pipe:1",
+    ]  # fmt: skip
+    run(
+        launcher,
+        argv,
+        cwd=cwd,
+        limits=limits or Limits(),
+        watch=Watch((), 0, 0, wall_seconds),
+        cancelled=cancelled,
+        stdout=packets.feed,
+    )
+    return packets.times()
+
+
+def picture_count(times: PictureTimes, fps: float, duration: float | None = None) -> int | None:
+    """How many pictures `command.frames` makes at `fps` of a source, or of `duration` seconds.
+
+    Within a picture of the truth for most sources; with ffmpeg 5 up to 0.5 s of pictures too few,
+    or too many, when the last picture stays long. None when there are no times.
+    """
+    if times.end <= 0:
+        return None
+    # As the fps filter of `command.frames` rounds at the end; times are not exact, so that a
+    # hair's breadth is no picture.
+    if duration is None:
+        return max(1, math.ceil(times.end * fps - 1e-3))
+    return round(min(times.end, duration) * fps)
+
+
+class _Packets:
+    """Reads the lines of the framecrc muxer.
+
+    "#tb 0: 1/10240" gives the time base; each packet is one line of stream, dts, pts, duration,
+    size and checksum.
+    """
+
+    # AV_NOPTS_VALUE and what ffmpeg's own arithmetic makes of it: no packet is that early.
+    _NO_TIME = -(1 << 60)
+
+    def __init__(self, exact_last: bool) -> None:
+        # ffmpeg 5 shows the last picture as long as the frame rate says, later ones as long as
+        # the packet says.
+        self._exact_last = exact_last
+        self._rest = b""
+        self._base = 0.0
+        self._starts: list[float] = []
+        self._end: float | None = None
+        self._total = 0.0
+
+    def times(self) -> PictureTimes:
+        """What was read so far."""
+        end = self._total if self._end is None else self._end
+        return PictureTimes(tuple(sorted(self._starts)), max(end, 0.0))
+
+    def feed(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if line.startswith(b"#tb 0:"):
+                above, _, below = line[6:].strip().partition(b"/")
+                self._base = int(above) / int(below)
+            elif not line.startswith(b"#") and len(parts := line.split(b",")) >= 6:
+                self._packet(parts)
+
+    def _packet(self, parts: Sequence[bytes]) -> None:
+        time, seconds = int(parts[2]), int(parts[3]) * self._base
+        self._total += seconds
+        if time < self._NO_TIME:
+            return
+        if not self._exact_last:
+            seconds = min(seconds, _LAST_PICTURE_SECONDS)
+        self._starts.append(time * self._base)
+        end = time * self._base + seconds
+        self._end = end if self._end is None else max(self._end, end)

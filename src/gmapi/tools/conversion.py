@@ -1,0 +1,194 @@
+"""One run of `sanjuuni`: decode, convert and write, in order and while the source is still read."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from gmapi.computercraft.options import Audio
+from gmapi.computercraft.pipeline import Pipeline
+from gmapi.computercraft.selection import select
+from gmapi.computercraft.subtitles import Subtitles
+from gmapi.errors import MediaError, SourceError
+from gmapi.media import failures, raw_pictures
+from gmapi.media.formats import media_type_of
+from gmapi.media.process import PROGRESS_FD
+from gmapi.media.progress import estimate
+from gmapi.tools.base import Work
+from gmapi.tools.mixer import Mixer
+from gmapi.tools.preview import PreviewFile
+from gmapi.tools.screen_chunks import Chunk, ChunkMaker
+from gmapi.tools.screen_file import GAME_REPLY_MAX, ScreenFile
+from gmapi.tools.screen_plan import ScreenPlan
+from gmapi.tools.screen_request import ScreenResult
+from gmapi.tools.screen_source import ScreenSource, inspect
+from gmapi.tools.sound_track import SoundTrack
+
+FETCHED = 15.0
+CONVERTED = 99.0
+SUBTITLE_BYTES_MAX = 2 << 20
+_REPORT_SECONDS = 0.25
+
+
+class Conversion:
+    """A source that has been fetched, and what is made of it. Each is run once.
+
+    `title` is the source's name as its caller gave it.
+    """
+
+    def __init__(
+        self, work: Work, plan: ScreenPlan, source: Path, *, title: str, subtitles: Path | None
+    ) -> None:
+        self._work = work
+        self._plan = plan
+        self._source = inspect(work, plan, source)
+        kernels, self._kernels_phrase = select(work.settings.kernels)
+        self._maker = ChunkMaker(
+            plan,
+            self._source,
+            kernels,
+            title=title,
+            subtitles=_read_subtitles(work, plan, self._source, subtitles),
+        )
+        self._frames = 0
+        self._reported = 0.0
+        kind = plan.preview or self._maker.writer.extension
+        self._name = f"output.{kind}"
+        film = self._maker.film
+        self._result = ScreenResult(
+            download_url=work.address(self._name),
+            file_id=work.file_id,
+            file_name=self._name,
+            format=plan.preview or plan.options.format.value,
+            size=0,
+            columns=film.columns,
+            rows=film.rows,
+            width=self._source.size.width,
+            height=self._source.size.height,
+            frames=0,
+            fps=round(film.fps, 5),
+            quality=plan.options.quality,
+            media_type=media_type_of(self._name),
+            growing=plan.preview is None,
+        )
+
+    def run(self) -> ScreenResult:
+        """Convert all of it."""
+        self._started = time.monotonic()
+        size = self._source.size
+        self._work.reporter.log(
+            f"converting to {size.width} x {size.height} pixels in {self._plan.options.quality} "
+            f"quality with {self._kernels_phrase}"
+        )
+        result = self._result
+        result.size = self._to_preview() if self._plan.preview else self._to_file()
+        result.frames, result.growing = self._frames, False
+        if not self._source.rhythm.still:
+            seconds = map(self._source.rhythm.seconds, range(self._frames))
+            result.duration = round(sum(seconds), 3)
+        result.message = self._closing_message()
+        return result
+
+    def _to_file(self) -> int:
+        """Bytes of the output, which can be read from its start while it grows."""
+        work, writer = self._work, self._maker.writer
+        with ExitStack() as stack:
+            sound = None
+            if self._source.has_sound:
+                dfpwm = self._plan.options.audio is Audio.DFPWM
+                sound = stack.enter_context(SoundTrack(work, self._source.path, dfpwm=dfpwm))
+            growing = stack.enter_context(work.grow(self._name))
+            file = ScreenFile(work, self._name, writer, growing)
+            mixer = Mixer(file, writer, self._maker.film.fps, sound)
+
+            def report() -> None:
+                file.flush()
+                self._report(file.size)
+
+            self._pictures(mixer.picture, report)
+            mixer.rest()
+            size = file.finish().size
+        self._result.parts = file.publish_parts() or None
+        return size
+
+    def _to_preview(self) -> int:
+        kind = self._plan.preview or ""
+        with PreviewFile(self._work, kind, self._source.rhythm) as output:
+            self._pictures(lambda chunk: output.add(chunk.data), lambda: self._report(0))
+        return output.publish(self._name).size
+
+    def _pictures(self, take: Callable[[Chunk], None], report: Callable[[], None]) -> None:
+        """Decode and convert; each picture's chunk is handed on in order."""
+        work = self._work
+        argv = raw_pictures.pictures(
+            work.ffmpeg,
+            self._source.path,
+            self._source.look,
+            max_pixels=work.settings.picture_max_pixels,
+            progress_fd=PROGRESS_FD,
+        )
+
+        def deliver(chunk: Chunk) -> None:
+            take(chunk)
+            self._frames += 1
+            now = time.monotonic()
+            if now - self._reported >= _REPORT_SECONDS:
+                self._reported = now
+                report()
+
+        size = self._source.size
+        threads = 1 if self._maker.sequential else os.cpu_count() or 1
+        with Pipeline(
+            size.width, size.height, self._maker.make, deliver, threads=threads
+        ) as pipeline:
+            limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
+            work.run_ffmpeg(argv, stdout=pipeline.feed, context=limit)
+            pipeline.finish()
+        if self._frames == 0:
+            raise MediaError("No picture could be read from the source.", code="corrupt_media")
+
+    def _report(self, size: int) -> None:
+        expected = self._source.rhythm.expected
+        result = self._result
+        result.frames, result.size = self._frames, size
+        percent, eta = estimate(self._frames, expected, time.monotonic() - self._started)
+        of = f" of {expected}" if expected and expected >= self._frames else ""
+        self._work.reporter.report(
+            progress=FETCHED + (CONVERTED - FETCHED) * percent / 100 if expected else None,
+            message=f"Converting: {self._frames}{of} pictures are ready.",
+            eta=eta,
+            result=result.model_dump(exclude_none=True, exclude={"message"}) if size else None,
+        )
+
+    def _closing_message(self) -> str:
+        result = self._result
+        count = "1 picture" if self._frames == 1 else f"{self._frames} pictures"
+        message = (
+            f"Done: {self._name}, {count} of {result.columns} x {result.rows} cells, "
+            f"{result.size:,} bytes."
+        )
+        if self._plan.preview == "png":
+            message += " A PNG preview shows the first picture."
+        elif result.parts:
+            message += f" It is also there in {len(result.parts)} parts below 16 MiB."
+        elif result.size > GAME_REPLY_MAX:
+            message += " A game computer must fetch it in ranges of at most 16 MiB."
+        return message
+
+
+def _read_subtitles(
+    work: Work, plan: ScreenPlan, source: ScreenSource, path: Path | None
+) -> Subtitles | None:
+    if path is None:
+        return None
+    if plan.options.split is not None:
+        work.reporter.log("subtitles are not shown on several monitors")
+        return None
+    if path.stat().st_size > SUBTITLE_BYTES_MAX:
+        raise SourceError("The subtitles are larger than 2 MiB.", code="source_too_large")
+    text = path.read_bytes().decode("utf-8-sig", "replace")
+    size = source.size
+    return Subtitles.from_text(text, float(source.rhythm.fps), size.width, size.height)

@@ -1,0 +1,59 @@
+"""Pictures, sound and subtitles into one file in the order in which a player needs them."""
+
+from __future__ import annotations
+
+from gmapi.computercraft.formats.vid32 import Vid32Writer
+from gmapi.computercraft.formats.writer import Writer
+from gmapi.tools.screen_chunks import Chunk
+from gmapi.tools.screen_file import ScreenFile
+from gmapi.tools.sound_track import SECONDS_PER_PIECE, SoundTrack
+
+
+class Mixer:
+    """Each piece of sound goes before the first picture that is shown with it.
+
+    Where the streams are separate, the sound follows after all pictures.
+    """
+
+    def __init__(
+        self, file: ScreenFile, writer: Writer, fps: float, sound: SoundTrack | None
+    ) -> None:
+        self._file = file
+        self._writer = writer
+        self._fps = fps
+        self._sound = sound
+        self._interleaved = isinstance(writer, Vid32Writer) and writer.interleaved
+        self._pieces = 0
+        self._pictures = 0
+
+    def picture(self, chunk: Chunk) -> None:
+        """Write a picture, and first the sound that is due."""
+        if self._interleaved:
+            while self._sound is not None and (
+                self._pieces * SECONDS_PER_PIECE <= self._pictures / self._fps
+            ):
+                self._next_sound()
+        self._file.add(chunk.data, frames=1, chunks=chunk.count, opens=self._sound is None)
+        self._pictures += 1
+        for event in chunk.events:
+            assert isinstance(self._writer, Vid32Writer)
+            self._file.add(self._writer.text(event), event=event)
+
+    def rest(self) -> None:
+        """Write the sound that is left."""
+        while self._sound is not None:
+            self._next_sound()
+
+    def _next_sound(self) -> None:
+        assert self._sound is not None
+        assert isinstance(self._writer, Vid32Writer)
+        data = self._sound.piece()
+        if data:
+            self._file.add(
+                self._writer.sound(data),
+                samples=len(data) * self._sound.samples_per_byte,
+                opens=self._interleaved,
+            )
+            self._pieces += 1
+        else:
+            self._sound = None

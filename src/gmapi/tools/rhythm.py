@@ -1,0 +1,86 @@
+"""How fast a conversion's pictures follow each other, and how many there will be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from gmapi.computercraft.options import Format, Quality
+from gmapi.media.probe import MediaInfo, Stream
+from gmapi.media.timing import PictureTimes, picture_count
+from gmapi.tools.screen_plan import ScreenPlan
+
+STILL_FPS = 25
+"""What the reference says of a still: one picture of 0.04 s."""
+
+_ANIMATIONS = frozenset({"gif", "apng", "webp"})
+_ANIMATION_FPS_MAX = 60
+_VID32_FPS_MAX = 255
+# ffmpeg prints rates with two digits; the NTSC ones are 1000/1001 of a whole number.
+_PRINTED = 0.006
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """`fps` is what the file says. `resample` is given where pictures must be dropped or doubled
+    for that; `durations` (seconds) where each picture has its own. `expected` counts pictures."""
+
+    fps: Fraction
+    resample: Fraction | None = None
+    durations: tuple[float, ...] | None = None
+    expected: int | None = None
+    still: bool = False
+
+    def seconds(self, number: int) -> float:
+        """How long picture `number`, from 0, is shown."""
+        if self.durations is not None and number < len(self.durations):
+            return self.durations[number]
+        return float(1 / self.fps)
+
+
+def is_animation(video: Stream) -> bool:
+    """Whether the source is a picture file that may hold several pictures."""
+    return video.codec in _ANIMATIONS
+
+
+def may_be_still(info: MediaInfo, video: Stream) -> bool:
+    """Whether nothing in the header speaks for more than one picture."""
+    return info.duration is None and not is_animation(video) and info.first("audio") is None
+
+
+def find_rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
+    """The rhythm of a source with these picture times."""
+    count = len(times.starts) or None
+    if count == 1:
+        return Rhythm(Fraction(STILL_FPS), expected=1, still=True)
+    rate = exact_rate(video.fps or times.fps or STILL_FPS)
+    whole = plan.options.format is Format.VID32 and plan.preview is None
+    exact = plan.options.quality is Quality.EXACT
+    if plan.fps is not None:
+        wanted = Fraction(plan.fps).limit_denominator(1001)
+        if whole:
+            wanted = Fraction(max(1, math.floor(wanted + Fraction(1, 2))))
+        return Rhythm(wanted, wanted, expected=picture_count(times, float(wanted)))
+    if exact:
+        return Rhythm(rate, expected=count)
+    if is_animation(video) and times.fps:
+        if not whole and plan.preview is None and plan.options.format is not Format.RAW:
+            average = exact_rate(round(times.fps, 3))
+            return Rhythm(average, durations=times.durations, expected=count)
+        # Fast enough that no picture falls between two ticks.
+        shortest = max(min(times.durations), 1 / _ANIMATION_FPS_MAX)
+        rate = Fraction(max(1, math.ceil(1 / shortest - 1e-3)))
+    elif whole:
+        rate = Fraction(min(_VID32_FPS_MAX, max(1, math.floor(rate + Fraction(1, 2)))))
+    if times.starts and times.is_regular(float(rate)):
+        return Rhythm(rate, expected=count)
+    return Rhythm(rate, rate, expected=picture_count(times, float(rate)))
+
+
+def exact_rate(fps: float) -> Fraction:
+    """The rate that is meant by a printed one: 29.97 is 30000/1001."""
+    ntsc = Fraction(1000 * round(fps * 1.001), 1001)
+    if round(fps) >= 1 and abs(fps - round(fps)) > 1e-6 and abs(float(ntsc) - fps) < _PRINTED:
+        return ntsc
+    return Fraction(fps).limit_denominator(1000)
