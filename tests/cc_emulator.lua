@@ -1,7 +1,7 @@
 -- The system of the small game computer in cc_emulator.py. Gets the functions that Python lends
--- it; returns those that run a program and add a module.
+-- it and its terminal; returns those that run a program, add a module and connect a monitor.
 
-return function(native)
+return function(native, terminal)
     local system_os = os
     io, debug, dofile, loadfile = nil, nil, nil, nil
     os = {}
@@ -9,7 +9,11 @@ return function(native)
     -- Events ---------------------------------------------------------------------------------
 
     function os.pullEventRaw(filter) return coroutine.yield(filter) end
-    os.pullEvent = os.pullEventRaw
+    function os.pullEvent(filter)
+        local event = table.pack(os.pullEventRaw(filter))
+        if event[1] == "terminate" then error("Terminated", 0) end
+        return table.unpack(event, 1, event.n)
+    end
     function os.queueEvent(name, ...) native.queue_event(name, ...) end
     function os.startTimer(seconds) return native.start_timer(seconds) end
     function os.clock() return native.clock() end
@@ -32,6 +36,7 @@ return function(native)
             for number, routine in ipairs(routines) do
                 local alive = coroutine.status(routine) ~= "dead"
                 local wanted = filters[number] == nil or filters[number] == event[1]
+                    or event[1] == "terminate"
                 if alive and wanted then
                     local ok, result = coroutine.resume(routine, table.unpack(event, 1, event.n))
                     if not ok then error(result, 0) end
@@ -51,6 +56,33 @@ return function(native)
 
     -- Terminal -------------------------------------------------------------------------------
 
+    term = terminal
+    function term.current() return terminal end
+    term.native = term.current
+    function term.nativePaletteColour(colour) return native.native_colour(colour) end
+    term.nativePaletteColor = term.nativePaletteColour
+
+    local names = {
+        "white", "orange", "magenta", "lightBlue", "yellow", "lime", "pink", "gray",
+        "lightGray", "cyan", "purple", "blue", "brown", "green", "red", "black",
+    }
+    colors, colours = {}, {}
+    for number, name in ipairs(names) do
+        colors[name] = 2 ^ (number - 1)
+        colours[name:gsub("ray$", "rey")] = colors[name]
+    end
+
+    keys = {enter = 257, numPadEnter = 335}
+
+    function read()
+        local line = ""
+        while true do
+            local event, what = os.pullEvent()
+            if event == "char" then line = line .. what end
+            if event == "key" and what == keys.enter then return line end
+        end
+    end
+
     function print(...)
         local words = table.pack(...)
         for number = 1, words.n do words[number] = tostring(words[number]) end
@@ -58,16 +90,46 @@ return function(native)
     end
     printError = print
 
+    -- Settings -------------------------------------------------------------------------------
+
+    local values, saved = {}, {}
+    settings = {}
+    function settings.get(name, default)
+        if values[name] == nil then return default end
+        return values[name]
+    end
+    function settings.set(name, value) values[name] = value end
+    function settings.save(path)
+        for name, value in pairs(values) do saved[name] = value end
+        return true
+    end
+    function settings.load(path)
+        for name, value in pairs(saved) do values[name] = value end
+        return true
+    end
+    function settings.clear() values = {} end
+
+    -- Lua tables as text ---------------------------------------------------------------------
+
+    textutils = {}
+
+    function textutils.unserialize(text)
+        local chunk = load("return " .. text, "unserialize", "t", {})
+        if not chunk then return nil end
+        local ok, value = pcall(chunk)
+        if not ok then return nil end
+        return value
+    end
+    textutils.unserialise = textutils.unserialize
+
     -- JSON -----------------------------------------------------------------------------------
 
     local function read_only(name)
         return setmetatable({}, {__newindex = function() error("attempt to mutate " .. name, 2) end})
     end
 
-    textutils = {
-        empty_json_array = read_only("textutils.empty_json_array"),
-        json_null = read_only("textutils.json_null"),
-    }
+    textutils.empty_json_array = read_only("textutils.empty_json_array")
+    textutils.json_null = read_only("textutils.json_null")
 
     local function quoted(text)
         return '"' .. text:gsub('[%c"\\\127-\255]', function(char)
@@ -199,10 +261,31 @@ return function(native)
 
     local speaker = {playAudio = function(buffer) return native.play_audio(buffer) end}
 
+    local attached, kinds = {left = speaker}, {left = "speaker"}
+    local order = {"left"}
+
+    local function attach(name, monitor)
+        attached[name], kinds[name] = monitor, "monitor"
+        order[#order + 1] = name
+    end
+
     peripheral = {}
-    function peripheral.find(kind) if kind == "speaker" then return speaker end end
-    function peripheral.wrap(name) if name == "left" then return speaker end end
-    function peripheral.getName(wrapped) if wrapped == speaker then return "left" end end
+    function peripheral.find(kind)
+        local found = {}
+        for _, name in ipairs(order) do
+            if kinds[name] == kind then found[#found + 1] = attached[name] end
+        end
+        return table.unpack(found)
+    end
+    function peripheral.wrap(name) return attached[name] end
+    function peripheral.getNames() return {table.unpack(order)} end
+    function peripheral.isPresent(name) return attached[name] ~= nil end
+    function peripheral.getType(name) return kinds[name] end
+    function peripheral.getName(wrapped)
+        for name, object in pairs(attached) do
+            if object == wrapped then return name end
+        end
+    end
 
     package.preload["cc.audio.dfpwm"] = function()
         return {make_decoder = function() return native.decoder() end}
@@ -216,7 +299,7 @@ return function(native)
         local routine, filter = coroutine.create(program), nil
         local event = {n = 0}
         while true do
-            if filter == nil or event[1] == filter then
+            if filter == nil or event[1] == filter or event[1] == "terminate" then
                 local ok, result = coroutine.resume(routine, table.unpack(event, 1, event.n))
                 if not ok then error(result, 0) end
                 if coroutine.status(routine) == "dead" then return end
@@ -232,5 +315,5 @@ return function(native)
         package.preload[name] = module
     end
 
-    return run, add_module
+    return run, add_module, attach
 end

@@ -6,9 +6,10 @@
 
 Lua 5.2 by lupa; strings are bytes, as in the game. Modelled after the public documentation of
 CC: Tweaked (tweaked.cc): `http` with its failure values, handles and limits, `textutils` JSON with
-its quirks, events, timers, `parallel`, `peripheral` with one speaker, `cc.audio.dfpwm`. Requests
-run at once instead of in the background, and the speaker takes no time. The game's own refusal
-of private addresses is not modelled.
+its quirks, events, timers, `parallel`, `peripheral` with one speaker and any monitors, `term`,
+`settings`, `cc.audio.dfpwm`. Requests run at once instead of in the background, the speaker takes
+no time, and what is printed does not appear on the screen. The game's own refusal of private
+addresses is not modelled.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import heapq
 import http.client
 import itertools
 import json
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -27,6 +29,7 @@ from urllib.parse import urlsplit
 import websocket
 from lupa import lua52
 
+from cc_terminal import Terminal, native_colour
 from dfpwm import Decoder
 
 REPLY_MAX = 16 * 1024**2
@@ -35,6 +38,8 @@ WEBSOCKET_MESSAGE_MAX = 128 * 1024
 SPEAKER_SAMPLES_MAX = 128 * 1024
 USER_AGENT = "computercraft/1.113.1"
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
+TICK = 0.05
+ENTER = 257
 SYSTEM = Path(__file__).with_name("cc_emulator.lua")
 
 LuaTable = Any
@@ -64,10 +69,21 @@ class Speaker:
 
 
 class Computer:
-    """One computer. `printed` holds the lines that its programs have printed."""
+    """One computer. `printed` holds the lines that its programs have printed.
 
-    def __init__(self) -> None:
+    An `instant` one has a clock of its own, `now`, which goes in the game's steps of 50 ms and
+    jumps to the end of every wait. `on_wait` is called before each wait. What the user does is
+    done when the computer would otherwise wait for ever.
+    """
+
+    def __init__(self, *, instant: bool = False) -> None:
         self.printed: list[str] = []
+        self.terminal = Terminal(51, 19)
+        self.monitors: dict[str, Terminal] = {}
+        self.now = 0.0
+        self.on_wait: Callable[[], None] = lambda: None
+        self._instant = instant
+        self._inputs: deque[tuple[Any, ...]] = deque()
         self.speaker = Speaker()
         self.requests = 0
         self._events: deque[tuple[Any, ...]] = deque()
@@ -90,20 +106,45 @@ class Computer:
             "queue_event": lambda *event: self._events.append(event),
             "start_timer": self._start_timer,
             "next_event": self._next_event,
-            "clock": time.monotonic,
-            "epoch": lambda: time.time() * 1000,
+            "clock": self._clock,
+            "epoch": lambda: self.now * 1000 if instant else time.time() * 1000,
+            "native_colour": native_colour,
         }
         start = self._lua.execute(SYSTEM.read_text("utf-8"))
-        self._run, self._add_module = start(self._lua.table_from(natives))
+        terminal = self._lua.table_from(self.terminal.functions())
+        self._run, self._add_module, self._attach = start(self._lua.table_from(natives), terminal)
 
     def add_module(self, name: str, source: str) -> None:
         """Put a file on the computer that its programs can `require` by `name`."""
         self._add_module(name, source.encode("utf-8").decode("latin-1"))
 
-    def run(self, program: str) -> None:
+    def add_monitor(self, name: str, monitor: Terminal) -> None:
+        """Connect a monitor."""
+        self.monitors[name] = monitor
+        self._attach(name, self._lua.table_from(monitor.functions()))
+
+    def type_line(self, text: str = "") -> None:
+        """Type a text and Enter."""
+        self._inputs.extend(("char", char) for char in text)
+        self._inputs.append(("key", ENTER, False))
+
+    def touch(self, name: str) -> None:
+        """Touch a monitor."""
+        self._inputs.append(("monitor_touch", name, 1, 1))
+
+    def terminate(self) -> None:
+        """Hold Ctrl and T, now."""
+        self._events.append(("terminate",))
+
+    def lend(self, name: str, data: bytes) -> None:
+        """Give programs a string as a global variable."""
+        self._lua.globals()[name] = data.decode("latin-1")
+
+    def run(self, program: str | bytes) -> None:
         """Run a program to its end. Raises lupa's LuaError when it fails."""
+        source = program if isinstance(program, bytes) else program.encode("utf-8")
         try:
-            self._run(program.encode("utf-8").decode("latin-1"))
+            self._run(source.decode("latin-1"))
         finally:
             for socket in self._sockets:
                 socket.close()
@@ -112,8 +153,13 @@ class Computer:
 
     def _start_timer(self, seconds: float) -> int:
         timer = next(self._timer_ids)
-        heapq.heappush(self._timers, (time.monotonic() + seconds, timer))
+        if self._instant:
+            seconds = max(1, math.ceil(round(seconds / TICK, 6))) * TICK
+        heapq.heappush(self._timers, (self._clock() + seconds, timer))
         return timer
+
+    def _clock(self) -> float:
+        return self.now if self._instant else time.monotonic()
 
     def _next_event(self) -> tuple[Any, ...]:
         if self._events:
@@ -121,10 +167,16 @@ class Computer:
         if self.speaker.full:
             self.speaker.full = False
             return "speaker_audio_empty", self.speaker.name
+        self.on_wait()
         if not self._timers:
+            if self._inputs:
+                return self._inputs.popleft()
             raise RuntimeError("the program waits for an event that never comes")
         due, timer = heapq.heappop(self._timers)
-        time.sleep(max(0.0, due - time.monotonic()))
+        if self._instant:
+            self.now = max(self.now, due)
+        else:
+            time.sleep(max(0.0, due - time.monotonic()))
         return "timer", timer
 
     # -- network --------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from lupa import lua52
 
 from cc_emulator import Computer
+from cc_terminal import monitor
 from dfpwm import Decoder
 from media_files import ffmpeg_program
 from origin import Exchange, Origin, status
@@ -139,3 +140,73 @@ def test_modules_can_be_required() -> None:
     computer.add_module("greeting", 'return {word = "hello"}')
     computer.run('print(require("greeting").word)')
     assert computer.printed == ["hello"]
+
+
+def test_an_instant_computer_counts_time_in_steps() -> None:
+    computer = Computer(instant=True)
+    computer.run("sleep(0) print(os.clock()) sleep(0.12) print(os.epoch('utc')) sleep(3600)")
+    assert computer.printed == ["0.05", "200"]
+    assert computer.now == pytest.approx(3600.2)
+
+
+def test_lines_are_read_and_programs_terminated() -> None:
+    computer = Computer()
+    computer.type_line("hello")
+    computer.type_line()
+    computer.run("print(read()) print(#read())")
+    assert computer.printed == ["hello", "0"]
+    computer.terminate()
+    with pytest.raises(lua52.LuaError, match="Terminated"):
+        computer.run('os.pullEvent("key")')
+    computer.terminate()
+    computer.run('print(os.pullEventRaw("key"))')
+    assert computer.printed[2:] == ["terminate"]
+
+
+def test_settings_are_kept_when_saved() -> None:
+    printed = run(
+        """
+        settings.set("a", {1, 2}) settings.save(".settings") settings.set("b", 3)
+        settings.clear()
+        print(settings.get("a"), settings.get("b", "none"))
+        settings.load(".settings")
+        print(#settings.get("a"), settings.get("b"))
+        """
+    )
+    assert printed == ["nil none", "2 nil"]
+
+
+def test_monitors_are_peripherals() -> None:
+    computer = Computer()
+    computer.add_monitor("monitor_3", monitor(2, 1))
+    computer.touch("monitor_3")
+    computer.run(
+        """
+        local wrapped = peripheral.wrap("monitor_3")
+        wrapped.setTextScale(0.5)
+        wrapped.setTextColour(colours.lightGrey)
+        wrapped.write("hello")
+        print(wrapped.getSize())
+        print(peripheral.getName(peripheral.find("monitor")), peripheral.getType("left"))
+        print(table.concat(peripheral.getNames(), ","), peripheral.getType("monitor_4"))
+        print(os.pullEvent("monitor_touch"))
+        """
+    )
+    assert computer.printed == [
+        "36 10",
+        "monitor_3 speaker",
+        "left,monitor_3 nil",
+        "monitor_touch monitor_3 1 1",
+    ]
+    assert computer.monitors["monitor_3"].lines[0] == "hello"
+    assert computer.monitors["monitor_3"].screen.colors[0, 0] == 0xF8
+
+
+def test_tables_are_read_as_the_game_reads_them() -> None:
+    printed = run(
+        """
+        print(textutils.unserialize("{a = 1, [0] = 'b'}")[0])
+        print(textutils.unserialize("{"), textutils.unserialize("print('x')"))
+        """
+    )
+    assert printed == ["b", "nil nil"]

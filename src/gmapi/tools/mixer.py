@@ -22,7 +22,7 @@ class Mixer:
         self._writer = writer
         self._fps = fps
         self._sound = sound
-        self._interleaved = isinstance(writer, Vid32Writer) and writer.interleaved
+        self._interleaved = not isinstance(writer, Vid32Writer) or writer.interleaved
         self._pieces = 0
         self._pictures = 0
 
@@ -33,7 +33,8 @@ class Mixer:
                 self._pieces * SECONDS_PER_PIECE <= self._pictures / self._fps
             ):
                 self._next_sound()
-        self._file.add(chunk.data, frames=1, chunks=chunk.count, opens=self._sound is None)
+        opens = self._interleaved and self._sound is None
+        self._file.add(chunk.data, frames=1, chunks=chunk.count, opens=opens)
         self._pictures += 1
         for event in chunk.events:
             assert isinstance(self._writer, Vid32Writer)

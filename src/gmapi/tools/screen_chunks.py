@@ -79,7 +79,9 @@ class ChunkMaker:
     @property
     def sequential(self) -> bool:
         """Whether pictures must be converted one after another."""
-        return self._plane is None and self._converter.sequential
+        # Separate streams are one long piece of work each.
+        ordered = isinstance(self.writer, Vid32Writer) and not self.writer.interleaved
+        return ordered or (self._plane is None and self._converter.sequential)
 
     def make(self, number: int, pixels: U8) -> Chunk:
         """The chunk of picture `number`, from 0, of (height, width, 3) pixels."""

@@ -63,12 +63,16 @@ class TextEvent:
 class Tally:
     """What a file or part holds in the end: `frames` pictures, `chunks` chunks as counted by the
     format (for 32vid the sub-chunks), `size` bytes between header and ending, `samples` of sound.
+
+    `offsets` is where each picture's chunk begins, from the start of the file; only an index needs
+    it.
     """
 
     frames: int
     chunks: int
     size: int
     samples: int = 0
+    offsets: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
