@@ -205,7 +205,7 @@ def test_a_full_disk_is_told_and_the_flush_can_be_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, at_write: int
 ) -> None:
     """The disk fills halfway through the frame's bytes (write 0) or its index record (write 1)."""
-    real = framestore._write_at
+    real = framestore.write_at
     calls: Iterator[int] = iter(range(1000))
 
     def full_once(file: FileIO, offset: int, data: bytearray) -> None:
@@ -214,7 +214,7 @@ def test_a_full_disk_is_told_and_the_flush_can_be_tried_again(
             raise OSError(code, "full")
         real(file, offset, data)
 
-    monkeypatch.setattr(framestore, "_write_at", full_once)
+    monkeypatch.setattr(framestore, "write_at", full_once)
     with FrameWriter(tmp_path) as writer, FrameReader(tmp_path) as reader:
         writer.append(png(1, 5000))
         with pytest.raises(NoSpaceError):

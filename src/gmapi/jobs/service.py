@@ -189,6 +189,19 @@ class JobService:
         except OperationalError as error:
             log.warning("an access could not be noted: %s", error)
 
+    def still_runs(self, job: Job) -> bool:
+        """Whether the attempt that `job` was read in still goes on and publishes."""
+        try:
+            present = self.events.job(job.id)
+        except OperationalError as error:
+            log.warning("a job could not be looked at: %s", error)
+            return True
+        return (
+            present is not None
+            and present.state is State.RUNNING
+            and present.file_id == job.file_id
+        )
+
     # -- the server -----------------------------------------------------------------------------
 
     def health(self) -> Health:

@@ -1,4 +1,4 @@
-"""What every storage offers: published files by id and name, and growing sequences of frames.
+"""What every storage offers: published files by id and name, also while they grow, and frames.
 
 Files of one job share a file id (128 random bits: knowing a link is the right to use it).
 """
@@ -23,6 +23,7 @@ from gmapi.errors import NoSpaceError
 
 if TYPE_CHECKING:
     from gmapi.storage.framestore import FrameReader, FrameWriter
+    from gmapi.storage.growing import GrowingFile, GrowingReader
 
 FILE_ID = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}(\.[a-z0-9]{1,8}){1,4}")
@@ -73,6 +74,15 @@ else:
     def read_at(source: FileIO, offset: int, length: int) -> bytes:
         """Read up to `length` bytes at `offset`, whoever else uses the same file object."""
         return os.pread(source.fileno(), length, offset)
+
+
+def write_at(file: FileIO, offset: int, data: bytes | bytearray) -> None:
+    """Write all of `data` at `offset`."""
+    file.seek(offset)
+    with memoryview(data) as view:
+        done = 0
+        while done < len(view):
+            done += file.write(view[done:]) or 0
 
 
 def sync_folder(folder: Path) -> None:
@@ -153,7 +163,7 @@ class OpenFile:
 
 class Storage(Protocol):
     """Where outputs live. A malformed id or name is NotFoundError to readers, ValueError to
-    writers, and nothing to `delete` and `size`."""
+    writers, and nothing to `open_growing`, `delete` and `size`."""
 
     def publish(self, file_id: str, name: str, source: Path) -> StoredFile:
         """Move the finished file `source` into the storage, whole or not at all.
@@ -164,6 +174,12 @@ class Storage(Protocol):
 
     def open(self, file_id: str, name: str) -> OpenFile:
         """Open a published file; NotFoundError if there is none."""
+
+    def grow(self, file_id: str, name: str) -> GrowingFile:
+        """Start a file that can be read while it is being made."""
+
+    def open_growing(self, file_id: str, name: str) -> GrowingReader | None:
+        """Open a file that grows; None if there is none (any more): it may be published now."""
 
     def delete(self, file_id: str) -> int:
         """Delete all files and frames of an id; bytes freed, 0 if there are none.

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Self
 
 from gmapi.errors import NotFoundError
-from gmapi.storage.base import Slice, read_at, space_errors, sync_folder
+from gmapi.storage.base import Slice, read_at, space_errors, sync_folder, write_at
 
 FRAMES_PER_CHUNK = 100
 BUFFER_BYTES = 256 * 1024
@@ -105,8 +105,8 @@ class FrameWriter:
         assert self._chunk is not None
         with space_errors():
             # By position: what a full disk left half written is written over by the next try.
-            _write_at(self._chunk, self._chunk_bytes, self._data)
-            _write_at(self._index, self._written * _RECORD.size, self._records)
+            write_at(self._chunk, self._chunk_bytes, self._data)
+            write_at(self._index, self._written * _RECORD.size, self._records)
         self._chunk_bytes += len(self._data)
         self._written = self._taken
         self._data.clear()
@@ -252,11 +252,3 @@ class FrameReader:
 
 def _chunk_name(number: int) -> str:
     return f"chunk-{number:06d}.pack"
-
-
-def _write_at(file: FileIO, offset: int, data: bytearray) -> None:
-    file.seek(offset)
-    with memoryview(data) as view:
-        done = 0
-        while done < len(view):
-            done += file.write(view[done:]) or 0

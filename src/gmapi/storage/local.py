@@ -1,4 +1,7 @@
-"""Storage in a local folder: `<root>/<file id>/<name>` and `<root>/<file id>/frames/`."""
+"""Storage in a local folder: `<root>/<file id>/<name>` and `<root>/<file id>/frames/`.
+
+A file that grows has a hidden name until it is finished; see `growing`.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from gmapi.storage.base import (
     sync_folder,
 )
 from gmapi.storage.framestore import FrameReader, FrameWriter
+from gmapi.storage.growing import GrowingFile, GrowingReader
 
 FRAMES_FOLDER = "frames"
 
@@ -70,6 +74,18 @@ class LocalStorage:
             raise NotFoundError("There is no such file, or it has expired.") from error
         status = os.fstat(source.fileno())
         return OpenFile(StoredFile.of(file_id, name, status.st_size, status.st_mtime), source)
+
+    def grow(self, file_id: str, name: str) -> GrowingFile:
+        """Start a file that can be read while it is being made; see `GrowingFile`."""
+        if not (check_file_id(file_id) and check_name(name)):
+            raise ValueError(f"not a file id and a file name: {file_id!r}, {name!r}")
+        return GrowingFile(self._root, file_id, name)
+
+    def open_growing(self, file_id: str, name: str) -> GrowingReader | None:
+        """Open a file that grows; None if there is none (any more): it may be published now."""
+        if not (check_file_id(file_id) and check_name(name)):
+            return None
+        return GrowingReader.open(self._root / file_id, name)
 
     def delete(self, file_id: str) -> int:
         """Unlink everything of an id; bytes freed. Open downloads go on.

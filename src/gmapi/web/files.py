@@ -10,6 +10,9 @@ from gmapi.storage.base import OpenFile, Slice
 from gmapi.storage.ranges import choose, http_date
 
 READ_BYTES = 256 * 1024
+LOOK_SECONDS = 0.1
+"""How often an answer that waits for something being made looks whether there is more of it."""
+
 BINARY_CHARSET = "; charset=ISO-8859-1"
 
 MEDIA_HEADERS = {

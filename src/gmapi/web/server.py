@@ -10,6 +10,8 @@ import logging
 import os
 import signal
 import socket
+import struct
+import sys
 from http.client import HTTPException
 from typing import Any
 
@@ -25,6 +27,7 @@ from gmapi.settings import Settings
 from gmapi.storage.base import Slice
 from gmapi.web.app import create_app
 from gmapi.web.files import BrokenAnswer, FileBody
+from gmapi.web.growing import GrowingBody
 from gmapi.web.protocol import check_head, malformed, origin_form
 
 CONNECTIONS_MAX = 20_000
@@ -36,6 +39,9 @@ SENDFILE_BYTES = 512 * 1024
 SMALL_BYTES = 16 * 1024
 DISCARD_BYTES = 4 * 1024**2
 DISCARD_SECONDS = 5.0
+
+RESET_AT_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+"""Value of SO_LINGER: closing discards what is unsent and tells the peer that all is not well."""
 
 log = logging.getLogger(__name__)
 
@@ -126,8 +132,30 @@ class Handler(WSGIHandler):  # type: ignore[misc]
             # No closing chunk: the client sees that the answer is not whole.
             log.info("an answer was broken off: %s", v)
             self.close_connection = True
+            if not self.response_use_chunked:
+                # An answer that ends with its connection is torn only by a reset.
+                with contextlib.suppress(OSError):
+                    self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
             return
         super().handle_error(t, v, tb)
+
+    def finalize_headers(self) -> None:
+        super().finalize_headers()
+        if self.provided_content_length is not None or self.code in (204, 304):
+            return
+        if self.command == "HEAD":
+            # The base class has framed the body that was left out; a GET's length is not known.
+            self.response_use_chunked = False
+            self._drop_headers(b"Content-Length", b"Transfer-Encoding")
+        elif self.request_version == "HTTP/1.0" and not hasattr(self.result, "__len__"):
+            # Nothing but the end of the connection can end this answer.
+            self.close_connection = True
+            self._drop_headers(b"Connection")
+            self.response_headers.append((b"Connection", b"close"))
+
+    def _drop_headers(self, *names: bytes) -> None:
+        headers: list[tuple[bytes, bytes]] = self.response_headers
+        headers[:] = [pair for pair in headers if pair[0] not in names]
 
     def _write_with_headers(self, data: bytes) -> None:
         if len(data) > SMALL_BYTES:
@@ -143,6 +171,9 @@ class Handler(WSGIHandler):  # type: ignore[misc]
         sendall(gathered)
 
     def process_result(self) -> None:
+        if isinstance(self.result, GrowingBody):
+            self._send_growing(self.result)
+            return
         if not isinstance(self.result, FileBody) or not hasattr(os, "sendfile"):
             super().process_result()
             return
@@ -152,6 +183,15 @@ class Handler(WSGIHandler):  # type: ignore[misc]
                 self._send_slice(part)
             else:
                 self._sendall(part)
+
+    def _send_growing(self, body: GrowingBody) -> None:
+        # The head goes ahead: the first bytes may be long in coming.
+        self._write_with_headers(b"")
+        for data in body:
+            with gevent.Timeout(SEND_TIMEOUT_SECONDS, BrokenAnswer("the client takes nothing")):
+                self._write(data)
+        if self.response_use_chunked:
+            self._sendall(b"0\r\n\r\n")
 
     def _send_slice(self, part: Slice) -> None:
         target, source = self.socket.fileno(), part.source.fileno()

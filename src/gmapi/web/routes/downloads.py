@@ -11,6 +11,7 @@ from gmapi.jobs.service import JobService
 from gmapi.media.formats import media_type_of
 from gmapi.storage.framestore import MissingFrame, parse_frame_name
 from gmapi.web.files import send_file, send_slice
+from gmapi.web.growing import send_growing
 from gmapi.web.schemas import FilePath, FramePath, binary, failures
 
 TAG = Tag(name="files", description="What tasks have made")
@@ -24,7 +25,9 @@ def register(app: OpenAPI, service: JobService) -> None:
     @app.get(
         "/download/<file_id>/<name>",
         summary="Download an output",
-        description="Knows HEAD, Range, If-Range, ETag and If-None-Match.",
+        description="Knows HEAD, Range, If-Range, ETag and If-None-Match. A file that a running "
+        "task still writes is sent as it grows: chunked, without Content-Length and ETag, whole "
+        "whatever Range says. The connection breaks off if the task fails.",
         tags=[TAG],
         responses={
             "200": binary("The file.", *MEDIA_TYPES, partial=True),
@@ -35,8 +38,19 @@ def register(app: OpenAPI, service: JobService) -> None:
         },
     )
     def download(path: FilePath) -> Response:
-        service.file_owner(path.file_id)
-        return send_file(service.storage.open(path.file_id, path.name), media_type_of(path.name))
+        job = service.file_owner(path.file_id)
+        media_type = media_type_of(path.name)
+        try:
+            opened = service.storage.open(path.file_id, path.name)
+        except NotFoundError:
+            growing = service.storage.open_growing(path.file_id, path.name)
+            if growing is not None:
+                if service.still_runs(job):
+                    return send_growing(service, job, growing, media_type)
+                growing.close()
+            # It may have been finished since the first look.
+            opened = service.storage.open(path.file_id, path.name)
+        return send_file(opened, media_type)
 
     @app.get(
         "/frames/<task_id>/<name>",

@@ -15,7 +15,13 @@ from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
 from gmapi.storage.base import Slice
 from gmapi.storage.framestore import FrameReader, MissingFrame, parse_frame_name
-from gmapi.web.files import MEDIA_HEADERS, BrokenAnswer, binary_type, body_response
+from gmapi.web.files import (
+    LOOK_SECONDS,
+    MEDIA_HEADERS,
+    BrokenAnswer,
+    binary_type,
+    body_response,
+)
 from gmapi.web.routes.downloads import missing_frame
 from gmapi.web.schemas import FramepackRequest, binary, failures
 
@@ -28,7 +34,6 @@ GRACE_SECONDS = 1.2
 DRIP_SECONDS = 1.2
 PATIENCE_SECONDS = 30.0
 SOON_SECONDS = 6.0
-LOOK_SECONDS = 0.1
 RESERVE_BYTES = 256
 FIRST_BYTE = b"\0"
 MEDIA_TYPE = "application/octet-stream"
