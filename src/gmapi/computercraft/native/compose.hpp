@@ -18,6 +18,7 @@ struct ComposerTuning {
     Strength strength;
     float chroma_bonus = 4.0f;
     float dark_share = 1.0f;    // weight of black against light colours
+    float stretch = 1.5f;       // of chroma for the palette: light can be mixed from any greys
     float cut = 0.45f;          // share of pixels with another coarse colour that makes a cut
     float still_color = 0.004f;  // an entry stays while its centre is nearer than this
     float move_margin = 1.6f;   // see PaletteSearch::move_one
@@ -74,7 +75,7 @@ public:
             free_ += mask[c] == 0;
             if (!mask[c]) continue;
             std::memcpy(palette_[c], fixed + 3 * c, 3);
-            search_.centers[c] = shown_[c] = oklab(palette_[c]);
+            shown_[c] = oklab(palette_[c]);
         }
         if (dither == 0) tuning.strength.mean = 0, tuning.strength.spread = 0;
         if (dither != 2) tuning.strength.diffusion = 0;
@@ -218,10 +219,12 @@ private:
                         counter_.add(lab.v[0][p], lab.v[1][p], lab.v[2][p], n);
             }
         }
-        counter_.finish(colors_, tuning.chroma_bonus, tuning.dark_share);
+        counter_.finish(colors_, tuning.chroma_bonus, tuning.dark_share, tuning.stretch);
     }
 
     void cold() {
+        for (int c = 0; c < kPaletteSize; ++c)
+            if (search_.locked[c]) search_.centers[c] = scaled(shown_[c], tuning.stretch);
         search_.seed(colors_);
         const int rounds = still_ || thorough_ ? 24 : 10;
         for (int i = 0; i < 4; ++i) search_.step(colors_);
@@ -233,6 +236,8 @@ private:
             if (!search_.step(colors_)) break;
         order();
     }
+
+    static Lab scaled(const Lab& c, float chroma) { return {c.l, c.a * chroma, c.b * chroma}; }
 
     // Free slots from light to dark; clients draw text with the first slot on the last.
     void order() {
@@ -250,9 +255,10 @@ private:
         const float limit = tuning.still_color * tuning.still_color;
         for (int c = 0; c < kPaletteSize; ++c) {
             if (search_.locked[c]) continue;
-            if (!cut_ && distance2(search_.centers[c], shown_[c]) <= limit) continue;
+            const Lab center = scaled(search_.centers[c], 1 / tuning.stretch);
+            if (!cut_ && distance2(center, shown_[c]) <= limit) continue;
             std::uint8_t rgb[3];
-            srgb(search_.centers[c], rgb);
+            srgb(center, rgb);
             if (!first_ && std::memcmp(rgb, palette_[c], 3) == 0) continue;
             std::memcpy(palette_[c], rgb, 3);
             shown_[c] = oklab(rgb);

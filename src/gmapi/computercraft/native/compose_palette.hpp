@@ -89,7 +89,7 @@ public:
     }
 
     // Fills the groups, padded with weightless ones to a multiple of 16.
-    void finish(Colors& colors, float chroma_bonus, float dark_share) {
+    void finish(Colors& colors, float chroma_bonus, float dark_share, float stretch) {
         const std::size_t padded = (used_.size() + 15) / 16 * 16;
         for (auto* plane : {&colors.l, &colors.a, &colors.b, &colors.weight})
             plane->assign(padded, 0.0f);
@@ -100,7 +100,7 @@ public:
                 static_cast<std::int32_t>(sum.count);
             const float l = sum.l / sum.count, a = sum.a / sum.count, b = sum.b / sum.count;
             const float chroma = std::sqrt(a * a + b * b);
-            colors.l[i] = l, colors.a[i] = a, colors.b[i] = b;
+            colors.l[i] = l, colors.a[i] = a * stretch, colors.b[i] = b * stretch;
             colors.weight[i] =
                 std::sqrt(sum.count * std::sqrt(sum.count)) * (1 + chroma_bonus * chroma) *
                 std::min(1.0f, dark_share + 2 * (1 - dark_share) * l);

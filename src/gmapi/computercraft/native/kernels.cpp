@@ -5,6 +5,7 @@
 
 #include "cells.hpp"
 #include "common.hpp"
+#include "compose.hpp"
 #include "dither.hpp"
 #include "entropy.hpp"
 #include "kmeans.hpp"
