@@ -5,17 +5,11 @@
 
 from __future__ import annotations
 
-import datetime
-import os
-import platform
 import sys
-from pathlib import Path
 
 from cases import CASES
 from harness import Figure, bench
-
-RESULTS = Path(__file__).parent / "RESULTS.md"
-BEGIN, END = "<!-- begin: make bench -->", "<!-- end: make bench -->"
+from results import conditions, write_section
 
 
 def main() -> None:
@@ -32,10 +26,7 @@ def main() -> None:
 
 def _write(figures: list[Figure]) -> None:
     lines = [
-        BEGIN,
-        f"Command: `make bench`, {datetime.date.today().isoformat()}, "
-        f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, "
-        f"load before {os.getloadavg()[0]:.1f}.",
+        conditions("make bench"),
         "",
         "| figure | GMapiServer | peer in the same run | ratio | bar | met |",
         "|---|---|---|---|---|---|",
@@ -43,11 +34,7 @@ def _write(figures: list[Figure]) -> None:
     for f in figures:
         met = {True: "yes", False: "**no**", None: "-"}[f.met]
         lines.append(f"| {f.what} | {f.ours} | {f.peer} | {f.ratio} | {f.bar} | {met} |")
-    lines.append(END)
-    text = RESULTS.read_text() if RESULTS.exists() else f"{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    RESULTS.write_text(before + "\n".join(lines) + after)
+    write_section("make bench", lines)
 
 
 if __name__ == "__main__":

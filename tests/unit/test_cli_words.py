@@ -14,7 +14,7 @@ from rich.console import Console
 
 from gmapi.cli import main
 from gmapi.errors import RefusedError, RequestError, SourceError
-from gmapi.media.binaries import Ffmpeg
+from gmapi.media.binaries import Abilities, Ffmpeg
 from gmapi.settings import load_settings
 from gmapi.terminal.client import ClientError, Task, local_base, server_base
 from gmapi.terminal.convert import is_usage, sentence
@@ -248,9 +248,9 @@ FFMPEG_PATH = "/a/very/long/path/" + "folder/" * 12 + "ffmpeg"
 
 
 def summary_text(**flags: str) -> str:
-    ffmpeg = Ffmpeg(Path(FFMPEG_PATH), "9.0", frozenset(), frozenset())
+    ffmpeg = Ffmpeg(Path(FFMPEG_PATH), "9.0", lambda: Abilities(frozenset(), frozenset()))
     output = io.StringIO()
-    facts = Facts(ffmpeg, "limits", ["seccomp filter"])
+    facts = Facts(ffmpeg, "limits", ["seccomp filter"], "native code")
     summary(load_settings(flags), facts, 5001, Console(file=output, width=40))
     return output.getvalue()
 

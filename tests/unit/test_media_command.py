@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from gmapi.errors import RequestError, SettingsError
-from gmapi.media.binaries import Ffmpeg, find_ffmpeg
+from gmapi.media.binaries import Abilities, Ffmpeg, find_ffmpeg
 from gmapi.media.command import (
     INPUT_FORMATS,
     Options,
@@ -14,7 +14,9 @@ from gmapi.media.command import (
 )
 from gmapi.media.formats import OUTPUT_FORMATS, output_format
 
-FFMPEG = Ffmpeg(Path("/opt/ffmpeg"), "9.0", frozenset({"mp3", "dfpwm"}), frozenset())
+FFMPEG = Ffmpeg(
+    Path("/opt/ffmpeg"), "9.0", lambda: Abilities(frozenset({"mp3", "dfpwm"}), frozenset())
+)
 
 
 def test_names_are_forgiving() -> None:
@@ -195,4 +197,4 @@ def test_find_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [("n9.0.2-17-g2a571b6068", 9), ("5.1.9-0+deb12u1", 5), ("N-118000-gabc", None), ("7", 7)],
 )
 def test_major_version(version: str, major: int | None) -> None:
-    assert Ffmpeg(Path("/f"), version, frozenset(), frozenset()).major == major
+    assert Ffmpeg(Path("/f"), version, FFMPEG.abilities).major == major

@@ -6,8 +6,9 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,13 +30,31 @@ _ENCODER = re.compile(r"^ [VAS][F.][S.][X.][B.][D.] (\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
+class Abilities:
+    """What an ffmpeg program can write, by the names of its muxers and encoders."""
+
+    muxers: frozenset[str]
+    encoders: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Ffmpeg:
-    """An ffmpeg program: where it is, its version as it says it, and what it can write."""
+    """An ffmpeg program: where it is, its version as it says it, and what it can write, which is
+    asked when it is first needed."""
 
     path: Path
     version: str
-    muxers: frozenset[str]
-    encoders: frozenset[str]
+    abilities: Callable[[], Abilities]
+
+    @property
+    def muxers(self) -> frozenset[str]:
+        """Names of the file formats it can write."""
+        return self.abilities().muxers
+
+    @property
+    def encoders(self) -> frozenset[str]:
+        """Names of its encoders."""
+        return self.abilities().encoders
 
     @property
     def major(self) -> int | None:
@@ -87,19 +106,23 @@ def _bundled() -> str | None:
 
 
 def inspect(launcher: Launcher, path: Path) -> Ffmpeg:
-    """Ask the program for its version, muxers and encoders.
+    """Ask the program for its version; `launcher` must live as long as the answer is used.
 
     Raises SettingsError when it cannot be started or does not answer as ffmpeg does.
     """
     version = _VERSION.search(_ask(launcher, path, ["-version"]))
     if version is None:
         raise SettingsError([f"GMAPI_FFMPEG: {path} does not answer like ffmpeg"])
-    return Ffmpeg(
-        path=path,
-        version=version[1],
-        muxers=_names(_MUXER.findall(_ask(launcher, path, ["-hide_banner", "-muxers"]))),
-        encoders=_names(_ENCODER.findall(_ask(launcher, path, ["-hide_banner", "-encoders"]))),
-    )
+
+
+    @cache
+    def abilities() -> Abilities:
+        return Abilities(
+            muxers=_names(_MUXER.findall(_ask(launcher, path, ["-hide_banner", "-muxers"]))),
+            encoders=_names(_ENCODER.findall(_ask(launcher, path, ["-hide_banner", "-encoders"]))),
+        )
+
+    return Ffmpeg(path, version[1], abilities)
 
 
 def _names(entries: Iterable[str]) -> frozenset[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PROBE_SECONDS = 60.0
 # A header with long tags (lyrics, hundreds of streams) is cut here.
 _MAX_HEADER_LINES = 5000
+_MAX_SIZE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,12 @@ class Stream:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """A source: its duration in seconds when it says one, and its streams."""
+    """A source: its duration in seconds when it says one, its streams, and what ffmpeg calls its
+    container, such as "mp3" or "png_pipe"."""
 
     duration: float | None
     streams: tuple[Stream, ...]
+    container: str = ""
 
     def first(self, kind: str) -> Stream | None:
         """The first stream of a kind ("video", "audio", ...) that is not cover art."""
@@ -59,6 +62,7 @@ class MediaInfo:
 
 
 # Tags are indented deeper than these two lines, so that no tag can pass for one of them.
+_CONTAINER = re.compile(r"^Input #0, (.*?), from ", re.MULTILINE)
 _DURATION = re.compile(r"  Duration: (\S+?),")
 _STREAM = re.compile(r"  Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\([^)]*\))?: (\w+): (.*)")
 _TAG_DURATION = re.compile(r"\s{6,}DURATION(?:-\w+)?\s*: (\d+:\d\d:\d\d(?:\.\d+)?)")
@@ -92,7 +96,8 @@ def parse_header(stderr_text: str) -> MediaInfo:
             turned = streams[-1]
             if round(float(match[1]) / 90) % 2:
                 streams[-1] = replace(turned, width=turned.height, height=turned.width)
-    return MediaInfo(duration, tuple(streams))
+    container = _CONTAINER.search(stderr_text)
+    return MediaInfo(duration, tuple(streams), container[1] if container else "")
 
 
 def _first_input(text: str) -> Iterator[str]:
@@ -216,3 +221,51 @@ def probe(
         context = failures.Context(max_pixels=max_pixels)
         raise failures.explain(finished.returncode, finished.tail, context=context)
     return info
+
+
+_DIMENSIONS = re.compile(rb"^#dimensions 0: (\d+)x(\d+)$", re.MULTILINE)
+_SAMPLE_SHAPE = re.compile(rb"^#sar 0: (\d+)/(\d+)$", re.MULTILINE)
+
+
+def seen_size(
+    launcher: Launcher,
+    ffmpeg: Ffmpeg,
+    path: Path,
+    cwd: Path,
+    *,
+    max_pixels: int = 40_000_000,
+    limits: Limits | None = None,
+    cancelled: Callable[[], None] = lambda: None,
+) -> tuple[int, int] | None:
+    """Width and height in pixels of the first picture as ffmpeg shows it, found by decoding it.
+
+    Cameras write into the picture itself how it is to be turned, which no header tells. The
+    pixels are square. None when there is no picture that can be decoded.
+    """
+    told = bytearray()
+
+    def take(data: bytes) -> None:
+        if len(told) < _MAX_SIZE_BYTES:
+            told.extend(data)
+
+    argv = [
+        *command.head(ffmpeg, None, "error"),
+        *command.guarded_input(path, max_pixels),
+        "-map", "0:V:0", "-frames:v", "1", "-c:v", "rawvideo", "-f", "framecrc", "pipe:1",
+    ]  # fmt: skip
+    run(
+        launcher,
+        argv,
+        cwd=cwd,
+        limits=limits or Limits(),
+        watch=Watch((), 0, 0, _PROBE_SECONDS),
+        cancelled=cancelled,
+        stdout=take,
+    )
+    size, shape = _DIMENSIONS.search(told), _SAMPLE_SHAPE.search(told)
+    if size is None or not int(size[1]) or not int(size[2]):
+        return None
+    width, height = int(size[1]), int(size[2])
+    if shape and int(shape[1]) and int(shape[2]):
+        width = max(1, round(width * int(shape[1]) / int(shape[2])))
+    return width, height

@@ -81,9 +81,14 @@ class Order:
 
     def tool(self) -> Tool:
         """The tool that does it."""
-        from gmapi.tools.registry import TOOLS
+        # Each alone: the command starts in half the time then.
+        if self.is_screen:
+            from gmapi.tools.sanjuuni import SANJUUNI
 
-        return TOOLS["sanjuuni" if self.is_screen else "ffmpeg"]
+            return SANJUUNI
+        from gmapi.tools.ffmpeg import FFMPEG
+
+        return FFMPEG
 
     def request(self) -> ToolRequest:
         """The request to the tool. Raises RequestError."""

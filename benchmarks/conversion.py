@@ -1,0 +1,199 @@
+"""What a conversion for ComputerCraft costs beside ffmpeg's own decoding and scaling.
+
+Whole processes are measured, `gmapi convert` with its start, its ffmpeg and its writing, in turn
+with bare ffmpeg commands for the same clip. `python benchmarks/conversion.py` writes to RESULTS.md;
+with names of rows it prints only those.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import imageio_ffmpeg
+import psutil
+
+from results import conditions, write_section
+
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+ROUNDS = 5
+WIDTH, HEIGHT = 328, 243
+X264 = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p")
+CLIPS = {
+    "360p": ("mandelbrot=s=640x360:r=30", 20),
+    "1080p": ("mandelbrot=s=1920x1080:r=30:maxiter=1000", 10),
+}
+"""A zoom into a fractal with the noise of a camera: much detail, no two pictures alike."""
+
+EXACT = "--quality=exact"
+ROWS: Mapping[str, tuple[tuple[str, ...], float, float | None]] = {
+    "best": ((), 2.0, 1.35),
+    "exact, default": ((EXACT,), 3.2, 1.7),
+    "exact, -t": (("--args=-t",), 3.2, 1.7),
+    "exact, -O": (("--args=-O",), 3.2, 1.7),
+    "exact, -L": (("--args=-L",), 3.2, 1.7),
+    "exact, -8": (("--args=-8",), 6.0, None),
+    "exact, -k": (("--args=-k",), 12.0, None),
+}
+NUMPY_BAR = 8.0
+
+
+@dataclass
+class Cost:
+    """Seconds of CPU and by the clock of one run."""
+
+    cpu: float
+    wall: float
+
+
+def main() -> None:
+    """Run all, or the rows that are named."""
+    wanted = sys.argv[1:] or [*ROWS, "best, NumPy"]
+    with tempfile.TemporaryDirectory(prefix="gmapi-bench-") as name:
+        folder = Path(name)
+        sources = {clip: _clip(folder, clip) for clip in CLIPS}
+        lines = _speed(folder, sources, wanted)
+        lines += _extras(folder, sources["360p"])
+    if not sys.argv[1:]:
+        write_section("make bench-convert", [conditions("make bench-convert"), "", *lines])
+
+
+def _clip(folder: Path, name: str) -> Path:
+    source, seconds = CLIPS[name]
+    path = folder / f"{name}.mp4"
+    subprocess.run(
+        [FFMPEG, "-v", "error", "-f", "lavfi", "-i", f"{source},noise=alls=6:allf=t",
+         "-t", str(seconds), *X264, str(path)],
+        check=True,
+    )  # fmt: skip
+    return path
+
+
+def _speed(folder: Path, sources: Mapping[str, Path], wanted: Sequence[str]) -> list[str]:
+    lines = [
+        "| conversion to 32vid (ANS), 328 x 243 | source | CPU, ms a picture | floor | ratio | bar "
+        "| met | wall ratio |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in wanted:
+        numpy = row == "best, NumPy"
+        options, *bars = ((), NUMPY_BAR, None) if numpy else ROWS[row]
+        for clip, bar in zip(CLIPS, bars, strict=True):
+            if bar is None:
+                continue
+            ours, floor = _interleaved(sources[clip], folder, options, numpy=numpy)
+            frames = CLIPS[clip][1] * 30
+            ratio = min(c.cpu for c in ours) / min(c.cpu for c in floor)
+            wall = statistics.median(c.wall for c in ours) / statistics.median(
+                c.wall for c in floor
+            )
+            line = (
+                f"| {row} | {clip} | {min(c.cpu for c in ours) / frames * 1000:.2f} "
+                f"| {min(c.cpu for c in floor) / frames * 1000:.2f} | {ratio:.2f} | {bar:g} "
+                f"| {'yes' if ratio <= bar else '**no**'} | {wall:.2f} |"
+            )
+            print(line, flush=True)
+            lines.append(line)
+    return lines
+
+
+def _interleaved(
+    source: Path, folder: Path, options: Sequence[str], *, numpy: bool
+) -> tuple[list[Cost], list[Cost]]:
+    """Costs of the conversion and of decoding and scaling alone, in turn."""
+    ours, floor = [], []
+    environment = {**os.environ, "GMAPI_KERNELS": "numpy" if numpy else "native"}
+    for _ in range(2 if numpy else ROUNDS):
+        floor.append(_run(_decode(source), {}))
+        ours.append(_run(_convert(source, folder / "out.32v", options), environment))
+    return ours, floor
+
+
+def _decode(source: Path) -> list[str]:
+    return [
+        FFMPEG, "-v", "error", "-i", str(source), "-an",
+        "-vf", f"scale={WIDTH}:{HEIGHT}:flags=area",
+        "-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1",
+    ]  # fmt: skip
+
+
+def _convert(source: Path, output: Path, options: Sequence[str]) -> list[str]:
+    kind = output.suffix[1:]
+    return [
+        sys.executable, "-m", "gmapi", "convert", str(source), "--format", kind, "--force",
+        f"--width={WIDTH}", f"--height={HEIGHT}", *options, "-o", str(output),
+    ]  # fmt: skip
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment or None
+    ) as process:
+        assert process.stdout is not None
+        # The floor's pictures go through a pipe, too, but whoever reads them does nothing.
+        while os.read(process.stdout.fileno(), 1 << 20):
+            pass
+    assert process.returncode == 0, command
+    wall = time.monotonic() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(cpu, wall)
+
+
+def _extras(folder: Path, clip: Path) -> list[str]:
+    """Memory, and the time of a still."""
+    peak = _peak(_convert(clip, folder / "out.32v", ()))
+    still = folder / "still.png"
+    subprocess.run(
+        [FFMPEG, "-v", "error", "-i", str(clip), "-frames:v", "1", str(still)], check=True
+    )
+    convert = _convert(still, folder / "still.bimg", ())
+    bare = [FFMPEG, "-v", "error", "-i", str(still), "-f", "null", "-"]
+    cold = [_run(convert, os.environ).wall for _ in range(ROUNDS)]
+    start = [_run(bare, {}).wall for _ in range(ROUNDS)]
+    lines = [
+        "",
+        "| also | measured | bar | met |",
+        "|---|---|---|---|",
+        f"| memory of `gmapi convert` and all its children, best, 360p | {peak / 1e6:.0f} MB "
+        f"| 250 MB | {'yes' if peak < 250e6 else '**no**'} |",
+        f"| `gmapi convert` of a still, from its start to its end | {min(cold):.2f} s (bare ffmpeg "
+        f"{min(start):.2f} s) | 1 s | {'yes' if min(cold) <= 1 else '**no**'} |",
+    ]
+    print("\n".join(lines))
+    return lines
+
+
+def _peak(command: Sequence[str]) -> int:
+    """Most bytes of memory that a command and its children hold at one moment."""
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    most, ended = 0, threading.Event()
+
+    def wait() -> None:
+        process.wait()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    while not ended.wait(0.02):
+        total = 0
+        try:
+            for each in (process, *process.children(recursive=True)):
+                total += each.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+        most = max(most, total)
+    return most
+
+
+if __name__ == "__main__":
+    main()
