@@ -1,4 +1,5 @@
-"""Fixtures of tests that run real ffmpeg programs through the product's own launcher."""
+"""Fixtures of tests that run real ffmpeg programs through the product's own launcher, and of tests
+that are the worker of a web process."""
 
 from __future__ import annotations
 
@@ -8,9 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from gmapi.jobs.database import connect
+from gmapi.jobs.service import JobService
+from gmapi.jobs.store import JobStore
 from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
+from gmapi.settings import Settings
+from growing_jobs import Attempt, Bench, claim, submit
 from media_files import ffmpeg_program
+from server import GmapiServer
 
 PROGRAMS = {"bundled": Path(ffmpeg_program())}
 if system := shutil.which("ffmpeg"):
@@ -27,3 +34,44 @@ def launcher() -> Iterator[Launcher]:
 def ffmpeg(request: pytest.FixtureRequest, launcher: Launcher) -> Ffmpeg:
     """The bundled ffmpeg and, where there is one, the system's."""
     return inspect(launcher, PROGRAMS[request.param])
+
+
+@pytest.fixture(scope="session")
+def growing_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GmapiServer]:
+    """A server of its own: jobs that no worker knows of appear in it."""
+    with GmapiServer(tmp_path_factory.mktemp("growing"), workers=1) as running:
+        yield running
+
+
+@pytest.fixture
+def bench(growing_server: GmapiServer) -> Iterator[Bench]:
+    found = Bench(growing_server)
+    yield found
+    found.store.engine.dispose()
+
+
+@pytest.fixture
+def attempt(bench: Bench) -> Iterator[Attempt]:
+    """A running attempt; whatever is left of it is taken back at the end."""
+    found = bench.claim(bench.submit())
+    yield found
+    bench.store.cancel(found.job.id)
+    bench.storage.delete(found.file_id)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[JobService]:
+    """What a web process has."""
+    found = JobService(Settings(data_dir=tmp_path))
+    found.start()
+    yield found
+    if not found.events.stopped:
+        found.stop()
+
+
+@pytest.fixture
+def attempt_of_service(service: JobService) -> Iterator[Attempt]:
+    """A running attempt that `service` sees."""
+    store = JobStore(connect(service.settings.database_path))
+    yield claim(store, submit(store))
+    store.engine.dispose()

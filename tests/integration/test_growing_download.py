@@ -1,8 +1,4 @@
-"""Downloads of a file while a job writes it: the test is the worker, the web process is real.
-
-The test takes jobs through the same store and storage as a worker does, so it decides when a
-file grows, ends and dies.
-"""
+"""Downloads of a file while a job writes it: the test is the worker, the web process is real."""
 
 from __future__ import annotations
 
@@ -14,114 +10,21 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from gmapi.jobs.database import connect
-from gmapi.jobs.model import Fence, Job
+from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
-from gmapi.jobs.store import JobStore
-from gmapi.settings import Settings
-from gmapi.storage.growing import GrowingFile
-from gmapi.storage.local import LocalStorage
 from gmapi.web import growing
 from gmapi.web.files import BrokenAnswer
 from gmapi.web.growing import GrowingBody
+from growing_jobs import HEAD, NAME, PATCHED, Attempt, Bench
 from raw_http import GameCall, Reply, game_call
-from server import GmapiServer, wait_for
+from server import wait_for
 
-NAME = "output.32vid"
 READERS = 50
-LEASE = 600.0
-HEAD = b"frames=0000;"
-PATCHED = b"frames=1234;"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GmapiServer]:
-    """A server of its own: jobs that no worker knows of appear in it."""
-    with GmapiServer(tmp_path_factory.mktemp("growing"), workers=1) as running:
-        yield running
-
-
-@dataclass
-class Attempt:
-    """An attempt at a job that this process runs."""
-
-    job: Job
-    fence: Fence
-
-    @property
-    def file_id(self) -> str:
-        assert self.job.file_id is not None
-        return self.job.file_id
-
-    @property
-    def path(self) -> str:
-        return f"/download/{self.file_id}/{NAME}"
-
-
-def submit(store: JobStore) -> Job:
-    """A job whose source cannot be had, should a worker of the server get to run it."""
-    return store.submit(
-        tool="ffmpeg",
-        request={"input_url": "http://127.0.0.1:1/none.mp3", "output_format": "mp3"},
-        key=None,
-        client="test",
-        queue_max=1000,
-        queue_max_per_client=1000,
-    ).job
-
-
-def claim(store: JobStore, job: Job) -> Attempt:
-    """Take the job for this process."""
-    claimed = store.claim(job.id, "the-test", LEASE)
-    assert claimed is not None
-    return Attempt(claimed, Fence(job.id, "the-test", claimed.attempt))
-
-
-class Bench:
-    """A server, and its store and storage as a worker has them."""
-
-    def __init__(self, server: GmapiServer) -> None:
-        self.server = server
-        self.store = JobStore(connect(server.data_dir / "gmapi.db"))
-        self.storage = LocalStorage(server.data_dir / "files")
-
-    def submit(self) -> Job:
-        return submit(self.store)
-
-    def claim(self, job: Job) -> Attempt:
-        return claim(self.store, job)
-
-    def grow(self, attempt: Attempt) -> GrowingFile:
-        return self.storage.grow(attempt.file_id, NAME)
-
-    def call(self, attempt: Attempt, method: str = "GET", **options: object) -> GameCall:
-        return GameCall(self.server.port, method, attempt.path, **options)  # type: ignore[arg-type]
-
-    def reply(self, attempt: Attempt, method: str = "GET", **options: object) -> Reply:
-        return game_call(self.server.port, method, attempt.path, **options)
-
-
-@pytest.fixture
-def bench(server: GmapiServer) -> Iterator[Bench]:
-    found = Bench(server)
-    yield found
-    found.store.engine.dispose()
-
-
-@pytest.fixture
-def attempt(bench: Bench) -> Iterator[Attempt]:
-    """A running attempt; whatever is left of it is taken back at the end."""
-    found = bench.claim(bench.submit())
-    yield found
-    bench.store.cancel(found.job.id)
-    bench.storage.delete(found.file_id)
 
 
 def has(call: GameCall, body: bytes) -> Callable[[], bool]:
@@ -147,7 +50,7 @@ def test_bytes_come_as_they_are_made_and_the_end_is_proper(bench: Bench, attempt
     assert (reply.status, reply.whole) == (200, True)
     assert reply.body == b"firstsecondthird" + bytes(300_000)
     assert reply.headers["transfer-encoding"] == "chunked"
-    assert reply.headers["accept-ranges"] == "none"
+    assert reply.headers["accept-ranges"] == "bytes"
     assert reply.headers["cache-control"] == "no-store"
     assert reply.headers["content-type"] == "application/octet-stream; charset=ISO-8859-1"
     assert not {"etag", "content-length", "last-modified"} & set(reply.headers)
@@ -171,8 +74,20 @@ def test_once_finished_it_is_a_download_like_any_other(bench: Bench, attempt: At
     assert unchanged.status == 304
 
 
-def test_ranges_and_conditions_do_not_touch_a_growing_file(bench: Bench, attempt: Attempt) -> None:
-    asked = {"Range": "bytes=3-5", "If-None-Match": "*"}
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"If-None-Match": "*"},
+        {"Range": "bytes=-5"},
+        {"Range": "bytes=0-1,3-5"},
+        {"Range": "bytes=5-3"},
+        {"Range": "bytes=3-5", "If-Range": '"any"'},
+        {"Range": "bytes=3-5", "If-Range": "Tue, 14 Nov 2023 22:13:20 GMT"},
+    ],
+)
+def test_the_whole_is_sent_where_no_range_can_be(
+    bench: Bench, attempt: Attempt, asked: dict[str, str]
+) -> None:
     with bench.grow(attempt) as file, bench.call(attempt, headers=asked) as call:
         file.append(b"0123456789")
         file.flush()
@@ -187,7 +102,8 @@ def test_ranges_and_conditions_do_not_touch_a_growing_file(bench: Bench, attempt
 def test_head_of_a_growing_file_tells_no_length(
     bench: Bench, attempt: Attempt, version: str
 ) -> None:
-    request = f"HEAD {attempt.path} HTTP/{version}\r\nHost: x\r\nConnection: close\r\n\r\n"
+    wanted = "Host: x\r\nConnection: close\r\nRange: bytes=2-5\r\n"
+    request = f"HEAD {attempt.path} HTTP/{version}\r\n{wanted}\r\n"
     with bench.grow(attempt) as file:
         file.append(b"0123456789")
         file.flush()
@@ -195,7 +111,7 @@ def test_head_of_a_growing_file_tells_no_length(
             reply = call.finish()
     assert (reply.status, reply.body) == (200, b"")
     assert not {"content-length", "transfer-encoding", "etag"} & set(reply.headers)
-    assert reply.headers["accept-ranges"] == "none"
+    assert reply.headers["accept-ranges"] == "bytes"
 
 
 @pytest.mark.parametrize("connection", ["", "Connection: keep-alive\r\n"])
@@ -381,48 +297,20 @@ def test_other_names_of_the_attempt_are_not_there(bench: Bench, attempt: Attempt
 
 def test_nothing_stays_open_when_all_have_gone(bench: Bench, attempt: Attempt) -> None:
     """Readers that left, and those that were sent all, hold no file of a deleted attempt."""
-
-    def held() -> list[str]:
-        (web,) = bench.server.children("web")
-        links = []
-        for entry in Path(f"/proc/{web}/fd").iterdir():
-            try:
-                links.append(str(entry.readlink()))
-            except OSError:
-                continue
-        return [link for link in links if attempt.file_id in link]
-
     with bench.grow(attempt) as file:
         with bench.call(attempt) as leaving, bench.call(attempt) as staying:
             leaving.read_until(lambda: head_has_come(leaving))
             staying.read_until(lambda: head_has_come(staying))
-            assert held()
+            assert bench.held(attempt)
             leaving.__exit__()
             file.append(bytes(1_000_000))
             file.finish()
             assert staying.finish().whole
         assert bench.reply(attempt, "HEAD").status == 200
-    wait_for(lambda: not held(), 10, "the end of all readers")
+    wait_for(lambda: not bench.held(attempt), 10, "the end of all readers")
 
 
 # -- the body alone, in this process -------------------------------------------------------------
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[JobService]:
-    """What the web process has."""
-    found = JobService(Settings(data_dir=tmp_path))
-    found.start()
-    yield found
-    if not found.events.stopped:
-        found.stop()
-
-
-@pytest.fixture
-def attempt_of_service(service: JobService) -> Iterator[Attempt]:
-    store = JobStore(connect(service.settings.database_path))
-    yield claim(store, submit(store))
-    store.engine.dispose()
 
 
 def follow(service: JobService, attempt: Attempt) -> GrowingBody:

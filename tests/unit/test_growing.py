@@ -69,6 +69,21 @@ def test_a_file_from_its_first_byte_to_publishing(storage: Storage, root: Path) 
     assert storage.open_growing(file_id, NAME) is None
 
 
+def test_a_slice_holds_what_is_there(storage: Storage) -> None:
+    file_id = new_file_id()
+    with storage.grow(file_id, NAME) as file, reader_of(storage, file_id) as reader:
+        file.append(b"0123")
+        file.flush()
+        part = reader.slice(1, 3)
+        for offset, length in ((1, 4), (5, 0), (-1, 2), (2, -1)):
+            with pytest.raises(ValueError, match="outside the 4 bytes"):
+                reader.slice(offset, length)
+        file.append(b"45")
+        file.finish()
+        assert part.read() == b"123"
+        assert reader.slice(4, 2).read() == b"45"
+
+
 def test_much_is_shown_without_a_flush(storage: Storage) -> None:
     file_id = new_file_id()
     with storage.grow(file_id, NAME) as file, reader_of(storage, file_id) as reader:

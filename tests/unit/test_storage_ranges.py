@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmapi.storage.ranges import Choice, choose, http_date
+from gmapi.storage.ranges import Choice, OpenRange, choose, http_date
 
 ETAG = '"abc"'
 MODIFIED = 1_700_000_000.75
@@ -201,6 +201,54 @@ def test_one_range_equals_the_model(
         assert choice.content_range == f"bytes {wanted[0]}-{wanted[-1]}/{size}"
     else:
         assert choice.content_range == (f"bytes */{size}" if status == 416 else None)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, None),
+        ("bytes=10-19", OpenRange(10, 19)),
+        ("bytes=10-", OpenRange(10, None)),
+        ("bytes=0-0", OpenRange(0, 0)),
+        ("bytes=10-10", OpenRange(10, 10)),
+        ("bytes=-5", None),
+        ("bytes=-0", None),
+        ("bytes=-", None),
+        ("bytes=10-9", None),
+        ("bytes=0-1,5-6", None),
+        ("lines=0-5", None),
+        ("bytes=" + "1" * 5000 + "-", None),
+    ],
+)
+def test_a_range_of_unknown_length(header: str | None, expected: OpenRange | None) -> None:
+    assert OpenRange.parse(header, None) == expected
+    for if_range in (ETAG, DATE, ""):
+        assert OpenRange.parse(header, if_range) is None
+
+
+@given(
+    size=st.integers(0, 60),
+    first=st.integers(0, 70),
+    last=st.none() | st.integers(0, 70),
+    most=st.integers(1, 80),
+)
+def test_a_range_of_unknown_length_equals_the_model(
+    size: int, first: int, last: int | None, most: int
+) -> None:
+    wanted = OpenRange.parse(f"bytes={first}-{'' if last is None else last}", None)
+    if wanted is None:
+        assert last is not None
+        assert last < first
+        return
+    status, positions = model(size, first, last)
+    choice = wanted.choose(size, most)
+    if status == 416:
+        assert choice is None
+        return
+    assert choice is not None
+    sent = list(range(choice.offset, choice.offset + choice.length))
+    assert sent == positions[:most]
+    assert choice.content_range == f"bytes {sent[0]}-{sent[-1]}/*"
 
 
 @given(

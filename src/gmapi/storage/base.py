@@ -116,8 +116,8 @@ class StoredFile:
 class Slice:
     """Bytes `offset` to `offset + length` of an open file, ready for `os.sendfile`.
 
-    `source` is shared and stays open as long as the OpenFile or FrameReader that gave the slice:
-    read by position only, never close it.
+    `source` is shared and stays open as long as the OpenFile, GrowingReader or FrameReader that
+    gave the slice: read by position only, never close it.
     """
 
     source: FileIO

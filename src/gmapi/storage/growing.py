@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from gmapi.errors import NotFoundError
-from gmapi.storage.base import StoredFile, read_at, space_errors, sync_folder, write_at
+from gmapi.storage.base import Slice, StoredFile, read_at, space_errors, sync_folder, write_at
 
 BUFFER_BYTES = 64 * 1024
 
@@ -196,8 +196,15 @@ class GrowingReader:
         """Up to `length` bytes at `offset`; fewer where the file ends now."""
         return read_at(self._part, offset, length)
 
+    def slice(self, offset: int, length: int) -> Slice:
+        """A part of what `look` has found; ValueError if it is not wholly there."""
+        size = os.fstat(self._part.fileno()).st_size
+        if offset < 0 or length < 0 or offset + length > size:
+            raise ValueError(f"{offset}+{length} is outside the {size} bytes there are")
+        return Slice(self._part, offset, length)
+
     def close(self) -> None:
-        """Close the file. Closing twice is fine."""
+        """Close the file; its slices are dead then. Closing twice is fine."""
         self._part.close()
         self._mark.close()
 

@@ -28,6 +28,37 @@ class Choice:
     content_range: str | None = None
 
 
+@dataclass(frozen=True)
+class OpenRange:
+    """A byte range of something whose length is not known yet: from position `first` to `last`,
+    which is None for the end to come."""
+
+    first: int
+    last: int | None
+
+    @classmethod
+    def parse(cls, range_header: str | None, if_range: str | None) -> OpenRange | None:
+        """The range that the headers ask for; None when they ask for the whole.
+
+        They do with If-Range, for what is still made has no validator, with a range counted from
+        the end, and with whatever is not a single well-formed byte range.
+        """
+        if range_header is None or if_range is not None:
+            return None
+        first, last = _positions(range_header) or (None, None)
+        return None if first is None else cls(first, last)
+
+    def choose(self, size: int, most: int) -> Choice | None:
+        """The answer when `size` bytes are there: what they hold of the range, at most `most`
+        bytes of it; None while they hold nothing of it."""
+        if self.first >= size:
+            return None
+        end = size - 1 if self.last is None else min(self.last, size - 1)
+        length = min(end - self.first + 1, most)
+        content_range = f"bytes {self.first}-{self.first + length - 1}/*"
+        return Choice(206, self.first, length, content_range)
+
+
 def http_date(modified: float) -> str:
     """Last-Modified for a Unix time, in whole seconds as `choose` compares them."""
     return formatdate(int(modified), usegmt=True)
@@ -61,26 +92,34 @@ def choose(
 
 
 def _one_range(size: int, header: str) -> Choice | None:
-    match = _RANGE.fullmatch(header) if len(header) <= _MAX_RANGE_CHARS else None
-    if match is None:
+    positions = _positions(header)
+    if positions is None:
         return None
-    first, last = match[1], match[2]
-    if first:
-        start, end = int(first), int(last) if last else size - 1
-        if last and end < start:
-            return None
-        if start >= size:
+    first, last = positions
+    if first is not None:
+        if first >= size:
             return Choice(416, 0, 0, f"bytes */{size}")
-        end = min(end, size - 1)
+        start, end = first, size - 1 if last is None else min(last, size - 1)
     elif not last:
-        return None
-    elif int(last) == 0:
         return Choice(416, 0, 0, f"bytes */{size}")
     elif size == 0:
         return None  # the whole of nothing: Content-Range has no words for it
     else:
-        start, end = max(0, size - int(last)), size - 1
+        start, end = max(0, size - last), size - 1
     return Choice(206, start, end - start + 1, f"bytes {start}-{end}/{size}")
+
+
+def _positions(header: str) -> tuple[int | None, int | None] | None:
+    """The two numbers of a single well-formed byte range, of which one may be missing."""
+    match = _RANGE.fullmatch(header) if len(header) <= _MAX_RANGE_CHARS else None
+    if match is None:
+        return None
+    first, last = (int(text) if text else None for text in match.groups())
+    if first is None and last is None:
+        return None
+    if first is not None and last is not None and last < first:
+        return None
+    return first, last
 
 
 def _not_modified(

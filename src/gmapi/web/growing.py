@@ -1,40 +1,106 @@
-"""Sending files that are still being made: what there is at once, the rest as it comes."""
+"""Sending files that are still being made: what there is at once, the rest as it comes.
+
+Game computers hand a reply over only when it is whole, so they read such a file by ranges.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from contextlib import closing
 
 from flask import Response, request
 
+from gmapi.errors import UnavailableError
 from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
-from gmapi.storage.growing import GrowingReader, Stage
-from gmapi.web.files import LOOK_SECONDS, MEDIA_HEADERS, BrokenAnswer, binary_type
+from gmapi.storage.growing import GrowingReader, Growth, Stage
+from gmapi.storage.ranges import Choice, OpenRange
+from gmapi.web.files import (
+    GAME_REPLY_MAX,
+    LOOK_SECONDS,
+    MEDIA_HEADERS,
+    BrokenAnswer,
+    binary_type,
+    body_response,
+)
 
 READ_BYTES = 64 * 1024
 JOB_SECONDS = 1.0
 """How often a reader looks whether the job still runs: its worker may have died without a word."""
 
-GROWING_HEADERS = {
-    **MEDIA_HEADERS,
-    "Accept-Ranges": "none",
-    "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no",
-}
+PATIENCE_SECONDS = 10.0
+"""How long a range is waited for: clients give up after 30 s of silence (contract, P3)."""
+
+# What is not whole has no validator, and nobody may keep it.
+GROWING_HEADERS = {"Accept-Ranges": "bytes", "Cache-Control": "no-store"}
 
 
-def send_growing(service: JobService, job: Job, reader: GrowingReader, media_type: str) -> Response:
-    """A growing file of a running job, from its start to its end to come; takes over `reader`."""
+def send_growing(
+    service: JobService, job: Job, reader: GrowingReader, media_type: str
+) -> Response | None:
+    """The answer to a call for a growing file of a job; takes over `reader`.
+
+    A range is answered once a byte of it is there, a call for the whole at once, with a body to
+    come. None if the file does not grow any more: it is published now, or never will be. Raises
+    UnavailableError when a range does not come soon.
+    """
+    if not service.still_runs(job):
+        reader.close()
+        return None
+    is_head = request.method == "HEAD"
+    wanted = OpenRange.parse(request.headers.get("Range"), request.headers.get("If-Range"))
+    if wanted is not None and not is_head:
+        return _send_range(service, job, reader, media_type, wanted)
     body = GrowingBody(service, job, reader)
-    if request.method == "HEAD":
+    if is_head:
         body.close()
     return Response(
         body,
         content_type=binary_type(media_type),
         direct_passthrough=True,
-        headers=GROWING_HEADERS,
+        headers={**MEDIA_HEADERS, **GROWING_HEADERS, "X-Accel-Buffering": "no"},
     )
+
+
+def _send_range(
+    service: JobService, job: Job, reader: GrowingReader, media_type: str, wanted: OpenRange
+) -> Response | None:
+    try:
+        chosen = _wait_for(service, job, reader, wanted)
+        if chosen is None:
+            reader.close()
+            return None
+        part = reader.slice(chosen.offset, chosen.length)
+    except BaseException:
+        reader.close()
+        raise
+    response = body_response([part], chosen.length, media_type, reader.close)
+    response.status_code = chosen.status
+    response.headers.update(GROWING_HEADERS)
+    response.headers["Content-Range"] = chosen.content_range
+    return response
+
+
+def _wait_for(
+    service: JobService, job: Job, reader: GrowingReader, wanted: OpenRange
+) -> Choice | None:
+    """What is there of the range, as soon as that is anything; None if the file ends before."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with closing(_looks(service, job, reader)) as looks:
+        for growth in looks:
+            if growth.stage is not Stage.GROWING:
+                return None
+            chosen = wanted.choose(growth.size, GAME_REPLY_MAX)
+            if chosen is not None:
+                return chosen
+            if service.events.ending or time.monotonic() >= deadline:
+                raise UnavailableError(
+                    f"This file is still being made and has {growth.size} bytes so far; ask for "
+                    "later ones again in a moment.",
+                    retry_after=1,
+                )
+    return None
 
 
 class GrowingBody:
@@ -59,12 +125,9 @@ class GrowingBody:
         self._reader.close()
 
     def _follow(self) -> Generator[bytes, None, None]:
-        events, reader = self._service.events, self._reader
-        sent, runs, looked = 0, True, time.monotonic()
-        with events.watch(self._job.id) as watch:
-            while True:
-                # After the look at the job: its last bytes may have come just before it ended.
-                growth = reader.look()
+        reader, sent = self._reader, 0
+        with closing(_looks(self._service, self._job, reader)) as looks:
+            for growth in looks:
                 while sent < growth.size:
                     data = reader.read(sent, min(READ_BYTES, growth.size - sent))
                     if not data:
@@ -73,12 +136,23 @@ class GrowingBody:
                     yield data
                 if growth.stage is Stage.FINISHED:
                     return
-                if growth.stage is Stage.ABANDONED or not runs:
-                    raise BrokenAnswer("a growing file was not finished")
-                if events.stopped:
+                if self._service.events.stopped:
                     raise BrokenAnswer("the server stops")
-                watch.wait(LOOK_SECONDS)
-                if time.monotonic() - looked >= JOB_SECONDS:
-                    self._service.touch(self._job)
-                    runs = self._service.still_runs(self._job)
-                    looked = time.monotonic()
+        raise BrokenAnswer("a growing file was not finished")
+
+
+def _looks(service: JobService, job: Job, reader: GrowingReader) -> Generator[Growth, None, None]:
+    """How far a file has come: now, and again and again while it grows and its job runs."""
+    runs, looked = True, time.monotonic()
+    with service.events.watch(job.id) as watch:
+        while True:
+            # After the look at the job: its last bytes may have come just before it ended.
+            growth = reader.look()
+            yield growth
+            if growth.stage is not Stage.GROWING or not runs:
+                return
+            watch.wait(LOOK_SECONDS)
+            if time.monotonic() - looked >= JOB_SECONDS:
+                service.touch(job)
+                runs = service.still_runs(job)
+                looked = time.monotonic()

@@ -50,12 +50,6 @@ _FAILURES: dict[str, tuple[str, str, str, str | None]] = {
         "queue_full",
         None,
     ),
-    "501": (
-        "This version cannot do this.",
-        "This version has no ComputerCraft converter yet; /api/ffmpeg and /api/video_frame work.",
-        "not_available",
-        None,
-    ),
     "503": (
         "Not now; come back after `Retry-After` seconds.",
         "Frame 7 is not ready yet.",
@@ -272,6 +266,13 @@ class IndexAnswer(BaseModel):
     tools: list[str]
 
 
+class Kernels(BaseModel):
+    """What converts pictures for ComputerCraft."""
+
+    name: Literal["native", "numpy", "unknown"]
+    detail: str = Field(description="Why these.")
+
+
 class HealthAnswer(BaseModel):
     """How the server fares."""
 
@@ -284,3 +285,4 @@ class HealthAnswer(BaseModel):
     disk: dict[str, int] = Field(description="Bytes; a budget of 0 is none.")
     database: str
     sandbox: dict[str, Any] = Field(description="How conversions are locked in.")
+    kernels: Kernels

@@ -26,15 +26,18 @@ def register(app: OpenAPI, service: JobService) -> None:
         "/download/<file_id>/<name>",
         summary="Download an output",
         description="Knows HEAD, Range, If-Range, ETag and If-None-Match. A file that a running "
-        "task still writes is sent as it grows: chunked, without Content-Length and ETag, whole "
-        "whatever Range says. The connection breaks off if the task fails.",
+        "task still writes is sent as it grows: chunked, without Content-Length and ETag; the "
+        "connection breaks off if the task fails. A range of it, given by its first byte, is "
+        "answered with what is there of it, at most 16 MiB, and `*` for the size in Content-Range; "
+        "while there is nothing, it waits up to 10 seconds and then answers 503. Only a finished "
+        "file answers 416, to a range past its end.",
         tags=[TAG],
         responses={
             "200": binary("The file.", *MEDIA_TYPES, partial=True),
             "206": binary("The range asked for.", *MEDIA_TYPES, partial=True),
             "304": None,
             "416": None,
-            **failures("404"),
+            **failures("404", "503"),
         },
     )
     def download(path: FilePath) -> Response:
@@ -45,9 +48,9 @@ def register(app: OpenAPI, service: JobService) -> None:
         except NotFoundError:
             growing = service.storage.open_growing(path.file_id, path.name)
             if growing is not None:
-                if service.still_runs(job):
-                    return send_growing(service, job, growing, media_type)
-                growing.close()
+                response = send_growing(service, job, growing, media_type)
+                if response is not None:
+                    return response
             # It may have been finished since the first look.
             opened = service.storage.open(path.file_id, path.name)
         return send_file(opened, media_type)

@@ -16,6 +16,7 @@ from gmapi.jobs.service import JobService
 from gmapi.storage.base import Slice
 from gmapi.storage.framestore import FrameReader, MissingFrame, parse_frame_name
 from gmapi.web.files import (
+    GAME_REPLY_MAX,
     LOOK_SECONDS,
     MEDIA_HEADERS,
     BrokenAnswer,
@@ -25,8 +26,8 @@ from gmapi.web.files import (
 from gmapi.web.routes.downloads import missing_frame
 from gmapi.web.schemas import FramepackRequest, binary, failures
 
-BYTES_MAX = 16 * 1024**2
-"""The largest reply a game computer takes (contract, P2 and K4)."""
+BYTES_MAX = GAME_REPLY_MAX
+"""Rule K4."""
 
 GRACE_SECONDS = 1.2
 """Clients give up after 2 to 3 s of silence; by then the answer must be on its way."""

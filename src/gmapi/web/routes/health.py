@@ -14,6 +14,7 @@ from gmapi.web.answers import json_response, reason_phrase, success
 from gmapi.web.schemas import HealthAnswer, IndexAnswer
 
 TAG = Tag(name="server", description="The server itself")
+NO_KERNELS = {"name": "unknown", "detail": "no worker is alive to tell"}
 
 
 def register(app: OpenAPI, service: JobService) -> None:
@@ -56,6 +57,7 @@ def register(app: OpenAPI, service: JobService) -> None:
                 "state": info.get("sandbox", "unknown"),
                 "missing": info.get("sandbox_missing", []),
             },
+            "kernels": info.get("kernels", NO_KERNELS),
         }
         response = json_response(fields, 503 if state.problems else 200)
         if state.problems:
