@@ -84,13 +84,6 @@ class QueueFullError(GmapiError):
     code = "queue_full"
 
 
-class NotAvailableError(GmapiError):
-    """This version cannot do this at all."""
-
-    status = 501
-    code = "not_available"
-
-
 class UnavailableError(GmapiError):
     """Not now: what was asked for will come, or the server is stopping."""
 

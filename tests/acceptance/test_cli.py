@@ -305,6 +305,9 @@ def test_doctor_is_content_and_changes_nothing(gmapi: Command) -> None:
     found = checks(done)
     assert not any(check["state"] == "failure" for check in found.values())
     assert "dfpwm" in found["encoders"]["text"]
+    assert found["kernels"]["text"].startswith(("native code", "NumPy"))
+    chosen = checks(gmapi("doctor", "--json", "--kernels", "numpy"))["kernels"]
+    assert (chosen["state"], chosen["text"]) == ("ok", "NumPy, as the settings ask")
     assert not (gmapi.folder.parent / "data").exists()
     assert gmapi.left() == []
     people = gmapi("doctor", "--host", "192.168.1.5", "--port", "5000")

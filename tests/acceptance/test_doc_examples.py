@@ -3,7 +3,7 @@
 The `bash` blocks of a document run in order through bash and curl, the `lua` blocks in the small
 game computer. Documented addresses stand for those of the test: 127.0.0.1:5000 for the server,
 https://media.example.org for a web server with media, TASK_ID and FILE_ID for the ids in the latest
-answers.
+answers. Beside the computer are a speaker and a monitor of 3 x 2 blocks.
 """
 
 from __future__ import annotations
@@ -18,14 +18,18 @@ from typing import Any
 
 import pytest
 
+import vid32_decoder
 from cc_emulator import Computer
+from cc_terminal import monitor
 from documents import PAGES, README, ROOT, Block, blocks
-from origin import Origin
+from gmapi.computercraft.screen import Screen
+from origin import Exchange, Origin
 from server import GmapiServer
 
 DOCUMENTS = [README, *PAGES]
 CURL_SETTINGS = "silent\nshow-error\nfail-with-body\n"
 CURL_HTTP_ERROR = 22
+PLAYER_PAGE = ROOT / "docs" / "pictures-and-videos.md"
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +44,7 @@ def actual(text: str, server: GmapiServer, origin: Origin) -> str:
     text = text.replace("127.0.0.1:5000", f"127.0.0.1:{server.port}")
     text = text.replace("https://media.example.org", origin.url(""))
     # The media of these tests are small: smaller pieces make several of them.
-    return text.replace("15 * 1024 * 1024", "15 * 1024")
+    return text.replace("15 * 1024 * 1024", "15 * 1024").replace("64 * 1024", "4 * 1024")
 
 
 def followers(path: Path, language: str, answer: str) -> list[tuple[Block, Block | None]]:
@@ -116,6 +120,7 @@ def test_game_examples(
     path: Path, block: Block, shown: Block | None, documented: GmapiServer, origin: Origin
 ) -> None:
     computer = Computer()
+    computer.add_monitor("right", monitor(3, 2))
     for module in [*blocks(README), *blocks(path)]:
         if module.language == "lua" and module.file is not None:
             source = actual(module.body, documented, origin)
@@ -127,6 +132,70 @@ def test_game_examples(
     if "playAudio" in block.body:
         assert len(computer.speaker.samples) >= 48_000
         assert max(computer.speaker.samples) > 10, "silence"
+    if "setPaletteColor" in block.body:
+        screen = computer.monitors["right"].screen
+        assert len(set(screen.colors.flat)) > 10, "an empty screen"
+
+
+READ_FILM = """
+local film = require("film")
+local movie = film.open("{address}")
+local bytes = 0
+for kind, data in movie.next do
+    if kind == film.PICTURE then movie.draw(data, term) sleep(0) end
+    if kind == film.SOUND then bytes = bytes + #movie.samples(data) end
+end
+print(movie.columns, movie.rows, movie.fps, bytes)
+"""
+
+
+@pytest.mark.parametrize("audio", ["pcm", "dfpwm"])
+def test_the_player_shows_every_picture_of_a_growing_file(
+    audio: str, documented: GmapiServer, origin: Origin
+) -> None:
+    made = documented.post(
+        "/api/sanjuuni",
+        {
+            "input_url": origin.url("/clip.mp4"),
+            "output_format": "32vid",
+            "monitor": "computer",
+            "audio": audio,
+        },
+    ).json()
+    data = documented.get(made["download_url"]).body
+    film = vid32_decoder.parse(data)
+    assert len(film.pictures()) == 20
+    # As it was while it grew: the size is not known, and only some of it is there.
+    unknown = vid32_decoder.UNKNOWN.to_bytes(4, "little")
+    growing = data[:12] + unknown + data[16:]
+    calls = 0
+
+    def grow(exchange: Exchange) -> None:
+        nonlocal calls
+        calls += 1
+        match = re.fullmatch(r"bytes=(\d+)-(\d+)", exchange.request.headers["range"])
+        assert match
+        first, last = int(match[1]), int(match[2])
+        if first >= len(growing):
+            exchange.send(416, {"Content-Range": f"bytes */{len(growing)}"})
+        elif calls % 3 == 0:
+            exchange.send(503, {"Retry-After": "1"}, b"not yet")
+        else:
+            piece = growing[first : min(last + 1, first + 1777)]
+            exchange.send(
+                206, {"Content-Range": f"bytes {first}-{first + len(piece) - 1}/*"}, piece
+            )
+
+    computer = Computer(instant=True)
+    (module,) = (b for b in blocks(PLAYER_PAGE) if b.file == "film.lua")
+    computer.add_module("film", module.body)
+    screens: list[Screen] = []
+    computer.on_wait = lambda: screens.append(computer.terminal.screen)
+    computer.run(READ_FILM.replace("{address}", origin.add(f"/growing-{audio}.32v", grow)))
+    assert len(screens) == 20
+    for picture, screen in zip(film.pictures(), screens, strict=True):
+        assert picture.shows(screen)
+    assert computer.printed == [f"51 19 10 {len(film.sound()) * (8 if audio == 'dfpwm' else 1)}"]
 
 
 def test_there_are_examples_to_run() -> None:

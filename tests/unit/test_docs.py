@@ -26,6 +26,8 @@ from documents import (
 )
 from gmapi import __version__
 from gmapi.cli import main
+from gmapi.computercraft.flag_table import FLAGS
+from gmapi.computercraft.monitor import MONITOR_COLUMNS_MAX, PIXELS_MAX, SIDE_MAX, screen_pixels
 from gmapi.hosts import parse_allow
 from gmapi.jobs.service import JobService
 from gmapi.media.arguments import ARGUMENT_BYTES_MAX, ARGUMENTS_MAX
@@ -34,7 +36,9 @@ from gmapi.media.formats import OUTPUT_FORMATS
 from gmapi.media.option_table import INPUT_OPTIONS, OUTPUT_OPTIONS
 from gmapi.settings import CONFIG_VARIABLE, ENV_ALIASES, ENV_PREFIX, Settings
 from gmapi.tools.ffmpeg import INPUTS_MAX
-from gmapi.tools.video_frame import SIDE_MAX
+from gmapi.tools.screen_plan import FORMATS, PREVIEWS
+from gmapi.tools.screen_request import SanjuuniRequest, ScreenResult
+from gmapi.tools.video_frame import SIDE_MAX as FRAME_SIDE_MAX
 from gmapi.web.app import create_app
 from gmapi.web.routes.framepack import BYTES_MAX
 
@@ -218,12 +222,68 @@ def test_the_limits_are_those_of_the_code() -> None:
     waiting = f"{settings.queue_max:,} in all, {settings.queue_max_per_client} of one client"
     assert limits["waiting jobs"].startswith(waiting)
     assert f"{settings.picture_max_pixels // 10**6} megapixels" in limits["picture"]
-    assert f"{SIDE_MAX} x {SIDE_MAX}" in limits["picture"]
+    assert f"{FRAME_SIDE_MAX} x {FRAME_SIDE_MAX}" in limits["picture"]
+    assert limits["picture"].endswith(f"{PIXELS_MAX // 10**6} megapixels")
     assert limits["`/api/framepack`"].endswith(f"{BYTES_MAX // 1024**2} MiB")
     source = f"{int(settings.fetch_max_bytes) // 1024**3} GiB, {settings.fetch_deadline / 60:g} "
     assert limits["source"].startswith(source)
     page = prose(ROOT / "docs" / "convert-with-ffmpeg.md")
     assert f"{ARGUMENTS_MAX} words of\n{ARGUMENT_BYTES_MAX // 1024} KiB" in page
+
+
+# -- pictures and videos ------------------------------------------------------------------------
+
+SCREENS = ROOT / "docs" / "pictures-and-videos.md"
+
+
+@pytest.mark.parametrize(("path", "header"), [(README, "field"), (README_CHINESE, "字段")])
+def test_every_field_of_sanjuuni_is_documented(path: Path, header: str) -> None:
+    (rows,) = (
+        rows
+        for rows in re.findall(rf"^\| {header} \|.*\n(?:\|.*\n)+", prose(path), re.MULTILINE)
+        if "`subtitle_url`" in rows
+    )
+    firsts = " ".join(line.split("|")[1] for line in rows.splitlines()[2:])
+    everywhere = {"headers", "no_cache"}  # said of all tools at once
+    assert set(re.findall(r"`(\w+)`", firsts)) == SanjuuniRequest.model_fields.keys() - everywhere
+
+
+def test_the_answer_of_sanjuuni_is_documented() -> None:
+    section = README.read_text("utf-8").split("\n### POST /api/sanjuuni")[1].split("\n### ")[0]
+    for field in ScreenResult.model_fields:
+        assert f'"{field}"' in section or f"`{field}`" in section, field
+
+
+def test_the_formats_for_screens_are_those_of_the_code() -> None:
+    rows = " ".join(table(SCREENS, "`output_format`"))
+    assert sorted(re.findall(r"`(\w+)`", rows)) == sorted([*FORMATS, *PREVIEWS])
+
+
+def test_every_flag_is_explained() -> None:
+    rows = table(SCREENS, "flag")
+    allowed = " ".join(rows)
+    page = prose(SCREENS)
+    refused = re.sub(r"\s+", " ", page.split("\nRefused, ")[1].split("\n\n")[0])
+    for flag in FLAGS:
+        place = refused if flag.refused or flag.name == "help" else allowed
+        assert re.search(rf"`--{flag.name}[=`]", place), flag.name
+        if flag.letter:
+            assert re.search(rf"`-{flag.letter}[ `]", place), flag.name
+    named = {field for cells in rows.values() for field in re.findall(r"`(\w+)`", cells[0])}
+    assert named <= set(SanjuuniRequest.model_fields)
+
+
+def test_the_sizes_of_screens_are_those_of_the_code() -> None:
+    rows = table(SCREENS, "`monitor`")
+    assert len(rows) >= 8
+    for screen, (cells, pixels) in rows.items():
+        width, height = screen_pixels(screen.strip("`"))
+        assert pixels == f"{width} x {height}", screen
+        assert cells == f"{width // 2} x {height // 3}", screen
+    page = re.sub(r"\s+", " ", prose(SCREENS))
+    assert f"{SIDE_MAX:,} pixels" in page
+    assert f"{PIXELS_MAX:,}" in page
+    assert f"at most {MONITOR_COLUMNS_MAX} x " in page
 
 
 # -- the documents themselves -------------------------------------------------------------------

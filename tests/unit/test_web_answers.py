@@ -37,7 +37,6 @@ CLASSES = {
     "NotFoundError": (404, "not_found"),
     "TooLargeError": (413, "too_large"),
     "QueueFullError": (429, "queue_full"),
-    "NotAvailableError": (501, "not_available"),
     "UnavailableError": (503, "unavailable"),
     "StorageFullError": (507, "storage_full"),
     "JobError": (200, "conversion_failed"),

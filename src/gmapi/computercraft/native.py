@@ -68,7 +68,7 @@ def load(path: Path | None = None) -> NativeKernels:
         raise NotNative(f"cannot be loaded: {error}") from error
     version = library.gm_version()
     if version != VERSION:
-        raise NotNative(f"the library has interface {version}, not {VERSION}: install gmapi again")
+        raise NotNative(f"of interface {version}, not {VERSION}: install gmapi again")
     return NativeKernels(library)
 
 

@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
@@ -42,6 +43,7 @@ from gmapi.settings import Settings
 from gmapi.storage.base import space_errors
 from gmapi.storage.local import LocalStorage
 from gmapi.tools.base import Work
+from gmapi.tools.kernel_state import kernel_state
 from gmapi.tools.registry import TOOLS
 
 STOP_GRACE_SECONDS = 10.0
@@ -90,6 +92,7 @@ class Worker:
                 "ffmpeg": self.ffmpeg.version,
                 "sandbox": "off" if settings.sandbox == "off" else self.launcher.state(),
                 "sandbox_missing": self.launcher.missing(),
+                "kernels": asdict(kernel_state(settings)),
             },
         )
         self._stop_grace = stop_grace

@@ -196,6 +196,10 @@ def convert_here(settings: Settings, order: Order, *, allow_private: bool) -> No
 
     console = Console(stderr=True)
     target = order.target()
+    if order.is_screen:
+        from gmapi.tools.kernel_state import kernel_state
+
+        kernel_state(settings)
     with SingleRun(
         settings, order.tool(), order.request(), files=order.files, allow_private=allow_private
     ) as run:

@@ -28,6 +28,7 @@ from gmapi.terminal.client import ClientError, ServerClient, local_base
 from gmapi.terminal.display import plain_print, printable
 from gmapi.terminal.startup import EVERY_ADDRESS, game_rule
 from gmapi.tools.base import free_space_reserve
+from gmapi.tools.kernel_state import KERNEL_REMEDY, kernel_state
 
 State = Literal["ok", "warning", "failure"]
 
@@ -97,7 +98,7 @@ def examine(flags: Mapping[str, Any], server: str | None = None) -> list[Check]:
         return [*found, *_open_files(), *_remote(client)]
     found = [Check("settings", "ok", _config_text())]
     parts: Sequence[Callable[[Settings], Iterator[Check]]] = (
-        _data_folder, _database, _ffmpeg, _allow_list, _address_hint,
+        _data_folder, _database, _ffmpeg, _kernels, _allow_list, _address_hint,
     )  # fmt: skip
     for part in parts:
         found += part(settings)
@@ -256,6 +257,23 @@ def _sandbox(launcher: Launcher) -> Check:
         f"{launcher.state()}; missing: {', '.join(missing)}",
         "Listen on 127.0.0.1 or in a network you trust, or run the server in a container.",
     )
+
+
+def _kernels(settings: Settings) -> Iterator[Check]:
+    yield check_kernels(settings)
+
+
+def check_kernels(settings: Settings) -> Check:
+    """What converts pictures for ComputerCraft."""
+    name = "kernels"
+    try:
+        state = kernel_state(settings)
+    except SettingsError as error:
+        remedy = "The server does not start like this."
+        return Check(name, "failure", "\n".join(error.problems), remedy)
+    if state.name == "numpy" and settings.kernels != "numpy":
+        return Check(name, "warning", state.detail, KERNEL_REMEDY)
+    return Check(name, "ok", state.detail)
 
 
 def _allow_list(settings: Settings) -> Iterator[Check]:

@@ -16,6 +16,7 @@ from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings
 from gmapi.terminal.client import local_base
+from gmapi.tools.kernel_state import kernel_state
 
 EVERY_ADDRESS = ("0.0.0.0", "::")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -29,6 +30,7 @@ class Facts:
     ffmpeg: Ffmpeg
     sandbox: str
     missing: Sequence[str]
+    kernels: str
 
 
 def prepare(settings: Settings) -> Facts:
@@ -37,6 +39,7 @@ def prepare(settings: Settings) -> Facts:
     from gmapi.jobs.database import connect
     from gmapi.jobs.roster import Roster
 
+    kernels = kernel_state(settings)
     try:
         for folder in (settings.files_dir, settings.sources_dir, settings.attempts_dir):
             folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +53,7 @@ def prepare(settings: Settings) -> Facts:
     engine.dispose()
     with Launcher() as launcher:
         ffmpeg = inspect(launcher, find_ffmpeg(settings.ffmpeg))
-        return Facts(ffmpeg, launcher.state(), launcher.missing())
+        return Facts(ffmpeg, launcher.state(), launcher.missing(), kernels.detail)
 
 
 def summary(settings: Settings, facts: Facts, port: int, console: Console | None = None) -> None:
@@ -64,6 +67,7 @@ def summary(settings: Settings, facts: Facts, port: int, console: Console | None
     rows += [
         ("Documentation", f"{base}/docs"),
         ("FFmpeg", f"{facts.ffmpeg.version} ({facts.ffmpeg.path})"),
+        ("Kernels", facts.kernels),
         ("Data", str(settings.data_dir)),
         ("Workers", str(settings.workers)),
         ("Sandbox", _sandbox_line(facts)),
