@@ -17,10 +17,11 @@ namespace gm::best {
 struct ComposerTuning {
     Strength strength;
     float chroma_bonus = 4.0f;
-    float dark_share = 1.0f;    // weight of black against light colours
-    float stretch = 1.5f;       // of chroma for the palette: light can be mixed from any greys
+    float dark_share = 0.7f;    // weight of black against light colours
+    float stretch = 1.4f;       // of chroma for the palette: light can be mixed from any greys
+    float skin_bonus = 3.0f;    // faces are small and all look at them
     float cut = 0.45f;          // share of pixels with another coarse colour that makes a cut
-    float still_color = 0.004f;  // an entry stays while its centre is nearer than this
+    float still_color = 0.004f; // an entry stays while its centre is nearer than this
     float move_margin = 1.6f;   // see PaletteSearch::move_one
     int warm_steps = 4;
     int settle_frames = 4;
@@ -163,7 +164,8 @@ private:
                                     now + y * stride_ + 6 * (start + i), 6);
                     }
                     for (int i = 0; i < kLanes; ++i) {
-                        const std::uint8_t* cell = old + y * line + 6 * (start + std::min(i, n - 1));
+                        const int column = start + std::min(i, n - 1);
+                        const std::uint8_t* cell = old + y * line + 6 * column;
                         for (int x = 0; x < 3; ++x) {
                             values[x][2 * y][i] = linear[cell[x]];
                             values[x][2 * y + 1][i] = linear[cell[3 + x]];
@@ -209,17 +211,18 @@ private:
     void count_colors() {
         counter_.clear();
         for (int row = 0; row < rows_; ++row) {
-            // One row of pixels of each cell; small pictures count them all.
-            const int only = rows_ < 20 ? -1 : row % 3;
+            // One pixel of each cell; small pictures count them all.
+            const int only = rows_ * columns_ < 4000 ? -1 : (row * 5) % kPixels;
             for (int block = 0; block < blocks_; ++block) {
                 const Block& lab = planes_[row * blocks_ + block];
                 const int n = std::min(kLanes, columns_ - block * kLanes);
                 for (int p = 0; p < kPixels; ++p)
-                    if (only < 0 || only == p / 2)
+                    if (only < 0 || only == p)
                         counter_.add(lab.v[0][p], lab.v[1][p], lab.v[2][p], n);
             }
         }
-        counter_.finish(colors_, tuning.chroma_bonus, tuning.dark_share, tuning.stretch);
+        counter_.finish(colors_, tuning.chroma_bonus, tuning.dark_share, tuning.stretch,
+                        tuning.skin_bonus);
     }
 
     void cold() {
@@ -239,15 +242,25 @@ private:
 
     static Lab scaled(const Lab& c, float chroma) { return {c.l, c.a * chroma, c.b * chroma}; }
 
-    // Free slots from light to dark; clients draw text with the first slot on the last.
+    // Free slots from light to dark; clients draw text with the first slot on the last. It is the
+    // lightness as shown that counts: what no screen can show has become another.
     void order() {
-        Lab free[kPaletteSize];
+        struct Entry {
+            Lab center;
+            float lightness;
+        } free[kPaletteSize];
         int n = 0;
-        for (int c = 0; c < kPaletteSize; ++c)
-            if (!search_.locked[c]) free[n++] = search_.centers[c];
-        std::stable_sort(free, free + n, [](const Lab& x, const Lab& y) { return x.l > y.l; });
+        for (int c = 0; c < kPaletteSize; ++c) {
+            if (search_.locked[c]) continue;
+            std::uint8_t rgb[3];
+            srgb(scaled(search_.centers[c], 1 / tuning.stretch), rgb);
+            free[n++] = {search_.centers[c], oklab(rgb).l};
+        }
+        std::stable_sort(free, free + n, [](const Entry& x, const Entry& y) {
+            return x.lightness > y.lightness;
+        });
         for (int c = 0, next = 0; c < kPaletteSize; ++c)
-            if (!search_.locked[c]) search_.centers[c] = free[next++];
+            if (!search_.locked[c]) search_.centers[c] = free[next++].center;
     }
 
     unsigned show() {
@@ -308,7 +321,8 @@ private:
                         judge(target, table_, old, strength.mean, old_cost, old_missed.v);
                     for (int i = 0; i < kLanes; ++i) {
                         if (clean >> i & 1) continue;
-                        const bool keep = !fresh && old_cost[i] <= cost[i] * (1 + strength.keep) +
+                        const float worse = dirty_[at] >> i & 1 ? strength.keep : strength.hold;
+                        const bool keep = !fresh && old_cost[i] <= cost[i] * (1 + worse) +
                                                                      strength.keep_floor;
                         for (int x = 0; x < 3; ++x)
                             missed.v[x][i] = keep ? old_missed.v[x][i] : next_missed.v[x][i];

@@ -26,13 +26,13 @@ struct Choice {
 };
 
 struct Strength {
-    float mean = 2.0f;       // weight of the cell's mean against its pixels
-    float grain = 0.25f;     // how much the contrast of a mixture disturbs, 1 = as pixel error
-    float spread = 0.10f;    // OKLab amplitude of the ordered pattern
-    float diffusion = 0.5f;  // share of a cell's error given to the row below
-    float keep = 0.2f;       // the cell before stays if it is worse by at most this share
-    float keep_floor = 0.0004f;
-    float pair = 0.0f;       // what a second colour has to gain
+    float mean = 1.2f;       // weight of the cell's mean against its pixels
+    float grain = 0.08f;     // how much the contrast of a mixture disturbs, 1 = as pixel error
+    float spread = 0.16f;    // OKLab amplitude of the ordered pattern
+    float diffusion = 0.4f;  // share of a cell's error given to the row below
+    float keep = 0.15f;      // the cell before stays if it is worse by at most this share
+    float hold = 0.6f;       // the same where only the palette changed, not the picture
+    float keep_floor = 0.0001f;  // and this, six squared OKLab distances
 };
 
 // The palette as the search needs it.
@@ -65,8 +65,6 @@ struct PairTable {
     }
 };
 
-inline float least(float x, float y) { return x < y ? x : y; }
-
 // Clamps to 0..1 by the order of the bits, since GCC makes branches of comparisons here.
 inline float unit(float t) {
     std::int32_t bits;
@@ -98,7 +96,7 @@ inline std::uint32_t partners(const PairTable& table, std::uint32_t wanted, int 
 }
 
 // The best pair of each lane and its pattern. `target` is the picture with the carried error,
-// `threshold` [pixel][lane] is -0.5 to 0.5. Gives the cost, too.
+// `threshold` [pixel][lane] is -0.5 to 0.5.
 GM_CLONES inline void choose(const Block& target, const PairTable& table, const Strength& strength,
                              const float (*threshold)[kLanes], bool all, Choice& out) {
     alignas(64) float distance[kPaletteSize][kPixels][kLanes];
@@ -153,28 +151,29 @@ GM_CLONES inline void choose(const Block& target, const PairTable& table, const 
             best[i] = least(cost, best[i]);
         }
     }
-    std::uint32_t seconds = 0;
-    for (int id = 0; id < kPaletteSize * kPaletteSize; ++id) {
-        const int c = id / kPaletteSize, d = id % kPaletteSize;
-        if (d == 0) seconds = partners(table, wanted, c);
-        if (!(seconds >> d & 1)) continue;
-        const float(*dc)[kLanes] = distance[c];
-        const float(*dd)[kLanes] = distance[d];
-        const float *mc = from_mean[c], *md = from_mean[d];
-        const float length = weight * table.length2[c][d];
-        const float half = half_inverse * table.inverse[c][d];
-        const float contrast = (1 - strength.grain) * length;
-        for (int i = 0; i < kLanes; ++i) {
-            float cost = least(dc[0][i], dd[0][i]) + least(dc[1][i], dd[1][i]) +
-                         least(dc[2][i], dd[2][i]) + least(dc[3][i], dd[3][i]) +
-                         least(dc[4][i], dd[4][i]) + least(dc[5][i], dd[5][i]);
-            // Share t of c in the mixture that comes nearest to the mean.
-            const float e = md[i] - mc[i] + length;
-            float t = e * half;
-            t = unit(t);
-            cost += md[i] + t * (length - e) - contrast * (t - t * t);
-            choice[i] = pick(is_less(cost, best[i]), id, choice[i]);
-            best[i] = least(cost, best[i]);
+    for (int c = 0; c < kPaletteSize; ++c) {
+        const std::uint32_t seconds = partners(table, wanted, c);
+        for (int d = c + 1; seconds >> d != 0; ++d) {
+            if (!(seconds >> d & 1)) continue;
+            const std::int32_t id = c * kPaletteSize + d;
+            const float(*dc)[kLanes] = distance[c];
+            const float(*dd)[kLanes] = distance[d];
+            const float *mc = from_mean[c], *md = from_mean[d];
+            const float length = weight * table.length2[c][d];
+            const float half = half_inverse * table.inverse[c][d];
+            const float contrast = (1 - strength.grain) * length;
+            for (int i = 0; i < kLanes; ++i) {
+                float cost = least(dc[0][i], dd[0][i]) + least(dc[1][i], dd[1][i]) +
+                             least(dc[2][i], dd[2][i]) + least(dc[3][i], dd[3][i]) +
+                             least(dc[4][i], dd[4][i]) + least(dc[5][i], dd[5][i]);
+                // Share t of c in the mixture that comes nearest to the mean.
+                const float e = md[i] - mc[i] + length;
+                float t = e * half;
+                t = unit(t);
+                cost += md[i] + t * (length - e) - contrast * (t - t * t);
+                choice[i] = pick(is_less(cost, best[i]), id, choice[i]);
+                best[i] = least(cost, best[i]);
+            }
         }
     }
 

@@ -72,12 +72,19 @@ public:
         total_ = 0;
     }
 
+    static constexpr int kGroup = 16;
+
+    // The first n of 16 pixels.
     void add(const float* l, const float* a, const float* b, int n) {
+        std::int32_t bins[kGroup];
+        for (int i = 0; i < kGroup; ++i) {
+            const auto bl = static_cast<std::int32_t>(least(greatest(l[i] * 64, 0), 63));
+            const auto ba = static_cast<std::int32_t>(least(greatest((a[i] + .26f) * 55, 0), 31));
+            const auto bb = static_cast<std::int32_t>(least(greatest((b[i] + .34f) * 55, 0), 31));
+            bins[i] = bl << 10 | ba << 5 | bb;
+        }
         for (int i = 0; i < n; ++i) {
-            const auto bl = static_cast<std::uint32_t>(std::clamp(l[i] * 63.99f, 0.0f, 63.0f));
-            const auto ba = static_cast<std::uint32_t>(std::clamp((a[i] + .26f) * 55, 0.0f, 31.0f));
-            const auto bb = static_cast<std::uint32_t>(std::clamp((b[i] + .34f) * 55, 0.0f, 31.0f));
-            const std::uint32_t bin = bl << 10 | ba << 5 | bb;
+            const auto bin = static_cast<std::uint32_t>(bins[i]);
             Sum& sum = sums_[bin];
             if (sum.count == 0) used_.push_back(bin);
             sum.count += 1;
@@ -89,7 +96,8 @@ public:
     }
 
     // Fills the groups, padded with weightless ones to a multiple of 16.
-    void finish(Colors& colors, float chroma_bonus, float dark_share, float stretch) {
+    void finish(Colors& colors, float chroma_bonus, float dark_share, float stretch,
+                float skin_bonus) {
         const std::size_t padded = (used_.size() + 15) / 16 * 16;
         for (auto* plane : {&colors.l, &colors.a, &colors.b, &colors.weight})
             plane->assign(padded, 0.0f);
@@ -101,9 +109,11 @@ public:
             const float l = sum.l / sum.count, a = sum.a / sum.count, b = sum.b / sum.count;
             const float chroma = std::sqrt(a * a + b * b);
             colors.l[i] = l, colors.a[i] = a * stretch, colors.b[i] = b * stretch;
+            const float skin =
+                1 / (1 + 1000 * ((a - .03f) * (a - .03f) + (b - .052f) * (b - .052f)));
             colors.weight[i] =
                 std::sqrt(sum.count * std::sqrt(sum.count)) * (1 + chroma_bonus * chroma) *
-                std::min(1.0f, dark_share + 2 * (1 - dark_share) * l);
+                least(1, dark_share + 2 * (1 - dark_share) * l) * (1 + skin_bonus * skin * skin);
         }
     }
 

@@ -91,6 +91,9 @@ inline void srgb(const Lab& c, std::uint8_t* rgb) {
     rgb[2] = srgb_byte(-0.0041960863f * l3 - 0.7034186147f * m3 + 1.7076147010f * s3);
 }
 
+inline float least(float x, float y) { return x < y ? x : y; }
+inline float greatest(float x, float y) { return x > y ? x : y; }
+
 inline float distance2(const Lab& x, const Lab& y) {
     const float l = x.l - y.l, a = x.a - y.a, b = x.b - y.b;
     return l * l + a * a + b * b;
