@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PORT ?= 5000
 TESTS ?= tests
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench bench-convert bench-quality clean
 
 run: $(STAMP)
 	$(BIN)/python main.py --port $(PORT)
@@ -21,6 +21,12 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py
+
+bench-convert: $(STAMP)
+	$(BIN)/python benchmarks/conversion.py
+
+bench-quality: $(STAMP)
+	$(BIN)/python benchmarks/quality.py --write
 
 clean:
 	rm -rf $(VENV) build src/*.egg-info

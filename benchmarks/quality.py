@@ -1,6 +1,7 @@
 """Quality of `best` pictures against the exact modes: `python benchmarks/quality.py`.
 
-Prints a table in Markdown. `--photos FOLDER` adds clips made of astronaut.png, coffee.png,
+Prints a table in Markdown and, with `--write`, puts it into RESULTS.md. `--photos FOLDER` adds
+clips made of astronaut.png, coffee.png,
 rocket.jpg and chelsea.png, as found in scikit-image; `--numpy` adds the fallback's rows. All sizes
 are of the same ANS coder. CPU is of the kernel alone: pixels to cells.
 """
@@ -21,6 +22,7 @@ from gmapi.computercraft.native import load
 from gmapi.computercraft.options import PALETTE_SIZE, Compression, Dither
 from gmapi.computercraft.screen import U8, Screen
 from quality_metrics import measure
+from results import conditions, write_section
 
 PHOTOS = {
     "portrait": "astronaut.png",
@@ -62,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=Path, help="folder of photographs")
     parser.add_argument("--numpy", action="store_true", help="measure the fallback, too")
+    parser.add_argument("--write", action="store_true", help="write to RESULTS.md")
     arguments = parser.parse_args()
     kernels = load()
     modes = {
@@ -71,11 +74,11 @@ def main() -> None:
     }
     if arguments.numpy:
         modes["best, NumPy"] = best(NumpyKernels())
-    print(
+    lines = [
         "| clip | mode | PSNR dB | dE from afar | dE pixel | flicker | B/picture | CPU ms |",
         "|---|---|---|---|---|---|---|---|",
-        sep="\n",
-    )
+    ]
+    print(*lines, sep="\n")
     for name, pictures in _all_clips(arguments.photos):
         for mode, run in modes.items():
             start = time.process_time()
@@ -83,11 +86,15 @@ def main() -> None:
             spent = (time.process_time() - start) / len(pictures) * 1000
             figures = measure(pictures, screens)
             size = np.mean([_size(kernels, screen) for screen in screens])
-            print(
+            lines.append(
                 f"| {name} | {mode} | {figures.psnr:.2f} | {figures.blurred:.2f} "
-                f"| {figures.pixel:.2f} | {figures.flicker:.2f} | {size:,.0f} | {spent:.2f} |",
-                flush=True,
+                f"| {figures.pixel:.2f} | {figures.flicker:.2f} | {size:,.0f} | {spent:.2f} |"
             )
+            print(lines[-1], flush=True)
+    if arguments.write:
+        command = "python benchmarks/quality.py --write"
+        command += " --numpy" * arguments.numpy + " --photos FOLDER" * bool(arguments.photos)
+        write_section("quality", [conditions(command), "", *lines])
 
 
 def _all_clips(photos: Path | None) -> Iterator[tuple[str, list[U8]]]:

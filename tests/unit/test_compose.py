@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +14,6 @@ from gmapi.computercraft.kernels import Composer, ComposerSettings, Kernels
 from gmapi.computercraft.native import NotNative, load
 from gmapi.computercraft.options import Dither, Rgb
 from gmapi.computercraft.screen import BLANK, U8, Screen
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
 from quality_metrics import linear as light_of
 from quality_metrics import measure, oklab, render
 

@@ -49,5 +49,6 @@ class NumpyKernels:
         """Screen block and colour block of a 32vid frame."""
         if compression is Compression.NONE:
             return packed.encode(characters, colors)
-        coder = ans if compression is Compression.ANS else huffman
-        return coder.encode(characters, colors, first)
+        if compression is Compression.ANS:
+            return ans.encode(characters, colors, first)
+        return huffman.encode(characters, colors, first)

@@ -23,8 +23,8 @@ PENDING_BYTES = 48 << 20
 class Pipeline(Generic[Result]):
     """Cuts bytes into pictures and hands each to `convert`, then its result to `deliver`.
 
-    `convert` gets the number of the picture, from 0, and (height, width, 3) u8, and runs in one of
-    `threads` threads. `deliver` gets the results in order, in the thread that calls `feed` and
+    `convert` gets the number of the picture, from 0, and (height, width, 3) u8, which it must not
+    keep, and runs in one of `threads` threads. `deliver` gets the results in order, in the thread that calls `feed` and
     `finish`. What either raises comes out of `feed` or `finish`.
     """
 
@@ -43,7 +43,9 @@ class Pipeline(Generic[Result]):
         self._deliver = deliver
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="frames")
         self._most = max(2, min(2 * threads + 2, PENDING_BYTES // self._size))
-        self._pending: deque[Future[Result]] = deque()
+        self._pending: deque[tuple[Future[Result], U8]] = deque()
+        # Pictures are used again: fresh memory costs as much as filling it.
+        self._free: list[U8] = []
         self._picture = np.empty(self._size, np.uint8)
         self._filled = 0
         self._count = 0
@@ -62,18 +64,25 @@ class Pipeline(Generic[Result]):
                 self._submit()
 
     def _submit(self) -> None:
-        picture = self._picture.reshape(self._shape)
-        self._pending.append(self._pool.submit(self._convert, self._count, picture))
+        picture = self._picture
+        future = self._pool.submit(self._convert, self._count, picture.reshape(self._shape))
+        self._pending.append((future, picture))
         self._count += 1
-        self._picture = np.empty(self._size, np.uint8)
         self._filled = 0
-        while self._pending and (len(self._pending) >= self._most or self._pending[0].done()):
-            self._deliver(self._pending.popleft().result())
+        while self._pending and (len(self._pending) >= self._most or self._pending[0][0].done()):
+            self._deliver_first()
+        self._picture = self._free.pop() if self._free else np.empty(self._size, np.uint8)
+
+    def _deliver_first(self) -> None:
+        future, picture = self._pending.popleft()
+        result = future.result()
+        self._free.append(picture)
+        self._deliver(result)
 
     def finish(self) -> int:
         """Deliver what is left; the number of pictures. A torn last picture is dropped."""
         while self._pending:
-            self._deliver(self._pending.popleft().result())
+            self._deliver_first()
         return self._count
 
     def __enter__(self) -> Self:
