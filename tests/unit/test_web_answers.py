@@ -123,11 +123,13 @@ def test_addresses_become_absolute_where_the_contract_wants_it() -> None:
         "download_url": "/download/1/output.mp3",
         "audio_urls": {"audio_dfpwm_url": "/download/1/audio.dfpwm"},
         "list": [{"download_url": "/download/2/x.png"}, 5],
+        "parts": ["/download/1/output-001.32v", "/download/1/output-002.32v"],
     }
     assert with_host(values, BASE) == {
         "download_url": f"{BASE}/download/1/output.mp3",
         "audio_urls": {"audio_dfpwm_url": "/download/1/audio.dfpwm"},
         "list": [{"download_url": f"{BASE}/download/2/x.png"}, 5],
+        "parts": [f"{BASE}/download/1/output-001.32v", f"{BASE}/download/1/output-002.32v"],
     }
     assert task_urls("1f", BASE) == {
         "status_url": f"{BASE}/api/task/1f",

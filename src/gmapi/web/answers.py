@@ -65,17 +65,21 @@ def reason_phrase(message: str, status: int) -> str:
 
 
 def with_host(value: Any, base: str) -> Any:
-    """Make each `download_url` in a result absolute; other paths stay paths (rule V4)."""
+    """Make each `download_url` and all `parts` in a result absolute; other paths stay paths
+    (rule V4)."""
     if isinstance(value, dict):
-        return {
-            key: base + item
-            if key == "download_url" and isinstance(item, str)
-            else with_host(item, base)
-            for key, item in value.items()
-        }
+        return {key: _addressed(key, item, base) for key, item in value.items()}
     if isinstance(value, list):
         return [with_host(item, base) for item in value]
     return value
+
+
+def _addressed(key: str, value: Any, base: str) -> Any:
+    if key == "download_url" and isinstance(value, str):
+        return base + value
+    if key == "parts" and isinstance(value, list):
+        return [base + path for path in value]
+    return with_host(value, base)
 
 
 def task_urls(job_id: str, base: str) -> dict[str, str]:
