@@ -23,7 +23,6 @@ from gmapi.computercraft.formats import blit
 from gmapi.computercraft.formats.vid32 import Vid32Writer
 from gmapi.computercraft.formats.writer import Film, Tally
 from gmapi.computercraft.kernels import Kernels
-from gmapi.computercraft.native import NotNative, load
 from gmapi.computercraft.options import Audio, Dither, Format, Options, PaletteSource, Quality
 from gmapi.computercraft.screen import U8, Screen
 from gmapi.computercraft.subtitles import SubtitleFaults, Subtitles
@@ -33,6 +32,7 @@ from gmapi.media.raw_pictures import Look, PictureSize
 from gmapi.sandbox.launcher import Launcher
 from gmapi.tools.screen_chunks import make_writer
 from golden_cases import FOLDER, GOLDENS, Golden, reference_ffmpeg
+from kernel_choices import NATIVE, NUMPY, needs_native
 
 PROGRESS_FD = 2
 MAX_PIXELS = 1 << 24
@@ -64,14 +64,6 @@ def program() -> Iterator[Ffmpeg]:
         pytest.skip("needs ffmpeg 5.1, whose scaler made the goldens")
     with Launcher() as launcher:
         yield inspect(launcher, found)
-
-
-@pytest.fixture(scope="module")
-def kernels() -> Kernels:
-    try:
-        return load()
-    except NotNative as error:
-        pytest.skip(f"the native kernels are {error}")
 
 
 def options_of(case: Golden) -> Options:
@@ -223,12 +215,33 @@ def neutral(data: bytes) -> bytes:
     return re.sub(rb"(creator|version|date|title) ?= ?'(?:[^'\\]|\\.)*'", rb"\1", data)
 
 
-@pytest.mark.parametrize("case", GOLDENS, ids=lambda case: case.name)
-def test_golden(
-    case: Golden, program: Ffmpeg, kernels: Kernels, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def needs_median_cut(case: Golden) -> bool:
+    """Whether the order in which equal pixels are sorted matters, which NumPy does not imitate."""
     options = options_of(case)
-    folder = tmp_path_factory.getbasetemp()
+    full = bool(options.colors) and None not in options.colors
+    return not full and options.palette in (PaletteSource.MEDIAN_CUT, PaletteSource.KMEANS)
+
+
+@pytest.mark.parametrize("case", GOLDENS, ids=lambda case: case.name)
+@needs_native
+def test_golden(case: Golden, program: Ffmpeg, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert NATIVE is not None
+    compare(case, program, NATIVE, tmp_path_factory.getbasetemp())
+
+
+WITHOUT_MEDIAN_CUT = [case for case in GOLDENS if not needs_median_cut(case)]
+
+
+@pytest.mark.parametrize("case", WITHOUT_MEDIAN_CUT, ids=lambda case: case.name)
+def test_golden_with_numpy(
+    case: Golden, program: Ffmpeg, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    compare(case, program, NUMPY, tmp_path_factory.getbasetemp())
+
+
+def compare(case: Golden, program: Ffmpeg, kernels: Kernels, folder: Path) -> None:
+    """A case with faults and all, made by us and by the reference."""
+    options = options_of(case)
     if options.format is Format.VID32:
         data = vid32(program, kernels, case, options, folder)
         expected = case.read()
