@@ -63,7 +63,8 @@ class Supervisor:
         for name, value in flags.items():
             if value is not None:
                 self._environment[ENV_PREFIX + name.upper()] = str(value)
-        self._stop = threading.Event()
+        # No event: a signal that arrives inside of one of its methods would wait for itself.
+        self._stopping = False
         self._listener = _listen(settings)
         self.port: int = self._listener.getsockname()[1] if self._listener else settings.port
         self._environment[ENV_PREFIX + "PORT"] = str(self.port)
@@ -89,16 +90,17 @@ class Supervisor:
             for child in self._children:
                 self._start(child)
             on_start()
-            while not self._stop.wait(WATCH_SECONDS):
+            while not self._stopping:
                 for child in self._children:
                     self._watch(child)
                 self._reap_orphans()
+                time.sleep(WATCH_SECONDS)
         finally:
             self._end()
 
     def stop(self) -> None:
-        """Make `run` return."""
-        self._stop.set()
+        """Make `run` return; safe in a signal handler."""
+        self._stopping = True
 
     def _start(self, child: _Child) -> None:
         child.started = time.monotonic()

@@ -29,7 +29,7 @@ from harness import (
     serve_file,
 )
 from origin import Origin
-from server import alive, descendants, wait_for
+from server import GmapiServer, alive, descendants, wait_for
 
 MakeBench = Callable[..., Bench]
 
@@ -380,6 +380,16 @@ def test_a_service_manager_signals_every_process(
     assert (record["state"], record["crashes"]) == ("pending", 0)
     server.start()
     assert bench.completed(task)["attempt"] == 2
+
+
+def test_a_hail_of_signals_stops_the_server_once(make_server: Callable[..., GmapiServer]) -> None:
+    server = make_server(workers=1).start()
+    pid, everybody = server.pid, descendants(server.pid)
+    # As many as it takes for some to arrive while another one is being handled.
+    for number in range(40_000):
+        os.kill(pid, signal.SIGTERM if number % 2 else signal.SIGINT)
+    assert server.stop() == 0
+    assert not any(alive(each) for each in everybody)
 
 
 def test_a_second_server_on_the_same_data_folder_is_refused(bench: Bench) -> None:
