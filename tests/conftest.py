@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from media_files import MEDIA, ffmpeg_program
+from media_files import MEDIA, SCREEN_MEDIA, ffmpeg_program
 from origin import Origin
 from server import GmapiServer
+from studio import Studio, make_media, open_studio
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +24,25 @@ def media_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
             [ffmpeg_program(), "-v", "error", "-y", *arguments, str(folder / name)], check=True
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def screen_media(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the path of one of `SCREEN_MEDIA`, made when it is first asked for."""
+    folder = tmp_path_factory.mktemp("screen-media")
+
+    def path(name: str) -> Path:
+        found = folder / name
+        return found if found.exists() else make_media(found, *SCREEN_MEDIA[name])
+
+    return path
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """Runs of `sanjuuni` in this process, with the product's own ffmpeg."""
+    with open_studio(tmp_path_factory.mktemp("studio")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

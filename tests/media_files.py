@@ -58,6 +58,47 @@ CONTRACT_MEDIA: dict[str, list[str]] = {
         *_H264, "-c:a", "flac",
     ],
     "three_minutes.wav": [*_tone(180), "-ar", "8000", "-c:a", "pcm_u8"],
+    "short.mkv": [
+        *_video("102x57", 10, 1.7), *_tone(1.7), "-c:v", "ffv1", "-c:a", "flac", "-ar", "48000",
+    ],
     "many_frames.mp4": [*_video("320x180", 25, 24), *_tone(24), *_H264, "-c:a", "aac"],
 }  # fmt: skip
 """Media for the contract's tests only."""
+
+_HALVES = "color=c=0x111111:s=40x20:r=10:d=1,format=rgb24,drawbox=w=20:h=20:c=0xF0F0F0:t=fill"
+
+SCREEN_MEDIA: dict[str, list[str]] = {
+    # White (slot 0 of the default palette) on the left, black (slot f) on the right.
+    "halves.png": ["-f", "lavfi", "-i", _HALVES, "-frames:v", "1"],
+    "halves.jpg": [
+        "-f", "lavfi", "-i", _HALVES, "-frames:v", "1", "-pix_fmt", "yuvj444p", "-q:v", "1",
+    ],
+    "halves.mkv": ["-f", "lavfi", "-i", _HALVES, "-c:v", "ffv1"],
+    "wide_pixels.mkv": ["-f", "lavfi", "-i", f"{_HALVES},setsar=2", "-c:v", "ffv1"],
+    # The left half is not to be seen, the right one is white.
+    "half_there.png": [
+        "-f", "lavfi", "-i", "color=c=0xF0F0F0:s=40x20,format=rgba,geq=r=240:g=240:b=240:"
+        "a='255*gt(X,19)'", "-frames:v", "1",
+    ],
+    # The same with a palette, in which what is not to be seen is some other colour.
+    "half_there_palette.png": [
+        "-f", "lavfi", "-i", "color=c=0xF0F0F0:s=40x20:r=1:d=1,format=rgba,geq=r=240:g=240:b=240:"
+        "a='255*gt(X,19)',split[a][b];[a]palettegen=reserve_transparent=1:"
+        "transparency_color=lime[p];[b][p]paletteuse", "-frames:v", "1",
+    ],
+    "sounding.mkv": [
+        *_video("64x48", 10, 1.7), *_tone(1.7, 700), "-c:v", "ffv1", "-c:a", "pcm_s16le",
+    ],
+    "without_length.webm": [
+        *_video("48x36", 10, 2), "-c:v", "libvpx", "-deadline", "realtime", "-live", "1",
+    ],
+    "without_times.h264": [*_video("48x36", 25, 1), *_H264, "-bf", "2"],
+    "cover.mp3": [
+        *_tone(1), "-f", "lavfi", "-i", f"{_HALVES},trim=end_frame=1", "-map", "0", "-map", "1",
+        "-c:v", "mjpeg", "-c:a", "libmp3lame",
+    ],
+    "large.mkv": [
+        *_video("64x48", 4, 8), *_tone(8), "-c:v", "ffv1", "-c:a", "pcm_s16le",
+    ],
+}  # fmt: skip
+"""Media for the tests of `sanjuuni`, made when they are asked for."""

@@ -11,7 +11,6 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -222,9 +221,8 @@ def convert(
     order = conversion.Order(
         source, output_format, args, input_args, output, screen, force=force, verbose=verbose
     )
-    if not order.is_url:
-        if "://" in source:
-            raise click.UsageError("INPUT must begin with http:// or https://, or be a file.")
+    if not order.is_url and "://" in source:
+        raise click.UsageError("INPUT must begin with http:// or https://, or be a file.")
     for file in order.files.values():
         if not file.is_file():
             raise click.UsageError(f"There is no file {file}.")

@@ -58,16 +58,17 @@ def test_mp4_of_ffmpeg_9_with_tags_that_look_like_streams() -> None:
     assert parse_header(MP4_9) == MediaInfo(
         63.04,
         (
-            Stream(0, "video", "h264", width=640, height=360, fps=23.98),
+            Stream(0, "video", "h264", 640, 360, 640, 360, fps=23.98),
             Stream(1, "audio", "aac", sample_rate=44100, channels=6),
         ),
+        "mov,mp4,m4a,3gp,3g2,mj2",
     )
 
 
 def test_mkv_of_ffmpeg_5_with_durations_and_wide_pixels() -> None:
     info = parse_header(MKV_5)
     assert info.streams == (
-        Stream(0, "video", "h264", width=1024, height=576, fps=25.0, duration=5.0),
+        Stream(0, "video", "h264", 1024, 576, 720, 576, fps=25.0, duration=5.0),
         Stream(1, "audio", "vorbis", sample_rate=48000, channels=2, duration=12.02),
         Stream(2, "subtitle", "subrip"),
     )
@@ -77,6 +78,22 @@ def test_mkv_of_ffmpeg_5_with_durations_and_wide_pixels() -> None:
 def test_turned_picture_is_given_as_seen() -> None:
     (video,) = parse_header(TURNED).streams
     assert (video.width, video.height) == (48, 85)
+    assert (video.coded_width, video.coded_height) == (64, 48)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "has_alpha"),
+    [
+        ("yuv420p(tv, bt709)", False), ("rgb24(pc)", False), ("gray", False), ("none", False),
+        ("gbrp(pc)", False), ("bgr0", False), ("rgba(pc, gbr/unknown/unknown)", True),
+        ("pal8(pc)", True), ("ya8", True), ("yuva420p", True), ("bgra", True), ("gbrap12le", True),
+    ],
+)  # fmt: skip
+def test_transparency(pixels: str, has_alpha: bool) -> None:
+    header = f"Input #0, png_pipe, from 'x':\n  Stream #0:0: Video: png, {pixels}, 64x48, 25 fps\n"
+    info = parse_header(header)
+    assert info.streams[0].has_alpha is has_alpha
+    assert info.container == "png_pipe"
 
 
 def test_cover_art_is_no_video() -> None:

@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from gmapi.computercraft import lab
-from gmapi.computercraft.kernels import ComposerSettings, Kernels
+from gmapi.computercraft.kernels import Composer, ComposerSettings, Kernels
 from gmapi.computercraft.options import PALETTE_SIZE, Options, PaletteSource
 from gmapi.computercraft.palette import DEFAULT_PALETTE, merge_locked
-from gmapi.computercraft.screen import U8, Screen
+from gmapi.computercraft.screen import BLANK, U8, Screen
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class ExactConverter:
         self._lab = options.lab and options.palette is not PaletteSource.DEFAULT
         self._lab_wraps = lab_wraps
         self._lab_takes_rgb = lab_takes_rgb
+        self._full = bool(options.colors) and None not in options.colors
 
     def convert(self, pixels: U8) -> list[Screen]:
         """(height, width, 3) blue, green, red."""
@@ -74,7 +75,10 @@ class ExactConverter:
         points = kernels.lab(pixels) if self._lab else pixels
         palette = self._palette(points.reshape(-1, 3))
         indexes = kernels.dither(points, palette, self._options.dither)
-        if self._lab:
+        if self._lab and self._full and not self._lab_takes_rgb:
+            # As they were given: the way to Lab and back changes them a little.
+            palette = np.array(self._options.colors, np.uint8)[:, ::-1].copy()
+        elif self._lab:
             palette = lab.palette_to_rgb(palette, wrap=self._lab_wraps)
         characters, colors = kernels.cells(indexes, palette, blocks_only=self._options.blocks_only)
         return Screen(characters, colors, np.ascontiguousarray(palette[:, ::-1]))
@@ -99,12 +103,11 @@ class ExactConverter:
     def _locked(self) -> list[tuple[int, int, int] | None]:
         """The caller's colours in the space of the pixels."""
         colors = self._options.colors
-        full = None not in colors
         found: list[tuple[int, int, int] | None] = []
         for color in colors:
             if color is None:
                 found.append(None)
-            elif self._lab and not (full and self._lab_takes_rgb):
+            elif self._lab and not (self._full and self._lab_takes_rgb):
                 found.append(lab.color_to_lab(color))
             else:
                 found.append((color[2], color[1], color[0]))
@@ -124,6 +127,9 @@ class BestConverter:
             own = colors or (None,) * PALETTE_SIZE
             fixed = [(int(r), int(g), int(b)) for r, g, b in DEFAULT_PALETTE]
             colors = tuple(a or b for a, b in zip(own, fixed, strict=True))
+        self._kernels = kernels
+        self._dither = options.dither
+        self._blocks_only = options.blocks_only
         self._tiles = tiles
         self._composers = [
             kernels.composer(
@@ -141,10 +147,31 @@ class BestConverter:
 
     def convert(self, pixels: U8) -> list[Screen]:
         """(height, width, 3) red, green, blue."""
+        make = self._blocks if self._blocks_only else self._cells
         return [
-            composer.compose(tile.cut(pixels))
+            make(composer, tile.cut(pixels))
             for composer, tile in zip(self._composers, self._tiles, strict=True)
         ]
+
+    def _cells(self, composer: Composer, pixels: U8) -> Screen:
+        return composer.compose(pixels)
+
+    def _blocks(self, composer: Composer, pixels: U8) -> Screen:
+        """One colour a cell: each counts as one pixel that is the mean of its six."""
+        height, width = pixels.shape[0] // 3 * 3, pixels.shape[1] // 2 * 2
+        sums = (
+            pixels[:height, :width]
+            .reshape(height // 3, 3, width // 2, 2, 3)
+            .sum(axis=(1, 3), dtype=np.uint16)
+        )
+        means = ((sums + 3) // 6).astype(np.uint8)
+        flat = pixels.copy()
+        flat[:height, :width] = means.repeat(3, axis=0).repeat(2, axis=1)
+        palette = composer.compose(flat).palette
+        background = self._kernels.dither(means, palette, self._dither)
+        return Screen(
+            np.full_like(background, BLANK), np.left_shift(background, np.uint8(4)), palette
+        )
 
 
 class PlaneConverter:

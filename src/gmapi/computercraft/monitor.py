@@ -60,7 +60,8 @@ def parse_split(text: str) -> MonitorSplit:
 
 
 def layout(width: int, height: int, split: MonitorSplit | None) -> Layout:
-    """How a picture of `width` x `height` pixels is shown; on one screen if one monitor holds it.
+    """How a picture of `width` x `height` pixels is shown; on one screen if one monitor holds all
+    its cells.
 
     The monitors at the right and at the bottom may have less of it. A rest that is smaller than a
     cell gets no monitor. Raises RequestError for more than 8 monitors in a row or column.
@@ -69,7 +70,7 @@ def layout(width: int, height: int, split: MonitorSplit | None) -> Layout:
     if split is None:
         return whole
     part_width, part_height = _monitor_pixels(split)
-    if width <= part_width and height <= part_height:
+    if width < part_width + CELL_WIDTH and height < part_height + CELL_HEIGHT:
         return whole
     step_x, step_y = part_width, part_height
     if split.trim_borders:

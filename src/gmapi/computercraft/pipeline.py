@@ -24,8 +24,8 @@ class Pipeline(Generic[Result]):
     """Cuts bytes into pictures and hands each to `convert`, then its result to `deliver`.
 
     `convert` gets the number of the picture, from 0, and (height, width, 3) u8, which it must not
-    keep, and runs in one of `threads` threads. `deliver` gets the results in order, in the thread that calls `feed` and
-    `finish`. What either raises comes out of `feed` or `finish`.
+    keep, and runs in one of `threads` threads. `deliver` gets the results in order, in the thread
+    that calls `feed` and `finish`. What either raises comes out of `feed` or `finish`.
     """
 
     def __init__(

@@ -114,7 +114,6 @@ def inspect(launcher: Launcher, path: Path) -> Ffmpeg:
     if version is None:
         raise SettingsError([f"GMAPI_FFMPEG: {path} does not answer like ffmpeg"])
 
-
     @cache
     def abilities() -> Abilities:
         return Abilities(

@@ -30,7 +30,7 @@ class Stream:
     `width` and `height` are pixels as seen: turned as the source says and with square pixels;
     `coded_width` and `coded_height` are those of the decoded pictures.
     `duration` is seconds and known only where the container says it for each stream.
-    `attached_picture` marks cover art.
+    `attached_picture` marks cover art, `has_alpha` pictures with transparency.
     """
 
     index: int
@@ -44,6 +44,7 @@ class Stream:
     sample_rate: int | None = None
     channels: int | None = None
     attached_picture: bool = False
+    has_alpha: bool = False
     duration: float | None = None
 
 
@@ -69,6 +70,8 @@ _TAG_DURATION = re.compile(r"\s{6,}DURATION(?:-\w+)?\s*: (\d+:\d\d:\d\d(?:\.\d+)
 _ROTATION = re.compile(r"\s{6,}.*: rotation of (-?[\d.]+) degrees")
 _SIZE = re.compile(r"(\d+)x(\d+)\b")
 _SHAPE = re.compile(r"\bSAR (\d+):(\d+) DAR \d+:\d+")
+# Pixel formats with transparency, by their names in libavutil.
+_ALPHA = re.compile(r"pal8|ya\d|yuva|gbrap|rgba|bgra|argb|abgr|ayuv|vuya|uyva|yaf")
 _RATE = re.compile(r"([\d.]+)(k?) (fps|tbr)")
 _HERTZ = re.compile(r"(\d+) Hz")
 _CHANNELS = re.compile(r"(\d+) channels\b")
@@ -169,6 +172,7 @@ def _video(stream: Stream, fields: Sequence[str], text: str) -> Stream:
         coded_width=coded[0] or None,
         coded_height=coded[1] or None,
         fps=fps or None,
+        has_alpha=any(_ALPHA.match(field) for field in fields[1:3]),
     )
 
 

@@ -43,7 +43,8 @@ class Look:
 
     `fps` resamples in time, None keeps every decoded picture. `faithful` is the reference's way:
     stored orientation and pixel shape, one colour matrix for all, transparency ignored.
-    `background` is (red, green, blue) behind transparency and beside the picture.
+    `background` is (red, green, blue) behind transparency, which is there where `has_alpha`, and
+    beside the picture. `shrinks` when the picture is not larger than its source.
     """
 
     size: PictureSize
@@ -52,6 +53,7 @@ class Look:
     background: tuple[int, int, int] = (0, 0, 0)
     one: bool = False
     shrinks: bool = True
+    has_alpha: bool = False
 
 
 def pictures(
@@ -85,15 +87,17 @@ def _filters(look: Look) -> list[str]:
     if look.faithful:
         chain.append(f"{scale}:flags=bicubic:in_color_matrix=bt601")
     else:
-        kernel = "area" if look.shrinks else "bicubic"
-        black = look.background == (0, 0, 0)
-        chain.append(f"{scale}:flags={kernel}:alphablend={'uniform_color' if black else 'none'}")
-        if not black:
-            # The picture over a plain copy of itself: both have the same times.
+        if look.has_alpha:
+            # Over a plain copy of itself, which has the same times; and before it is scaled, which
+            # would mix in the colours of what is not to be seen. The scale filter's own blending
+            # leaves palettes as they are and darkens YUV.
+            red, green, blue = look.background
             chain.append(
-                f"format=rgba,split[over][under];[under]drawbox=c={colour}@1:t=fill:replace=1"
+                f"format=rgba,split[over][under];[under]lutrgb=r={red}:g={green}:b={blue}:a=255"
                 "[plain];[plain][over]overlay=format=rgb"
             )
+        kernel = "area" if look.shrinks else "bicubic"
+        chain.append(f"{scale}:flags={kernel}")
     wide, high = size.inner
     if wide > size.width or high > size.height:
         chain.append(f"crop={size.width}:{size.height}")

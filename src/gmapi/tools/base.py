@@ -16,7 +16,7 @@ from gmapi.fetch.address import check_url
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.media import failures, process
 from gmapi.media.binaries import Ffmpeg
-from gmapi.media.probe import MediaInfo, probe
+from gmapi.media.probe import MediaInfo, probe, seen_size
 from gmapi.media.progress import Progress
 from gmapi.media.timing import PictureTimes, picture_times
 from gmapi.sandbox.launcher import Launcher
@@ -229,6 +229,18 @@ class Work:
     def probe(self, path: Path) -> MediaInfo:
         """What ffmpeg says of a file. Raises MediaError when it cannot open it."""
         return probe(
+            self.launcher,
+            self.ffmpeg,
+            path,
+            self.folder,
+            max_pixels=self.settings.picture_max_pixels,
+            limits=self.limits(),
+            cancelled=self.check,
+        )
+
+    def seen_size(self, path: Path) -> tuple[int, int] | None:
+        """Width and height of the first picture as it is meant to be seen, None without any."""
+        return seen_size(
             self.launcher,
             self.ffmpeg,
             path,

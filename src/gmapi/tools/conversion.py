@@ -8,10 +8,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from gmapi.computercraft.options import Audio
+from gmapi.computercraft.options import Audio, Format
 from gmapi.computercraft.pipeline import Pipeline
 from gmapi.computercraft.selection import select
-from gmapi.computercraft.subtitles import Subtitles
 from gmapi.errors import MediaError, SourceError
 from gmapi.media import failures, raw_pictures
 from gmapi.media.formats import media_type_of
@@ -24,7 +23,7 @@ from gmapi.tools.screen_chunks import Chunk, ChunkMaker
 from gmapi.tools.screen_file import GAME_REPLY_MAX, ScreenFile
 from gmapi.tools.screen_plan import ScreenPlan
 from gmapi.tools.screen_request import ScreenResult
-from gmapi.tools.screen_source import ScreenSource, inspect
+from gmapi.tools.screen_source import inspect, unreadable
 from gmapi.tools.sound_track import SoundTrack
 
 FETCHED = 15.0
@@ -51,7 +50,7 @@ class Conversion:
             self._source,
             kernels,
             title=title,
-            subtitles=_read_subtitles(work, plan, self._source, subtitles),
+            subtitles=_read_subtitles(work, plan, subtitles),
         )
         self._frames = 0
         self._reported = 0.0
@@ -145,10 +144,16 @@ class Conversion:
             size.width, size.height, self._maker.make, deliver, threads=threads
         ) as pipeline:
             limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
-            work.run_ffmpeg(argv, stdout=pipeline.feed, context=limit)
+            try:
+                work.run_ffmpeg(argv, stdout=pipeline.feed, context=limit)
+            except MediaError as error:
+                if pipeline.finish():
+                    raise
+                # What ffmpeg says then is about flags that this tool does not have.
+                raise unreadable(error.cause) from error
             pipeline.finish()
         if self._frames == 0:
-            raise MediaError("No picture could be read from the source.", code="corrupt_media")
+            raise unreadable()
 
     def _report(self, size: int) -> None:
         expected = self._source.rhythm.expected
@@ -179,16 +184,14 @@ class Conversion:
         return message
 
 
-def _read_subtitles(
-    work: Work, plan: ScreenPlan, source: ScreenSource, path: Path | None
-) -> Subtitles | None:
+def _read_subtitles(work: Work, plan: ScreenPlan, path: Path | None) -> str | None:
+    """The text, if there is any and it can be shown."""
     if path is None:
         return None
-    if plan.options.split is not None:
-        work.reporter.log("subtitles are not shown on several monitors")
+    where = "on several monitors" if plan.options.split is not None else "in nfp"
+    if plan.options.split is not None or plan.options.format is Format.NFP:
+        work.reporter.log(f"subtitles are not shown {where}")
         return None
     if path.stat().st_size > SUBTITLE_BYTES_MAX:
         raise SourceError("The subtitles are larger than 2 MiB.", code="source_too_large")
-    text = path.read_bytes().decode("utf-8-sig", "replace")
-    size = source.size
-    return Subtitles.from_text(text, float(source.rhythm.fps), size.width, size.height)
+    return path.read_bytes().decode("utf-8-sig", "replace")

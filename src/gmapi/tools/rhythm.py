@@ -14,7 +14,7 @@ from gmapi.tools.screen_plan import ScreenPlan
 STILL_FPS = 25
 """What the reference says of a still: one picture of 0.04 s."""
 
-_ANIMATIONS = frozenset({"gif", "apng", "webp"})
+_ANIMATIONS = frozenset({"gif", "apng", "webp", "webp_anim", "jpegxl_anim"})
 _ANIMATION_FPS_MAX = 60
 _VID32_FPS_MAX = 255
 # ffmpeg prints rates with two digits; the NTSC ones are 1000/1001 of a whole number.
@@ -44,13 +44,13 @@ def is_animation(video: Stream) -> bool:
     return video.codec in _ANIMATIONS
 
 
-def may_be_still(info: MediaInfo, video: Stream) -> bool:
-    """Whether nothing in the header speaks for more than one picture."""
-    return info.duration is None and not is_animation(video) and info.first("audio") is None
+def is_picture_file(info: MediaInfo) -> bool:
+    """Whether the source is a file of one picture; some have further ones, such as thumbnails."""
+    return info.container.endswith("_pipe")
 
 
 def find_rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
-    """The rhythm of a source with these picture times."""
+    """The rhythm of a source with these picture times; without any its own rate is believed."""
     count = len(times.starts) or None
     if count == 1:
         return Rhythm(Fraction(STILL_FPS), expected=1, still=True)
@@ -62,18 +62,21 @@ def find_rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
         if whole:
             wanted = Fraction(max(1, math.floor(wanted + Fraction(1, 2))))
         return Rhythm(wanted, wanted, expected=picture_count(times, float(wanted)))
+    average, animated = times.fps, is_animation(video)
+    if animated and average:
+        # Its header tells no rate; ffmpeg guesses one from the first delays.
+        rate = exact_rate(round(average, 3))
     if exact:
         return Rhythm(rate, expected=count)
-    if is_animation(video) and times.fps:
+    if animated and average:
         if not whole and plan.preview is None and plan.options.format is not Format.RAW:
-            average = exact_rate(round(times.fps, 3))
-            return Rhythm(average, durations=times.durations, expected=count)
+            return Rhythm(rate, durations=times.durations, expected=count)
         # Fast enough that no picture falls between two ticks.
         shortest = max(min(times.durations), 1 / _ANIMATION_FPS_MAX)
         rate = Fraction(max(1, math.ceil(1 / shortest - 1e-3)))
     elif whole:
         rate = Fraction(min(_VID32_FPS_MAX, max(1, math.floor(rate + Fraction(1, 2)))))
-    if times.starts and times.is_regular(float(rate)):
+    if times.is_regular(float(rate)):
         return Rhythm(rate, expected=count)
     return Rhythm(rate, rate, expected=picture_count(times, float(rate)))
 

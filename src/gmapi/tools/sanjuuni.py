@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from gmapi.fetch.headers import check_headers
 from gmapi.tools.base import Tool, Work
@@ -33,7 +33,7 @@ def run(work: Work, request: SanjuuniRequest) -> ScreenResult:
             use_cache=cached,
             share=(FETCHED, FETCHED),
         )
-    title = urlsplit(request.input_url).path.rpartition("/")[2]
+    title = unquote(urlsplit(request.input_url).path.rpartition("/")[2])
     conversion = Conversion(work, make_plan(request), source, title=title, subtitles=subtitles)
     return conversion.run()
 

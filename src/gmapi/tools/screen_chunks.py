@@ -16,6 +16,7 @@ from gmapi.computercraft.formats.vid32 import Vid32Writer
 from gmapi.computercraft.formats.writer import Film, TextEvent, Wall, Writer
 from gmapi.computercraft.kernels import Kernels
 from gmapi.computercraft.options import Audio, Format, Options, Quality
+from gmapi.computercraft.pixel_text import PixelText
 from gmapi.computercraft.screen import U8
 from gmapi.computercraft.subtitles import Subtitles
 from gmapi.tools.screen_plan import ScreenPlan
@@ -45,14 +46,25 @@ class ChunkMaker:
         kernels: Kernels,
         *,
         title: str,
-        subtitles: Subtitles | None,
+        subtitles: str | None,
     ) -> None:
+        """`title` is the source's name, `subtitles` the text of a file of them."""
         options, rhythm = plan.options, source.rhythm
         width, height = source.size.width, source.size.height
         layout = monitor.layout(width, height, options.split)
         self._plan = plan
         self._rhythm = rhythm
-        self._subtitles = subtitles
+        self._subtitles: Subtitles | None = None
+        self._pixel_text: PixelText | None = None
+        if subtitles is not None:
+            look = (subtitles, float(rhythm.fps), width, height)
+            # A picture in 32vid has patterns of pixels and no letters.
+            if plan.burn and options.format is Format.VID32:
+                # Pixels of exact quality are blue, green, red.
+                blue_first = options.quality is Quality.EXACT
+                self._pixel_text = PixelText(*look, blue_first=blue_first)
+            else:
+                self._subtitles = Subtitles.from_text(*look)
         self._wall: Wall | None = layout.wall
         self.film = Film(
             columns=width // 2,
@@ -86,6 +98,8 @@ class ChunkMaker:
     def make(self, number: int, pixels: U8) -> Chunk:
         """The chunk of picture `number`, from 0, of (height, width, 3) pixels."""
         seconds = self._rhythm.seconds(number)
+        if self._pixel_text is not None:
+            pixels = self._pixel_text.draw(pixels, number)
         if self._plane is not None:
             return Chunk(nfp.lines(self._plane.convert(pixels)), 1)
         screens = self._converter.convert(pixels)

@@ -46,7 +46,6 @@ class ScreenFile:
         self._pieces: list[Piece] = []
         header = writer.header()
         growing.append(header)
-        self._header = len(header)
         self.size = len(header)
         self.frames = 0
 
@@ -77,7 +76,7 @@ class ScreenFile:
 
     def finish(self) -> StoredFile:
         """Complete the file."""
-        ending = self._writer.finish(_tally(self._pieces, self._header))
+        ending = self._writer.finish(_tally(self._pieces))
         self._growing.append(ending.trailer)
         for offset, data in ending.patches:
             self._growing.patch(offset, data)
@@ -86,11 +85,11 @@ class ScreenFile:
         return stored
 
     def publish_parts(self) -> list[str]:
-        """Addresses of parts of the finished file, each a whole file below 16 MiB; none if the
-        file itself is, or if it cannot be cut."""
-        cuts = self._cuts()
-        if self.size < GAME_REPLY_MAX or not cuts:
+        """Addresses of parts of the finished file, each a whole file below 16 MiB; none if a game
+        computer takes the file itself, or if it cannot be cut."""
+        if self.size <= GAME_REPLY_MAX:
             return []
+        cuts = self._cuts()
         stem, _, extension = self._name.rpartition(".")
         addresses = []
         with self._work.storage.open(self._work.file_id, self._name) as whole:
@@ -118,29 +117,47 @@ class ScreenFile:
         return [] if too_large else cuts
 
     def _write_part(self, whole: OpenFile, pieces: Sequence[Piece], part: GrowingFile) -> None:
-        begins = sum(piece.frames for piece in self._pieces if piece.offset < pieces[0].offset)
-        header = self._writer.header()
-        part.append(header)
+        before = [piece for piece in self._pieces if piece.offset < pieces[0].offset]
+        begins = sum(piece.frames for piece in before)
+        running = [piece.event for piece in before if piece.event is not None]
+        written: list[Piece] = []
+
+        def write(piece: Piece, data: bytes) -> None:
+            written.append(replace(piece, offset=part.size, size=len(data)))
+            part.append(data)
+
+        part.append(self._writer.header())
         for piece in pieces:
             self._work.check()
-            if piece.event is not None and isinstance(self._writer, Vid32Writer):
-                start = max(0, piece.event.start - begins)
-                part.append(self._writer.text(replace(piece.event, start=start)))
-            else:
-                part.append(whole.read(piece.offset, piece.size))
-        ending = self._writer.finish(_tally(pieces, len(header)))
+            if piece.event is not None:
+                write(piece, self._event(piece.event, begins))
+                continue
+            write(piece, whole.read(piece.offset, piece.size))
+            if piece.frames and running:
+                # What is on the screen when the part begins follows its first picture.
+                for event in running:
+                    if event.start + event.length > begins:
+                        write(Piece(0, 0, event=event), self._event(event, begins))
+                running = []
+        ending = self._writer.finish(_tally(written))
         part.append(ending.trailer)
         for offset, data in ending.patches:
             part.patch(offset, data)
         part.finish()
 
+    def _event(self, event: TextEvent, begins: int) -> bytes:
+        """A subtitle in a part that begins with the picture of that number."""
+        assert isinstance(self._writer, Vid32Writer)
+        start = max(event.start, begins)
+        length = event.start + event.length - start
+        return self._writer.text(replace(event, start=start - begins, length=length))
 
-def _tally(pieces: Sequence[Piece], header: int) -> Tally:
-    moved = header - (pieces[0].offset if pieces else 0)
+
+def _tally(pieces: Sequence[Piece]) -> Tally:
     return Tally(
         frames=sum(piece.frames for piece in pieces),
         chunks=sum(piece.chunks for piece in pieces),
         size=sum(piece.size for piece in pieces),
         samples=sum(piece.samples for piece in pieces),
-        offsets=[piece.offset + moved for piece in pieces if piece.frames],
+        offsets=[piece.offset for piece in pieces if piece.frames],
     )

@@ -43,7 +43,7 @@ class ScreenPlan:
     """A conversion with all choices made that do not need the source.
 
     `preview` is "gif" or "png" where a picture of the screen is wanted instead of a file for it.
-    `burn` draws subtitles into the cells. `still` takes the first picture only.
+    `burn` draws subtitles into the pictures.
     """
 
     options: Options
@@ -92,14 +92,15 @@ def make_plan(request: SanjuuniRequest) -> ScreenPlan:
             "ask for lua, bimg or 32vid.",
             field="args",
         )
-    if options.separate_streams and (options.index or options.split):
+    combined = options.index or options.split is not None
+    if options.separate_streams and combined and target is Format.VID32 and preview is None:
         field = "index" if options.index else "args"
         raise RequestError(
             f"{field}: an index and several monitors need one combined stream; leave out "
             "--separate-streams.",
             field=field,
         )
-    events = target is Format.VID32 and preview is None and not options.blocks_only
+    events = target is Format.VID32 and preview is None
     if request.subtitles == "events" and not events:
         raise RequestError(
             "subtitles: only 32vid can leave them to the player; ask for burn.", field="subtitles"

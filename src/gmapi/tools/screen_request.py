@@ -80,8 +80,8 @@ class SanjuuniRequest(ToolRequest):
     )
     subtitles: Literal["burn", "events"] | None = Field(
         None,
-        description="Draw subtitles into the pictures, or leave them to the player as 32vid "
-        "events (default for 32vid).",
+        description="Draw subtitles into the pictures (in letters of 6 x 9 pixels for 32vid, "
+        "else of a cell), or leave them to the player as 32vid events (default for 32vid).",
     )
 
     @field_validator("output_format")

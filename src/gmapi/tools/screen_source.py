@@ -8,12 +8,12 @@ from pathlib import Path
 
 from gmapi.computercraft import monitor
 from gmapi.computercraft.options import Audio, Format, Quality
-from gmapi.errors import MediaError
-from gmapi.media.probe import MediaInfo, Stream
+from gmapi.errors import MediaError, RequestError
+from gmapi.media.probe import MediaInfo
 from gmapi.media.raw_pictures import Look, PictureSize
 from gmapi.media.timing import PictureTimes
 from gmapi.tools.base import Work
-from gmapi.tools.rhythm import Rhythm, find_rhythm, may_be_still
+from gmapi.tools.rhythm import Rhythm, find_rhythm, is_picture_file
 from gmapi.tools.screen_plan import ScreenPlan
 from gmapi.tools.sound_track import SECONDS_PER_PIECE
 
@@ -42,23 +42,58 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
     makes no sense with it."""
     info = work.probe(path)
     video = info.first("video")
-    if video is None or not video.coded_width or not video.coded_height:
+    if video is None:
         raise MediaError(
             "The source has no pictures, only sound. For sound use /api/ffmpeg, for example with "
             "output_format dfpwm.",
             code="no_video",
         )
-    one = may_be_still(info, video) or plan.preview == "png"
+    if not video.coded_width or not video.coded_height:
+        raise unreadable()
+    faithful = plan.options.quality is Quality.EXACT
+    picture_file = is_picture_file(info)
+    if faithful:
+        source = (video.coded_width, video.coded_height)
+    else:
+        source = (picture_file and work.seen_size(path)) or (video.width or 1, video.height or 1)
+    size = _size(plan, source)
+    one = picture_file or plan.preview == "png"
     rhythm = find_rhythm(plan, video, _ONE_PICTURE if one else work.picture_times(path))
+    look = Look(
+        size=size,
+        fps=rhythm.resample,
+        faithful=faithful,
+        background=plan.background,
+        one=rhythm.still,
+        shrinks=size.inner[0] <= source[0],
+        has_alpha=video.has_alpha,
+    )
     has_sound = _has_sound(plan, info)
     seconds = info.duration or (rhythm.expected or 0) / float(rhythm.fps)
-    return ScreenSource(
-        path,
-        rhythm,
-        _look(plan, rhythm, video),
-        has_sound,
-        math.ceil(seconds / SECONDS_PER_PIECE) if has_sound else 0,
+    pieces = math.ceil(seconds / SECONDS_PER_PIECE) if has_sound else 0
+    return ScreenSource(path, rhythm, look, has_sound, pieces)
+
+
+def unreadable(cause: object = None) -> MediaError:
+    """The error for a source of which no picture can be decoded."""
+    return MediaError(
+        "The source's pictures cannot be read: they are damaged, or in a format that this "
+        "server's ffmpeg does not know.",
+        cause=cause,
+        code="corrupt_media",
     )
+
+
+def _size(plan: ScreenPlan, source: tuple[int, int]) -> PictureSize:
+    options = plan.options
+    width, height = monitor.fitted(options.width, options.height, *source)
+    if plan.preview and (width < monitor.CELL_WIDTH or height < monitor.CELL_HEIGHT):
+        raise RequestError(
+            f"A preview shows whole cells of {monitor.CELL_WIDTH} x {monitor.CELL_HEIGHT} pixels, "
+            f"and a picture of {width} x {height} has none; give a larger width and height.",
+            field="width" if width < monitor.CELL_WIDTH else "height",
+        )
+    return PictureSize.fitted(width, height, source, plan.fit)
 
 
 def _has_sound(plan: ScreenPlan, info: MediaInfo) -> bool:
@@ -68,22 +103,4 @@ def _has_sound(plan: ScreenPlan, info: MediaInfo) -> bool:
         and plan.preview is None
         and options.audio is not Audio.NONE
         and info.first("audio") is not None
-    )
-
-
-def _look(plan: ScreenPlan, rhythm: Rhythm, video: Stream) -> Look:
-    options = plan.options
-    faithful = options.quality is Quality.EXACT
-    source = (video.width or 1, video.height or 1)
-    if faithful:
-        source = (video.coded_width or 1, video.coded_height or 1)
-    width, height = monitor.fitted(options.width, options.height, *source)
-    size = PictureSize.fitted(width, height, source, plan.fit)
-    return Look(
-        size=size,
-        fps=rhythm.resample,
-        faithful=faithful,
-        background=plan.background,
-        one=rhythm.still,
-        shrinks=size.inner[0] <= source[0],
     )
