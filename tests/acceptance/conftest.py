@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from gmapi_command import Command
 from harness import BACKENDS, LEASE, Bench, SqliteBackend, adopting
 from media_files import CONTRACT_MEDIA, ffmpeg_program
 from origin import Origin
+from refusals import SMALL_FETCH
 from server import GmapiServer
 
 
@@ -102,3 +104,27 @@ def song_file(media_dir: Path) -> Path:
 @pytest.fixture
 def film_file(media_dir: Path) -> Path:
     return media_dir / "film.mp4"
+
+
+@pytest.fixture
+def gmapi(tmp_path: Path) -> Command:
+    """The command, which runs in an empty folder."""
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "here").mkdir()
+    return Command(tmp_path / "here")
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GmapiServer]:
+    """A server that gives up early on slow and large sources; nothing succeeds on it."""
+    folder = tmp_path_factory.mktemp("strict")
+    limits = {
+        "workers": 4,
+        "fetch_max_bytes": SMALL_FETCH,
+        "fetch_deadline": 3,
+        "fetch_stall": 1.5,
+        "body_max_bytes": 20_000,
+        "picture_max_pixels": 1_000_000,
+    }
+    with GmapiServer(folder, **limits) as server:
+        yield server

@@ -5,12 +5,10 @@ from __future__ import annotations
 import array
 import json
 import math
-import os
 import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,58 +17,12 @@ from typing import Any
 
 import pytest
 
+from gmapi_command import Command
 from media_files import ffmpeg_program
 from origin import Exchange, Origin
 from server import GmapiServer, alive, descendants, wait_for
 
 RATE = 48_000
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where commands run; temporary files go to the folder beside it."""
-    (tmp_path / "temporary").mkdir()
-    (tmp_path / "here").mkdir()
-    return tmp_path / "here"
-
-
-class Command:
-    """Starts `gmapi` in `folder`, by settings that no running server fits."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.temporary = folder.parent / "temporary"
-        self._environment = {k: v for k, v in os.environ.items() if not k.startswith("GMAPI_")}
-        self._environment |= {
-            "GMAPI_PORT": "0",
-            "GMAPI_DATA_DIR": str(folder.parent / "data"),
-            "TMPDIR": str(self.temporary),
-            "PYTHONUNBUFFERED": "1",
-        }
-
-    def start(self, *words: str, **settings: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "gmapi", *words],
-            cwd=self.folder,
-            env=self._environment | settings,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def __call__(self, *words: str, **settings: str) -> subprocess.CompletedProcess[bytes]:
-        with self.start(*words, **settings) as process:
-            output, errors = process.communicate(timeout=90)
-        return subprocess.CompletedProcess(words, process.returncode, output, errors)
-
-    def left(self) -> list[str]:
-        """What lies in the folder and among the temporary files."""
-        return sorted(p.name for place in (self.folder, self.temporary) for p in place.iterdir())
-
-
-@pytest.fixture
-def gmapi(folder: Path) -> Command:
-    return Command(folder)
 
 
 def decoded(dfpwm: bytes) -> array.array[int]:

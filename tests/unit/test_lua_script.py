@@ -82,6 +82,15 @@ def test_a_still_does_not_end_by_itself() -> None:
         Computer(instant=True).run(script([[grey(0)]]))
 
 
+def test_a_part_of_a_film_ends_by_itself_even_with_one_picture() -> None:
+    writer = LuaWriter(Film(1, 1, 10.0, frames=200))
+    chunk = writer.frame([grey(0)], 0.1)
+    computer = Computer(instant=True)
+    ending = writer.finish(Tally(1, 1, len(chunk)))
+    computer.run(writer.header() + chunk + ending.trailer)
+    assert computer.now == pytest.approx(0.1)
+
+
 @LITTLE
 @given(st.lists(screens(size=(4, 7)), min_size=2, max_size=5))
 def test_a_film_plays_and_ends(pictures: list[Screen]) -> None:

@@ -126,6 +126,13 @@ def test_what_one_monitor_holds_is_not_split(split: MonitorSplit | None) -> None
     assert [(tile.x, tile.y, tile.width, tile.height) for tile in shown.tiles] == [(0, 0, 70, 30)]
 
 
+@pytest.mark.parametrize("trim", [False, True])
+def test_a_rest_smaller_than_a_cell_makes_no_wall(trim: bool) -> None:
+    shown = layout(31, 32, MonitorSplit(1, 1, trim_borders=trim))
+    assert shown.wall is None
+    assert [(tile.x, tile.y, tile.width, tile.height) for tile in shown.tiles] == [(0, 0, 31, 32)]
+
+
 def test_walls_have_at_most_eight_monitors_a_side() -> None:
     assert layout(240, 240, MonitorSplit(1, 1)).wall == Wall(8, 8, 0.5)
     for width, height in ((242, 30), (30, 243)):

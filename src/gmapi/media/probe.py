@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmapi.errors import LimitError
 from gmapi.media import command, failures
 from gmapi.media.process import Watch, run
 from gmapi.media.progress import parse_time
@@ -197,7 +198,8 @@ def probe(
     limits: Limits | None = None,
     cancelled: Callable[[], None] = lambda: None,
 ) -> MediaInfo:
-    """What the file holds. Raises MediaError when ffmpeg finds no media in it."""
+    """What the file holds. Raises MediaError when ffmpeg finds no media in it, and LimitError when
+    its pictures are so large that ffmpeg was not let to look at them."""
     lines: list[str] = []
 
     def take(line: str) -> None:
@@ -221,10 +223,14 @@ def probe(
     )
     info = parse_header("\n".join(lines))
     # Without an output ffmpeg always fails; it has failed to read when no stream is listed.
-    if not info.streams:
-        context = failures.Context(max_pixels=max_pixels)
-        raise failures.explain(finished.returncode, finished.tail, context=context)
-    return info
+    video = info.first("video")
+    if info.streams and (video is None or video.coded_width):
+        return info
+    context = failures.Context(max_pixels=max_pixels)
+    error = failures.explain(finished.returncode, finished.tail, context=context)
+    if info.streams and not isinstance(error, LimitError):
+        return info
+    raise error
 
 
 _DIMENSIONS = re.compile(rb"^#dimensions 0: (\d+)x(\d+)$", re.MULTILINE)

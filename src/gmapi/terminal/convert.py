@@ -195,14 +195,16 @@ def convert_here(settings: Settings, order: Order, *, allow_private: bool) -> No
     from gmapi.terminal.single_run import SingleRun
 
     console = Console(stderr=True)
+    # What is wrong with the call comes before what is wrong with the world.
+    single_run = SingleRun(
+        settings, order.tool(), order.request(), files=order.files, allow_private=allow_private
+    )
     target = order.target()
     if order.is_screen:
         from gmapi.tools.kernel_state import kernel_state
 
         kernel_state(settings)
-    with SingleRun(
-        settings, order.tool(), order.request(), files=order.files, allow_private=allow_private
-    ) as run:
+    with single_run as run:
         try:
             with Display(console, verbose=order.verbose) as display:
                 done = run.convert(display)
@@ -221,8 +223,9 @@ def convert_here(settings: Settings, order: Order, *, allow_private: bool) -> No
 def convert_at(client: ServerClient, order: Order) -> None:
     """Hand the conversion to a server and fetch its output. Raises GmapiError, DeliveryError."""
     console = Console(stderr=True)
+    request = order.request()
     target = order.target()
-    task_id = client.submit(order.tool().name, order.request().normalised())
+    task_id = client.submit(order.tool().name, request.normalised())
     plain_print(console, f"Task {task_id} at {client.base}")
     try:
         with Display(console, verbose=order.verbose) as display:

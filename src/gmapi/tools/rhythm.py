@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from gmapi.computercraft.options import Format, Quality
 from gmapi.media.probe import MediaInfo, Stream
@@ -17,6 +18,8 @@ STILL_FPS = 25
 _ANIMATIONS = frozenset({"gif", "apng", "webp", "webp_anim", "jpegxl_anim"})
 _ANIMATION_FPS_MAX = 60
 _VID32_FPS_MAX = 255
+_TOLD_FPS_MAX = 120
+"""Where a header tells no rate, ffmpeg takes the clock's resolution for one, such as 1000."""
 # ffmpeg prints rates with two digits; the NTSC ones are 1000/1001 of a whole number.
 _PRINTED = 0.006
 
@@ -54,7 +57,7 @@ def find_rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
     count = len(times.starts) or None
     if count == 1:
         return Rhythm(Fraction(STILL_FPS), expected=1, still=True)
-    rate = exact_rate(video.fps or times.fps or STILL_FPS)
+    rate = exact_rate(_told_rate(video.fps, times))
     whole = plan.options.format is Format.VID32 and plan.preview is None
     exact = plan.options.quality is Quality.EXACT
     if plan.fps is not None:
@@ -79,6 +82,16 @@ def find_rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
     if times.is_regular(float(rate)):
         return Rhythm(rate, expected=count)
     return Rhythm(rate, rate, expected=picture_count(times, float(rate)))
+
+
+def _told_rate(told: float | None, times: PictureTimes) -> float:
+    """The rate in the header; where that cannot be meant, the one at which most pictures come."""
+    steps = sorted(b - a for a, b in pairwise(times.starts))
+    middle = steps[len(steps) // 2] if steps else 0.0
+    if told is not None and (told <= _TOLD_FPS_MAX or told * middle < 1.5):
+        return told
+    usual = max(1 / middle if middle > 0 else 0.0, times.fps or 0.0)
+    return max(1, round(usual)) if usual else STILL_FPS
 
 
 def exact_rate(fps: float) -> Fraction:

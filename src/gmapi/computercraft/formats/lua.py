@@ -210,7 +210,8 @@ class LuaWriter:
 
     def finish(self, tally: Tally) -> Ending:
         """Clearing up."""
-        if tally.frames != 1:
+        # The last part of a film may have one picture only, and is none that stays.
+        if tally.frames != 1 or (self._film.frames or 1) > 1:
             return Ending(_END)
         hint = b"" if self._film.wall is None else b'print("Press Enter to end.")\n'
         return Ending(hint + b"waitForEnter()\n" + _END)

@@ -1,0 +1,45 @@
+"""The `gmapi` command as people call it: as a process, in a folder, by no one's settings."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+class Command:
+    """Starts `gmapi` in `folder`, by settings that no running server fits; temporary files go to
+    the folder `temporary` beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.temporary = folder.parent / "temporary"
+        self._environment = {k: v for k, v in os.environ.items() if not k.startswith("GMAPI_")}
+        self._environment |= {
+            "GMAPI_PORT": "0",
+            "GMAPI_DATA_DIR": str(folder.parent / "data"),
+            "TMPDIR": str(self.temporary),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def start(self, *words: str, **settings: str) -> subprocess.Popen[bytes]:
+        """Start it with these words and environment variables."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "gmapi", *words],
+            cwd=self.folder,
+            env=self._environment | settings,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def __call__(self, *words: str, **settings: str) -> subprocess.CompletedProcess[bytes]:
+        """The same, to its end."""
+        with self.start(*words, **settings) as process:
+            output, errors = process.communicate(timeout=90)
+        return subprocess.CompletedProcess(words, process.returncode, output, errors)
+
+    def left(self) -> list[str]:
+        """What lies in the folder and among the temporary files."""
+        return sorted(p.name for place in (self.folder, self.temporary) for p in place.iterdir())
