@@ -25,7 +25,7 @@ import psutil
 from results import conditions, write_section
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
-ROUNDS = 4
+ROUNDS = 3
 # As installed: Python keeps what it has compiled.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 WIDTH, HEIGHT = 328, 243
