@@ -52,7 +52,6 @@ class Mixer:
         if data:
             self._file.add(
                 self._writer.sound(data),
-                samples=len(data) * self._sound.samples_per_byte,
                 opens=self._interleaved,
             )
             self._pieces += 1

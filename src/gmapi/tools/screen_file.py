@@ -30,7 +30,6 @@ class Piece:
     size: int
     frames: int = 0
     chunks: int = 1
-    samples: int = 0
     opens: bool = False
     event: TextEvent | None = None
 
@@ -47,7 +46,6 @@ class ScreenFile:
         header = writer.header()
         growing.append(header)
         self.size = len(header)
-        self.frames = 0
 
     def add(
         self,
@@ -55,15 +53,13 @@ class ScreenFile:
         *,
         frames: int = 0,
         chunks: int = 1,
-        samples: int = 0,
         opens: bool = False,
         event: TextEvent | None = None,
     ) -> None:
         """Append a chunk. Raises LimitError when the file grows too large for this server."""
         self._growing.append(data)
-        self._pieces.append(Piece(self.size, len(data), frames, chunks, samples, opens, event))
+        self._pieces.append(Piece(self.size, len(data), frames, chunks, opens, event))
         self.size += len(data)
-        self.frames += frames
         if self.size > self._work.settings.output_max_bytes:
             raise LimitError(
                 "The output takes more space than this server allows for one job. Ask for a "
@@ -158,6 +154,5 @@ def _tally(pieces: Sequence[Piece]) -> Tally:
         frames=sum(piece.frames for piece in pieces),
         chunks=sum(piece.chunks for piece in pieces),
         size=sum(piece.size for piece in pieces),
-        samples=sum(piece.samples for piece in pieces),
         offsets=[piece.offset for piece in pieces if piece.frames],
     )

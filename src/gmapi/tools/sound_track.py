@@ -26,8 +26,8 @@ class SoundTrack:
         self._source = source
         self._dfpwm = dfpwm
         self._path = work.outputs / "sound"
-        self.samples_per_byte = 8 if dfpwm else 1
-        self.piece_bytes = 24_000 // self.samples_per_byte
+        # 24,000 samples, of which DFPWM has eight in a byte.
+        self.piece_bytes = 3_000 if dfpwm else 24_000
         self._read = 0
         self._stopped = False
 

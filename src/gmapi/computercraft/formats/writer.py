@@ -62,7 +62,7 @@ class TextEvent:
 @dataclass(frozen=True)
 class Tally:
     """What a file or part holds in the end: `frames` pictures, `chunks` chunks as counted by the
-    format (for 32vid the sub-chunks), `size` bytes between header and ending, `samples` of sound.
+    format (for 32vid the sub-chunks), `size` bytes between header and ending.
 
     `offsets` is where each picture's chunk begins, from the start of the file; only an index needs
     it.
@@ -71,7 +71,6 @@ class Tally:
     frames: int
     chunks: int
     size: int
-    samples: int = 0
     offsets: Sequence[int] = ()
 
 
