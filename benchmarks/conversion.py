@@ -47,6 +47,7 @@ ROWS: Mapping[str, tuple[tuple[str, ...], float, float | None]] = {
     "exact, -k": (("--args=-k",), 12.0, None),
 }
 NUMPY_BAR = 8.0
+WALL_BAR = 1.2
 
 
 @dataclass
@@ -64,6 +65,7 @@ def main() -> None:
         folder = Path(name)
         sources = {clip: _clip(folder, clip) for clip in CLIPS}
         lines = _speed(folder, sources, wanted)
+        lines += _two_cores(folder, sources)
         lines += _extras(folder, sources["360p"])
     if not sys.argv[1:]:
         write_section("make bench-convert", [conditions("make bench-convert"), "", *lines])
@@ -136,11 +138,49 @@ def _convert(source: Path, output: Path, options: Sequence[str]) -> list[str]:
     ]  # fmt: skip
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
+def _two_cores(folder: Path, sources: Mapping[str, Path]) -> list[str]:
+    """Time by the clock. The two halves run side by side, so the slower of them is the bound: the
+    floor bound to one core, and the CPU of the conversion beyond that of the floor."""
+    lines = [
+        "",
+        "| best, by the clock (median) | conversion | floor on one core | kernels | ratio | bar | met "
+        "| floor on all cores |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    one_core = {min(os.sched_getaffinity(0))}
+    for clip, source in sources.items():
+        ours, bound, free = [], [], []
+        for _ in range(ROUNDS + 2):
+            bound.append(_run(_decode(source), {}, cores=one_core))
+            ours.append(_run(_convert(source, folder / "out.32v", ()), ENVIRONMENT))
+            free.append(_run(_decode(source), {}))
+        wall, floor, whole = (statistics.median(c.wall for c in r) for r in (ours, bound, free))
+        kernels = min(c.cpu for c in ours) - min(c.cpu for c in free)
+        ratio = wall / max(floor, kernels)
+        line = (
+            f"| {clip} | {wall:.2f} s | {floor:.2f} s | {kernels:.2f} s | {ratio:.2f} | {WALL_BAR} "
+            f"| {'yes' if ratio <= WALL_BAR else '**no**'} | {whole:.2f} s |"
+        )
+        print(line, flush=True)
+        lines.append(line)
+    return lines
+
+
+def _run(
+    command: Sequence[str], environment: Mapping[str, str], cores: set[int] | None = None
+) -> Cost:
+    """One run, on some cores only if they are named."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment or None
-    ) as process:
+    all_cores = os.sched_getaffinity(0)
+    # A child has the cores of the thread that starts it.
+    os.sched_setaffinity(0, cores or all_cores)
+    try:
+        started_process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment or None
+        )
+    finally:
+        os.sched_setaffinity(0, all_cores)
+    with started_process as process:
         assert process.stdout is not None
         # The floor's pictures go through a pipe, too, but whoever reads them does nothing.
         while os.read(process.stdout.fileno(), 1 << 20):

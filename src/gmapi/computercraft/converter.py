@@ -26,8 +26,7 @@ class Tile:
 
     def cut(self, pixels: U8) -> U8:
         """This part of (height, width, 3) pixels."""
-        part = pixels[self.y : self.y + self.height, self.x : self.x + self.width]
-        return np.ascontiguousarray(part)
+        return pixels[self.y : self.y + self.height, self.x : self.x + self.width]
 
 
 class Converter(Protocol):

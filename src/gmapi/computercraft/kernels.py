@@ -33,7 +33,10 @@ class Composer(Protocol):
     """Makes the pictures of one video in order: each starts from the palette and cells before."""
 
     def compose(self, pixels: U8) -> Screen:
-        """(height, width, 3) red, green, blue to cells; surplus columns and rows are dropped."""
+        """(height, width, 3) red, green, blue to cells; surplus columns and rows are dropped.
+
+        Fastest where the array is a view of three planes, one after another.
+        """
 
 
 class Kernels(Protocol):

@@ -14,7 +14,7 @@ from gmapi.computercraft.kernels import ComposerSettings
 from gmapi.computercraft.options import PALETTE_SIZE, Compression, Dither
 from gmapi.computercraft.screen import U8, Screen
 
-VERSION = 1
+VERSION = 2
 """Of the C interface; a library of another version is not used."""
 
 _BYTES = ctypes.c_void_p
@@ -182,11 +182,11 @@ class NativeComposer:
         height, width = self._settings.height, self._settings.width
         if pixels.shape != (height, width, 3):
             raise ValueError(f"the picture has shape {pixels.shape}, not {(height, width, 3)}")
-        pixels = np.ascontiguousarray(pixels)
+        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
         characters, colors = _planes(height, width)
         palette = _palette()
         count = self._library.gm_compose(
-            self._state, _address(pixels), _address(characters), _address(colors),
+            self._state, _address(planes), _address(characters), _address(colors),
             _address(palette),
         )  # fmt: skip
         return Screen(characters, colors, palette[: _checked(count)])

@@ -23,6 +23,7 @@ PENDING_BYTES = 48 << 20
 class Pipeline(Generic[Result]):
     """Cuts bytes into pictures and hands each to `convert`, then its result to `deliver`.
 
+    The bytes are rows of pixels of three bytes, or with `planar` three planes one after another.
     `convert` gets the number of the picture, from 0, and (height, width, 3) u8, which it must not
     keep, and runs in one of `threads` threads. `deliver` gets the results in order, in the thread
     that calls `feed` and `finish`. What either raises comes out of `feed` or `finish`.
@@ -36,8 +37,10 @@ class Pipeline(Generic[Result]):
         deliver: Callable[[Result], None],
         *,
         threads: int,
+        planar: bool = False,
     ) -> None:
-        self._shape = (height, width, 3)
+        self._shape = (3, height, width) if planar else (height, width, 3)
+        self._axes = (1, 2, 0) if planar else (0, 1, 2)
         self._size = width * height * 3
         self._convert = convert
         self._deliver = deliver
@@ -65,7 +68,8 @@ class Pipeline(Generic[Result]):
 
     def _submit(self) -> None:
         picture = self._picture
-        future = self._pool.submit(self._convert, self._count, picture.reshape(self._shape))
+        pixels = picture.reshape(self._shape).transpose(self._axes)
+        future = self._pool.submit(self._convert, self._count, pixels)
         self._pending.append((future, picture))
         self._count += 1
         self._filled = 0

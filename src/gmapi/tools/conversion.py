@@ -141,7 +141,12 @@ class Conversion:
         size = self._source.size
         threads = 1 if self._maker.sequential else os.cpu_count() or 1
         with Pipeline(
-            size.width, size.height, self._maker.make, deliver, threads=threads
+            size.width,
+            size.height,
+            self._maker.make,
+            deliver,
+            threads=threads,
+            planar=not self._source.look.faithful,
         ) as pipeline:
             limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
             try:

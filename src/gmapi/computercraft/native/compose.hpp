@@ -40,7 +40,8 @@ GM_CLONES inline void block_to_oklab(const float (*rgb)[kPixels][kLanes], Block&
     }
 }
 
-// Marks bytes of three rows that differ by more than `noise`.
+// Marks the pixels of a row of cells in which a plane differs by more than `noise`. `marks` is
+// added to, so that one call for each plane marks them all.
 GM_CLONES inline void mark_changes(const std::uint8_t* a, const std::uint8_t* b,
                                    std::size_t stride_a, std::size_t stride_b, int n,
                                    std::uint8_t noise, std::uint8_t* marks) {
@@ -52,7 +53,7 @@ GM_CLONES inline void mark_changes(const std::uint8_t* a, const std::uint8_t* b,
             const std::uint8_t d = static_cast<std::uint8_t>(high - low);
             most = d > most ? d : most;
         }
-        marks[i] = most > noise;
+        marks[i] |= most > noise;
     }
 }
 
@@ -62,15 +63,16 @@ public:
 
     Composer(int width, int height, int dither, int flags, const std::uint8_t* fixed,
              const std::uint8_t* mask)
-        : columns_(width / 2), rows_(height / 3), stride_(static_cast<std::size_t>(width) * 3),
-          blocks_((columns_ + kLanes - 1) / kLanes), still_(flags & 1), thorough_(flags & 2) {
+        : columns_(width / 2), rows_(height / 3), stride_(static_cast<std::size_t>(width)),
+          plane_(stride_ * height), line_(static_cast<std::size_t>(columns_) * 2),
+          seen_plane_(line_ * rows_ * 3), blocks_((columns_ + kLanes - 1) / kLanes), still_(flags & 1), thorough_(flags & 2) {
         const std::size_t blocks = static_cast<std::size_t>(blocks_) * rows_;
-        seen_.resize(static_cast<std::size_t>(columns_) * 6 * rows_ * 3);
+        seen_.resize(3 * seen_plane_);
         planes_.resize(blocks);
         choices_.resize(blocks);
         missed_.resize(blocks);
         dirty_.resize(blocks);
-        marks_.resize(static_cast<std::size_t>(columns_) * 6 + 8);
+        marks_.resize(line_);
         for (int c = 0; c < kPaletteSize; ++c) {
             search_.locked[c] = mask[c] != 0;
             free_ += mask[c] == 0;
@@ -83,6 +85,7 @@ public:
         set_thresholds();
     }
 
+    // `rgb` is three planes of height x width.
     int compose(const std::uint8_t* rgb, std::uint8_t* characters, std::uint8_t* colors,
                 std::uint8_t* palette) {
         if (columns_ > 0 && rows_ > 0) {
@@ -102,7 +105,8 @@ private:
     };
 
     int columns_, rows_;
-    std::size_t stride_;
+    std::size_t stride_, plane_;       // bytes of a row and of a plane of the pictures
+    std::size_t line_, seen_plane_;    // the same of the pixels that belong to cells
     int blocks_;
     bool still_, thorough_, first_ = true, cut_ = true;
     int free_ = 0, settling_ = 0;
@@ -133,42 +137,44 @@ private:
         }
     }
 
-    // Brings the picture up to date where it differs visibly; false if nowhere.
+    // Brings the picture, three planes, up to date where it differs visibly; false if nowhere.
     bool take(const std::uint8_t* rgb) {
         const auto& linear = linear_light().of;
-        const std::size_t line = static_cast<std::size_t>(columns_) * 6;
         bool any = false;
         float values[3][kPixels][kLanes];
         for (int row = 0; row < rows_; ++row) {
             const std::uint8_t* now = rgb + row * 3 * stride_;
-            std::uint8_t* old = seen_.data() + row * 3 * line;
-            mark_changes(now, old, stride_, line, static_cast<int>(line),
-                         static_cast<std::uint8_t>(tuning.noise), marks_.data());
+            std::uint8_t* old = seen_.data() + row * 3 * line_;
+            std::fill(marks_.begin(), marks_.end(), std::uint8_t{0});
+            for (int x = 0; x < 3; ++x)
+                mark_changes(now + x * plane_, old + x * seen_plane_, stride_, line_,
+                             static_cast<int>(line_), static_cast<std::uint8_t>(tuning.noise),
+                             marks_.data());
             for (int block = 0; block < blocks_; ++block) {
                 const int start = block * kLanes, n = std::min(kLanes, columns_ - start);
                 std::uint32_t dirty = 0;
                 for (int i = 0; i < n; ++i) {
-                    std::uint64_t bytes;
-                    std::memcpy(&bytes, marks_.data() + 6 * (start + i), 6);
-                    std::memset(reinterpret_cast<char*>(&bytes) + 6, 0, 2);
-                    dirty |= static_cast<std::uint32_t>(bytes != 0) << i;
+                    const std::uint8_t* mark = marks_.data() + 2 * (start + i);
+                    dirty |= static_cast<std::uint32_t>(mark[0] | mark[1]) << i;
                 }
                 if (first_) dirty = (1u << n) - 1;
                 dirty_[row * blocks_ + block] = dirty;
                 if (dirty == 0) continue;
                 any = true;
-                for (int y = 0; y < 3; ++y) {
-                    for (int i = 0; i < n; ++i) {
-                        if (!(dirty >> i & 1)) continue;
-                        std::memcpy(old + y * line + 6 * (start + i),
-                                    now + y * stride_ + 6 * (start + i), 6);
-                    }
-                    for (int i = 0; i < kLanes; ++i) {
-                        const int column = start + std::min(i, n - 1);
-                        const std::uint8_t* cell = old + y * line + 6 * column;
-                        for (int x = 0; x < 3; ++x) {
-                            values[x][2 * y][i] = linear[cell[x]];
-                            values[x][2 * y + 1][i] = linear[cell[3 + x]];
+                for (int x = 0; x < 3; ++x) {
+                    for (int y = 0; y < 3; ++y) {
+                        const std::uint8_t* from = now + x * plane_ + y * stride_ + 2 * start;
+                        std::uint8_t* cells = old + x * seen_plane_ + y * line_ + 2 * start;
+                        if (dirty == (1u << n) - 1) {
+                            std::memcpy(cells, from, static_cast<std::size_t>(2 * n));
+                        } else {
+                            for (int i = 0; i < n; ++i)
+                                if (dirty >> i & 1) std::memcpy(cells + 2 * i, from + 2 * i, 2);
+                        }
+                        for (int i = 0; i < kLanes; ++i) {
+                            const std::uint8_t* cell = cells + 2 * std::min(i, n - 1);
+                            values[x][2 * y][i] = linear[cell[0]];
+                            values[x][2 * y + 1][i] = linear[cell[1]];
                         }
                     }
                 }

@@ -14,4 +14,4 @@
 #include "octree.hpp"
 
 // The version of this interface; the loader refuses a library of another one.
-GM_API int gm_version() { return 1; }
+GM_API int gm_version() { return 2; }
