@@ -143,8 +143,8 @@ def _two_cores(folder: Path, sources: Mapping[str, Path]) -> list[str]:
     floor bound to one core, and the CPU of the conversion beyond that of the floor."""
     lines = [
         "",
-        "| best, by the clock (median) | conversion | floor on one core | kernels | ratio | bar | met "
-        "| floor on all cores |",
+        "| best, by the clock (median) | conversion | floor on one core | kernels | ratio | bar "
+        "| met | floor on all cores |",
         "|---|---|---|---|---|---|---|---|",
     ]
     one_core = {min(os.sched_getaffinity(0))}
