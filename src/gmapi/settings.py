@@ -166,7 +166,7 @@ class Settings(BaseSettings):
     connections_per_address: int = Field(
         2000,
         ge=1,
-        description="Most open connections of one address; trusted proxies may have more.",
+        description="Most open connections of one address; those of trusted proxies do not count.",
     )
     header_timeout: float = Field(
         15, gt=0, description="Longest time for a request's line and headers to come."
