@@ -125,6 +125,7 @@ def _common_headers(response: Response) -> Response:
     # Answers hold no secrets of a visitor, so any page may read them.
     response.headers["Access-Control-Allow-Origin"] = "*"
     if request.method == "OPTIONS":
+        response.headers.pop("Content-Type", None)  # it has no content
         response.headers["Access-Control-Allow-Headers"] = "*"
         response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, DELETE, OPTIONS"
     for name, value in JSON_HEADERS.items():
