@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from dawdlers import HALVES, connect, dripping, half_sent
 from origin import Origin
 from raw_http import GameCall, Reply
 from server import GmapiServer, wait_for
-from slow_clients import HALVES, connect, dripping, half_sent
 
 SHORT = 0.7
 PER_ADDRESS = 6
