@@ -206,8 +206,8 @@ def _per_gb(pid: int, port: int, path: str, headers: list[str], length: int) -> 
     before = cpu_of(pid)
     for _ in range(times):
         with socket.create_connection(("127.0.0.1", port)) as connection:
-            lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers, "", ""]
-            connection.sendall("\r\n".join(lines).encode())
+            head = [f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close"]
+            connection.sendall("\r\n".join([*head, *headers, "", ""]).encode())
             buffer, received = bytearray(MIB), 0
             while count := connection.recv_into(buffer):
                 received += count
