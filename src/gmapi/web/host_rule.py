@@ -9,6 +9,7 @@ only to pages from there. Programs send no `Origin`, so none of this concerns th
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -85,6 +86,7 @@ def _origin_host(origin: str) -> str:
     return split_host(rest)[0] if divider and scheme in ("http", "https") else ""
 
 
+@lru_cache(256)
 def _is_address(name: str) -> bool:
     try:
         ip_address(name)
