@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 5000
 TESTS ?= tests
+EXAMPLES ?= 100000
 
-.PHONY: run test lint bench bench-convert bench-quality clean
+.PHONY: run test lint fuzz bench bench-convert bench-quality bench-slow clean
 
 run: $(STAMP)
 	$(BIN)/python main.py --port $(PORT)
@@ -19,6 +20,9 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+fuzz: $(STAMP)
+	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 2 $(TESTS)/fuzz
+
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py
 
@@ -27,6 +31,9 @@ bench-convert: $(STAMP)
 
 bench-quality: $(STAMP)
 	$(BIN)/python benchmarks/quality.py --write
+
+bench-slow: $(STAMP)
+	$(BIN)/python benchmarks/slow_clients.py
 
 clean:
 	rm -rf $(VENV) build src/*.egg-info

@@ -20,7 +20,8 @@ MIB = 1024**2
 DFPWM_ARGS = ["-vn", "-ar", "48000", "-ac", "1"]
 
 
-def _load(port: int, path: str, **options: object) -> dict[str, float]:
+def run_load(port: int, path: str, **options: object) -> dict[str, float]:
+    """What load.py measures."""
     command = [sys.executable, str(Path(__file__).parent / "load.py"), "127.0.0.1", str(port), path]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
@@ -71,7 +72,9 @@ def polling(bench: Bench) -> None:
     task_id = bench.server.post("/api/ffmpeg/async", values).json()["task_id"]
     while bench.server.task(task_id)["status"] == "pending":
         time.sleep(0.05)
-    found = _load(bench.server.port, f"/api/task/{task_id}", connections=32, rate=1000, seconds=10)
+    found = run_load(
+        bench.server.port, f"/api/task/{task_id}", connections=32, rate=1000, seconds=10
+    )
     status = bench.server.task(task_id)["status"]
     bench.server.post(f"/api/task/{task_id}/cancel")
     rate = found["requests"] / found["seconds"]
@@ -93,11 +96,11 @@ def connections(bench: Bench) -> None:
         {"input_url": bench.origin.url("/song.mp3"), "args": ["-t", "5"], "output_format": "wav"},
     )
     path = f"/api/task/{task['task_id']}"
-    _load(bench.server.port, path, connections=16, seconds=2)
+    run_load(bench.server.port, path, connections=16, seconds=2)
     costs = []
     for _ in range(3):
         before = cpu_of(bench.web.pid)
-        found = _load(bench.server.port, path, connections=16, seconds=4)
+        found = run_load(bench.server.port, path, connections=16, seconds=4)
         costs.append(1e6 * (cpu_of(bench.web.pid) - before) / found["requests"])
     bench.add(
         Figure(
@@ -115,8 +118,11 @@ def connections(bench: Bench) -> None:
     slow_id = bench.server.post("/api/ffmpeg/async", slow).json()["task_id"]
     memory_before = bench.web.memory_full_info().pss
     body = json.dumps(slow).encode()
-    sync = b"POST /api/ffmpeg HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    listen = f"GET /api/task/{slow_id}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    sync = (
+        b"POST /api/ffmpeg HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+        + body
+    )
+    listen = f"GET /api/task/{slow_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     held = [_open(bench.server.port, sync) for _ in range(200)]
     held += [_open(bench.server.port, listen) for _ in range(1000)]
     for connection in held:  # a listener's first event, a waiting call's first white space
@@ -124,7 +130,7 @@ def connections(bench: Bench) -> None:
     stop = threading.Event()
     drain = threading.Thread(target=_drain, args=(held, stop))
     drain.start()
-    found = _load(bench.server.port, path, connections=8, rate=100, seconds=8)
+    found = run_load(bench.server.port, path, connections=8, rate=100, seconds=8)
     memory = (bench.web.memory_full_info().pss - memory_before) / len(held) / 1024
     state = bench.server.task(slow_id)
     stop.set()
@@ -200,8 +206,8 @@ def _per_gb(pid: int, port: int, path: str, headers: list[str], length: int) -> 
     before = cpu_of(pid)
     for _ in range(times):
         with socket.create_connection(("127.0.0.1", port)) as connection:
-            lines = [f"GET {path} HTTP/1.1", "Host: x", "Connection: close", *headers, "", ""]
-            connection.sendall("\r\n".join(lines).encode())
+            head = [f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close"]
+            connection.sendall("\r\n".join([*head, *headers, "", ""]).encode())
             buffer, received = bytearray(MIB), 0
             while count := connection.recv_into(buffer):
                 received += count
@@ -225,13 +231,15 @@ def packs(bench: Bench) -> None:
     with nginx(root, 18998) as peer:
         for _ in range(ROUNDS):
             before = cpu_of(bench.web.pid)
-            found = _load(bench.server.port, "/api/framepack", connections=8, seconds=2, body=body)
+            found = run_load(
+                bench.server.port, "/api/framepack", connections=8, seconds=2, body=body
+            )
             assert not found["errors"]
             ours.append(found["requests"] / found["seconds"])
             ours_cpu.append(1e6 * (cpu_of(bench.web.pid) - before) / found["requests"])
             if peer is not None:
                 before = cpu_of(peer)
-                found = _load(18998, "/pack.bin", connections=8, seconds=2)
+                found = run_load(18998, "/pack.bin", connections=8, seconds=2)
                 theirs.append(found["requests"] / found["seconds"])
                 theirs_cpu.append(1e6 * (cpu_of(peer) - before) / found["requests"])
     frame = len(pack) / 20 / 1000

@@ -104,6 +104,10 @@ class GameCall:
         """Send more of the request."""
         self._socket.sendall(data)
 
+    def end(self) -> None:
+        """Send nothing more, which the server sees."""
+        self._socket.shutdown(socket.SHUT_WR)
+
     def read_until(self, enough: Callable[[], bool]) -> None:
         """Read until `enough` is true; fails when the answer ends before."""
         while not enough():

@@ -84,6 +84,7 @@ class GmapiServer:
         self.command = [sys.executable, "-m", "gmapi"]
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: list[str] = []
+        self._raw: list[bytes] = []
         self._reader: threading.Thread | None = None
 
     @property
@@ -109,6 +110,7 @@ class GmapiServer:
             stderr=subprocess.PIPE,
         )
         self._lines.clear()
+        self._raw.clear()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.port = int(wait_for(self._announced_port, START_SECONDS, "the start-up summary"))
@@ -120,6 +122,7 @@ class GmapiServer:
         assert self._process.stderr is not None
         with self._process.stderr as stream:
             for line in stream:
+                self._raw.append(line)
                 self._lines.append(line.decode(errors="replace").rstrip())
 
     def _announced_port(self) -> str | None:
@@ -138,6 +141,10 @@ class GmapiServer:
 
     def log_text(self) -> str:
         return "\n".join(self._lines)
+
+    def log_bytes(self) -> bytes:
+        """The log as it was written."""
+        return b"".join(self._raw)
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""

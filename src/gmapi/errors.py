@@ -70,6 +70,20 @@ class NotFoundError(GmapiError):
     code = "not_found"
 
 
+class TooSlowError(GmapiError):
+    """The request did not come in time."""
+
+    status = 408
+    code = "too_slow"
+
+
+class HostError(GmapiError):
+    """The request names a host that this server does not answer for, or comes from a page there."""
+
+    status = 421
+    code = "host_refused"
+
+
 class TooLargeError(GmapiError):
     """The request, or the answer it asks for, is beyond a limit."""
 

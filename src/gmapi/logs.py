@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from typing import Literal
 
 import structlog
+
+# Control characters, and the marks that turn text around: a name or an address that somebody else
+# chose must not forge lines, nor speak to the terminal that shows the log.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_CONTROL_IN_TRACEBACK = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_TRACEBACK = "exception"
+_INDENT = "    "
 
 
 def configure(log_format: Literal["text", "json"], *, process: str) -> None:
@@ -29,6 +37,7 @@ def configure(log_format: Literal["text", "json"], *, process: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _escape_controls,
                 renderer,
             ],
         )
@@ -48,3 +57,23 @@ def _name_process(name: str) -> structlog.typing.Processor:
         return event
 
     return add
+
+
+def _escape_controls(
+    _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Write control characters as escapes; only lines of a traceback stay lines, set in, so that
+    none of them looks like an entry."""
+    for key, value in event.items():
+        if not isinstance(value, str):
+            continue
+        if key == _TRACEBACK:
+            text = _CONTROL_IN_TRACEBACK.sub(_escaped, value)
+            event[key] = _INDENT + text.replace("\n", "\n" + _INDENT)
+        else:
+            event[key] = _CONTROL.sub(_escaped, value)
+    return event
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return repr(match[0])[1:-1]

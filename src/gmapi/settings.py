@@ -23,7 +23,7 @@ from pydantic_settings import (
 )
 
 from gmapi.errors import SettingsError
-from gmapi.hosts import parse_allow
+from gmapi.hosts import host_name, parse_allow
 
 ENV_PREFIX = "GMAPI_"
 CONFIG_VARIABLE = "GMAPI_CONFIG"
@@ -80,6 +80,13 @@ def _networks(entries: tuple[str, ...]) -> tuple[str, ...]:
     return entries
 
 
+def _host_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(name if name == "*" else host_name(name) for name in names)
+    except ValueError as error:
+        raise ValueError(f"{error}; give names without a port, such as media.lan, or *") from None
+
+
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
 
 
@@ -94,6 +101,11 @@ class Settings(BaseSettings):
     port: int = Field(5000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
         None, description="Address of this server in answers; default: the request's Host."
+    )
+    allowed_hosts: Annotated[CommaList, AfterValidator(_host_names)] = Field(
+        (),
+        description="Names this server answers to, separated by commas; addresses and localhost "
+        "always count; default: these alone on a loopback address, else any name.",
     )
     data_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("gmapi", appauthor=False)),
@@ -150,6 +162,20 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Annotated[CommaList, AfterValidator(_networks)] = Field(
         (), description="Addresses or networks whose X-Forwarded-* headers are believed."
+    )
+    connections_per_address: int = Field(
+        2000,
+        ge=1,
+        description="Most open connections of one address; those of trusted proxies do not count.",
+    )
+    header_timeout: float = Field(
+        15, gt=0, description="Longest time for a request's line and headers to come."
+    )
+    body_timeout: float = Field(
+        30, gt=0, description="Longest time for a request's body, and a second more per 8 KiB."
+    )
+    idle_timeout: float = Field(
+        75, gt=0, description="Longest silence between two requests on one connection."
     )
     sandbox: Annotated[Literal["auto", "require", "off"], AfterValidator(_known_sandbox)] = Field(
         "auto", description="auto, require (refuse to start without it) or off."

@@ -152,13 +152,13 @@ def test_r7_no_header_is_required(
 ) -> None:
     paths = [f"/api/task/{film['task_id']}", frame_path(film, 1), song["download_url"]]
     for path in [urlsplit(url).path for url in paths]:
-        request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
         with GameCall.bare(server.port, request) as call:
             reply = call.finish()
         assert (reply.status, reply.whole) == (200, True)
     content = b'{"urls":["%s"]}' % frame_path(film, 1).encode()
     request = (
-        b"POST /api/framepack HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        b"POST /api/framepack HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         b"Content-Length: %d\r\n\r\n%s" % (len(content), content)
     )
     with GameCall.bare(server.port, request) as call:

@@ -43,6 +43,7 @@ from gmapi.web.app import create_app
 from gmapi.web.routes.framepack import BYTES_MAX
 
 SOURCE = ROOT / "src" / "gmapi"
+SECURITY = ROOT / "SECURITY.md"
 ALL = [README, README_CHINESE, *PAGES]
 EVERYTHING = "\n".join(path.read_text("utf-8") for path in ALL)
 DEFAULTS_IN_WORDS = {"data_dir": "the user's data folder", "workers": "cores"}
@@ -299,7 +300,7 @@ def test_the_chinese_readme_has_the_same_parts() -> None:
     ]
 
 
-@pytest.mark.parametrize("path", [*ALL, ROOT / "CHANGELOG.md"], ids=name)
+@pytest.mark.parametrize("path", [*ALL, SECURITY, ROOT / "CHANGELOG.md"], ids=name)
 def test_relative_links_lead_somewhere(path: Path) -> None:
     for link in links(path):
         if link.startswith(("http://", "https://")):
@@ -313,7 +314,7 @@ def test_relative_links_lead_somewhere(path: Path) -> None:
 
 def test_every_page_is_linked_from_both_readmes() -> None:
     for path in (README, README_CHINESE):
-        assert {f"docs/{page.name}" for page in PAGES} <= set(links(path))
+        assert {name(page) for page in (*PAGES, SECURITY)} <= set(links(path))
 
 
 def test_commands_of_the_development_part_exist() -> None:

@@ -35,6 +35,8 @@ CLASSES = {
     "RequestError": (400, "bad_request"),
     "RefusedError": (403, "refused"),
     "NotFoundError": (404, "not_found"),
+    "TooSlowError": (408, "too_slow"),
+    "HostError": (421, "host_refused"),
     "TooLargeError": (413, "too_large"),
     "QueueFullError": (429, "queue_full"),
     "UnavailableError": (503, "unavailable"),

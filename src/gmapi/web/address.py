@@ -25,14 +25,13 @@ class Addresses:
         """Scheme, host and port that callers reach this server by, without a closing slash."""
         if self._public_url is not None:
             return self._public_url
-        scheme, host, own_port = request.scheme, request.environ.get("HTTP_HOST", ""), True
+        scheme, own_port = request.scheme, True
         if self._is_trusted(request.remote_addr):
             scheme = _last(request.headers.get("X-Forwarded-Proto")).lower() or scheme
-            host = _last(request.headers.get("X-Forwarded-Host")) or host
             own_port = False
         if scheme not in _DEFAULT_PORTS:
             scheme = "http"
-        name, port = _split(host)
+        name, port = split_host(self.host())
         if not name:
             name, port, own_port = _server_name(), "", True
         # Some clients send `Host: localhost` for http://localhost:5000.
@@ -41,6 +40,13 @@ class Addresses:
             if port in _DEFAULT_PORTS.values():
                 port = ""
         return f"{scheme}://{name}:{port}" if port else f"{scheme}://{name}"
+
+    def host(self) -> str:
+        """The host, perhaps with a port, that the caller asked for, as sent; empty without one."""
+        host = str(request.environ.get("HTTP_HOST", ""))
+        if self._is_trusted(request.remote_addr):
+            host = _last(request.headers.get("X-Forwarded-Host")) or host
+        return host
 
     def client(self) -> str:
         """The caller's address."""
@@ -80,7 +86,7 @@ def _last(header: str | None) -> str:
     return (header or "").split(",")[-1].strip()
 
 
-def _split(host: str) -> tuple[str, str]:
+def split_host(host: str) -> tuple[str, str]:
     """Name and port of a Host header, either empty when it is missing or malformed."""
     match = _HOST.fullmatch(host)
     if match is None or int(match[2] or 0) > _PORT_MAX:

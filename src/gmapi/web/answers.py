@@ -15,6 +15,15 @@ from gmapi.jobs.model import Job, LogLine, State
 
 REASON_MAX = 100
 
+JSON_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+"""Of all answers that set none of their own: nothing in them is a page, should a browser think so.
+"""
+
 
 def json_bytes(values: Mapping[str, Any]) -> bytes:
     """Compact ASCII JSON; parses in every client (rule A9)."""

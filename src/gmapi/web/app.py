@@ -17,8 +17,15 @@ from gmapi.jobs.service import JobService
 from gmapi.settings import Settings
 from gmapi.tools.registry import TOOLS
 from gmapi.web.address import Addresses
-from gmapi.web.answers import failure, failure_fields, json_response, reason_phrase
+from gmapi.web.answers import (
+    JSON_HEADERS,
+    failure,
+    failure_fields,
+    json_response,
+    reason_phrase,
+)
 from gmapi.web.body import JsonRequest, too_large
+from gmapi.web.host_rule import HostRule
 from gmapi.web.problems import describe
 from gmapi.web.routes import documentation, downloads, framepack, health, tasks, tools
 from gmapi.web.schemas import Failure, FramepackRequest, failures
@@ -61,7 +68,9 @@ def create_app(settings: Settings, service: JobService) -> OpenAPI:
     # A doubled slash is answered with 404: game computers do not follow the redirect 308.
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = int(settings.body_max_bytes)
-    app.extensions["gmapi_addresses"] = Addresses(settings)
+    addresses = Addresses(settings)
+    app.extensions["gmapi_addresses"] = addresses
+    app.before_request(HostRule(settings, addresses).check)
     tools.register(app, service)
     tasks.register(app, service)
     downloads.register(app, service)
@@ -116,7 +125,9 @@ def _common_headers(response: Response) -> Response:
     # Answers hold no secrets of a visitor, so any page may read them.
     response.headers["Access-Control-Allow-Origin"] = "*"
     if request.method == "OPTIONS":
+        response.headers.pop("Content-Type", None)  # it has no content
         response.headers["Access-Control-Allow-Headers"] = "*"
         response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, DELETE, OPTIONS"
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    for name, value in JSON_HEADERS.items():
+        response.headers.setdefault(name, value)
     return response

@@ -15,6 +15,7 @@ from gmapi.errors import RequestError, TooLargeError
 DEPTH_MAX = 32
 """Deepest nesting of lists and objects; the requests of this API need three levels."""
 
+NAME_SHOWN = 60
 _ASCII = string.printable
 REMEDY = 'send the fields as one JSON object, such as {"name": "value"}; /docs lists them'
 
@@ -26,12 +27,16 @@ def parse_object(data: bytes) -> dict[str, Any]:
     """The JSON object in a request body.
 
     Raises RequestError for anything else: no JSON, not-a-number, nesting or numbers beyond
-    reason, characters that are no text.
+    reason, fields that are given twice, characters that are no text.
     """
     if not data.strip():
         raise RequestError(f"The request has no body; {REMEDY}.")
     try:
-        value = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        value = json.loads(
+            data.decode("utf-8-sig"),
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_once_each,
+        )
         _check_depth(value)
         # Half a surrogate pair parses, yet it is no text and nothing could store it.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -65,6 +70,19 @@ def _check_depth(value: Any) -> None:
             elif isinstance(item, list):
                 below.extend(item)
         level, depth = below, depth + 1
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Fields as a dict. Of one given twice nobody knows which is meant: that is refused."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                shown = json.dumps(name[:NAME_SHOWN])
+                raise RequestError(f"The request body gives {shown} twice; leave one out.")
+            seen.add(name)
+    return found
 
 
 def _refuse_constant(name: str) -> NoReturn:

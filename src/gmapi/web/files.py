@@ -97,6 +97,7 @@ def send_slice(
     if chosen.status in (304, 416) or request.method == "HEAD":
         close()
         response = Response(status=chosen.status, headers=MEDIA_HEADERS)
+        del response.headers["Content-Type"]  # which Flask would call HTML
         if chosen.status == 200:
             response.content_type = binary_type(media_type)
             response.content_length = chosen.length

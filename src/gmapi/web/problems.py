@@ -92,6 +92,7 @@ def _shown(value: Any) -> str:
 
 
 def _cut(text: str, length: int) -> str:
+    text = "".join(c if c.isprintable() else "?" for c in text[: length + 1])
     return text if len(text) <= length else text[:length] + "..."
 
 

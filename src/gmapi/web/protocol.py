@@ -11,7 +11,7 @@ from email.errors import (
 from http import HTTPStatus
 from http.client import HTTPMessage
 
-from gmapi.web.answers import failure_fields, json_bytes, reason_phrase
+from gmapi.web.answers import JSON_HEADERS, failure_fields, json_bytes, reason_phrase
 
 _DEFECTS = (
     FirstHeaderLineIsContinuationDefect,
@@ -23,20 +23,24 @@ _ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _MESSAGES = {
     400: "This is no proper HTTP request; check the request line, the header lines and "
     "Content-Length, and that the address begins with http://, not https://.",
+    408: "The request did not come in time; send its line and headers without pauses.",
     414: "The address is longer than the 8 KiB this server accepts; put long values into the body.",
+    429: "Your address has too many connections open; close some, or come back in a moment.",
 }
 
 
 def check_head(headers: HTTPMessage) -> None:
     """Raise ValueError for header lines by which two readers may see two different requests.
 
-    These are lines without a name, names with spaces, and a length that is doubtful.
+    These are lines without a name, names with spaces, two hosts, and a length that is doubtful.
     """
     for name in headers:
         if not _TOKEN.fullmatch(name):
             raise ValueError(f"bad header name {name!r}")
     if any(isinstance(defect, _DEFECTS) for defect in headers.defects):
         raise ValueError("a header line has no name")
+    if len(headers.get_all("Host", [])) > 1:
+        raise ValueError("more than one Host")
     lengths = set(headers.get_all("Content-Length", []))
     if len(lengths) > 1 or not all(re.fullmatch("[0-9]{1,18}", text) for text in lengths):
         raise ValueError(f"bad Content-Length {sorted(lengths)}")
@@ -54,7 +58,7 @@ def origin_form(target: str) -> str:
     return rest if rest.startswith("/") else "/" + rest
 
 
-def malformed(status: int) -> bytes:
+def malformed(status: int, *, retry_after: int | None = None) -> bytes:
     """The whole answer to a request that does not reach the application."""
     message = _MESSAGES.get(status, HTTPStatus(status).phrase)
     body = json_bytes(failure_fields(message, f"http_{status}"))
@@ -63,6 +67,9 @@ def malformed(status: int) -> bytes:
         "Content-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n"
         "Access-Control-Allow-Origin: *\r\n"
-        "Connection: close\r\n\r\n"
     )
+    if retry_after is not None:
+        head += f"Retry-After: {retry_after}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in JSON_HEADERS.items())
+    head += "Connection: close\r\n\r\n"
     return head.encode("ascii") + body

@@ -1,0 +1,280 @@
+"""One connection of the HTTP server: reading requests in time, sending answers.
+
+Only `server` imports this module, after gevent has patched the standard library.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from http.client import HTTPException
+from typing import Any
+
+import gevent
+from gevent.pywsgi import Input, WSGIHandler
+from gevent.socket import wait_write
+
+from gmapi.errors import TooSlowError
+from gmapi.storage.base import Slice
+from gmapi.web.files import BrokenAnswer, FileBody
+from gmapi.web.growing import GrowingBody
+from gmapi.web.limits import BODY_BYTES_PER_SECOND
+from gmapi.web.protocol import check_head, malformed, origin_form
+
+SEND_TIMEOUT_SECONDS = 120.0
+SEND_BYTES = 256 * 1024
+"""What a client must take within that time."""
+
+SENDFILE_BYTES = 512 * 1024
+SMALL_BYTES = 16 * 1024
+DISCARD_BYTES = 4 * 1024**2
+DISCARD_SECONDS = 5.0
+
+RESET_AT_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+"""Value of SO_LINGER: closing discards what is unsent and tells the peer that all is not well."""
+
+log = logging.getLogger(__name__)
+
+
+class RequestBody(Input):  # type: ignore[misc]
+    """A request body that must come in time: within `seconds` and what its size adds to them.
+
+    Reading raises TooSlowError when it does not. What the application left of it is read, so that
+    the client can finish sending and see its answer, yet not without end.
+    """
+
+    __slots__ = ("_seconds", "_started", "_taken", "given_up")
+
+    def __init__(self, plain: Input, seconds: float) -> None:
+        super().__init__(plain.rfile, plain.content_length, plain.socket, plain.chunked_input)
+        self.given_up = False
+        self._seconds = seconds
+        self._started = 0.0
+        self._taken = 0
+
+    def read(self, length: int | None = None) -> bytes:
+        return self._in_time(super().read, length)
+
+    def readline(self, size: int | None = None) -> bytes:
+        return self._in_time(super().readline, size)
+
+    def _in_time(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
+        if not self.chunked_input and self.position >= (self.content_length or 0):
+            return b""
+        now = time.monotonic()
+        self._started = self._started or now
+        known = max(self._taken, self.content_length or 0)
+        end = self._started + self._seconds + known / BODY_BYTES_PER_SECOND
+        late = TooSlowError(
+            "The request body did not come in time; send it without pauses, or send less."
+        )
+        try:
+            with gevent.Timeout(max(0.0, end - now), late):
+                data = read(size)
+        except TooSlowError:
+            self.given_up = True
+            raise
+        self._taken += len(data)
+        return data
+
+    def _discard(self) -> None:
+        unread = self.chunked_input or self.position < (self.content_length or 0)
+        # Whoever still waits for "100 Continue" sends nothing any more.
+        lost = self.given_up or self._chunked_input_error
+        self.given_up = lost or (unread and self.socket is not None)
+        if self.given_up or not unread:
+            return
+        self.given_up = True
+        left = DISCARD_BYTES
+        with gevent.Timeout(DISCARD_SECONDS, False):
+            while left > 0:
+                data = super().read(min(left, SMALL_BYTES))
+                left -= len(data)
+                if not data:
+                    self.given_up = False
+                    return
+
+
+class Handler(WSGIHandler):  # type: ignore[misc]
+    """One connection."""
+
+    _has_served = False
+    _head_timer: gevent.Timeout
+
+    def handle(self) -> None:
+        # Without it a small answer waits 40 ms for the client's delayed acknowledgement.
+        with contextlib.suppress(OSError):
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            super().handle()
+        finally:
+            self.server.idle.discard(self)
+
+    def read_requestline(self) -> Any:
+        try:
+            return super().read_requestline()
+        finally:
+            self.server.idle.discard(self)
+
+    def _request_begins(self) -> bool:
+        """Wait for the first byte of a request; False when none comes in time, or ever."""
+        limits = self.server.limits
+        self.server.idle.add(self)
+        with gevent.Timeout(limits.idle if self._has_served else limits.head, False):
+            try:
+                return bool(self.rfile.peek(1))
+            except OSError:
+                return False
+        return False
+
+    def read_request(self, raw_requestline: str) -> bool:
+        """Parse the head. Raises ValueError, which pywsgi answers with 400."""
+        try:
+            super().read_request(raw_requestline)
+            check_head(self.headers)
+        except (HTTPException, LookupError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+        self.path: str = origin_form(self.path)
+        return True
+
+    def get_environ(self) -> dict[str, Any]:
+        self._head_timer.close()
+        environ: dict[str, Any] = super().get_environ()
+        self.wsgi_input: RequestBody = RequestBody(self.wsgi_input, self.server.limits.body)
+        # Proxies label requests as upgrades that are none; only a WebSocket's GET needs the raw
+        # stream, and any other body would be misread from it.
+        if environ["wsgi.input_terminated"] or self.command != "GET":
+            environ["wsgi.input"] = self.wsgi_input
+            environ["wsgi.input_terminated"] = True
+        return environ
+
+    def handle_one_request(self) -> Any:
+        if self.rfile.closed or not self._request_begins():
+            return None
+        self._head_timer = gevent.Timeout.start_new(self.server.limits.head)
+        try:
+            result = super().handle_one_request()
+        except gevent.Timeout as timeout:
+            if timeout is not self._head_timer:
+                raise
+            return "408", malformed(408)
+        finally:
+            self._head_timer.close()
+        self._has_served = True
+        if isinstance(result, tuple):
+            return result[0], malformed(int(result[0]))
+        return result
+
+    def handle_one_response(self) -> None:
+        super().handle_one_response()
+        if self.server.draining or self.wsgi_input.given_up:
+            self.close_connection = True
+        if self.close_connection and self._connection_upgrade_requested():
+            # A WebSocket that did not come about leaves a copy of the socket to the garbage
+            # collector; the client need not wait for that.
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+
+    def handle_error(self, t: Any, v: Any, tb: Any) -> None:
+        if isinstance(v, BrokenAnswer):
+            # No closing chunk: the client sees that the answer is not whole.
+            log.info("an answer was broken off: %s", v)
+            self.close_connection = True
+            if not self.response_use_chunked:
+                # An answer that ends with its connection is torn only by a reset.
+                with contextlib.suppress(OSError):
+                    self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+            return
+        super().handle_error(t, v, tb)
+
+    def _log_error(self, t: Any, v: Any, tb: Any) -> None:
+        # gevent would print the traceback past our log, which keeps forged lines out.
+        if not issubclass(t, gevent.GreenletExit):
+            log.error("an answer broke", exc_info=(t, v, tb))
+
+    def finalize_headers(self) -> None:
+        super().finalize_headers()
+        if self.provided_content_length is not None or self.code in (204, 304):
+            return
+        if self.command == "HEAD":
+            # The base class has framed the body that was left out; a GET's length is not known.
+            self.response_use_chunked = False
+            self._drop_headers(b"Content-Length", b"Transfer-Encoding")
+        elif self.request_version == "HTTP/1.0" and not hasattr(self.result, "__len__"):
+            # Nothing but the end of the connection can end this answer.
+            self.close_connection = True
+            self._drop_headers(b"Connection")
+            self.response_headers.append((b"Connection", b"close"))
+
+    def _drop_headers(self, *names: bytes) -> None:
+        headers: list[tuple[bytes, bytes]] = self.response_headers
+        headers[:] = [pair for pair in headers if pair[0] not in names]
+
+    def _write_with_headers(self, data: bytes) -> None:
+        if len(data) > SMALL_BYTES:
+            super()._write_with_headers(data)
+            return
+        # Head and body of a small answer leave in one packet and one system call.
+        gathered = bytearray()
+        self._sendall = gathered.extend  # type: ignore[method-assign,assignment]
+        try:
+            super()._write_with_headers(data)
+        finally:
+            del self._sendall
+        self._sendall(gathered)
+
+    def _sendall(self, data: bytes | bytearray) -> None:
+        """Send, but not for ever to a client that takes nothing."""
+        for start in range(0, len(data), SEND_BYTES):
+            piece = data if len(data) <= SEND_BYTES else data[start : start + SEND_BYTES]
+            with gevent.Timeout(SEND_TIMEOUT_SECONDS, _gone()):
+                super()._sendall(piece)
+
+    def process_result(self) -> None:
+        if isinstance(self.result, GrowingBody):
+            self._send_growing(self.result)
+            return
+        if not isinstance(self.result, FileBody) or not hasattr(os, "sendfile"):
+            super().process_result()
+            return
+        self._write_with_headers(b"")
+        for part in self.result.parts:
+            if isinstance(part, Slice):
+                self._send_slice(part)
+            else:
+                self._sendall(part)
+
+    def _send_growing(self, body: GrowingBody) -> None:
+        # The head goes ahead: the first bytes may be long in coming.
+        self._write_with_headers(b"")
+        for data in body:
+            with gevent.Timeout(SEND_TIMEOUT_SECONDS, BrokenAnswer("the client takes nothing")):
+                self._write(data)
+        if self.response_use_chunked:
+            self._sendall(b"0\r\n\r\n")
+
+    def _send_slice(self, part: Slice) -> None:
+        target, source = self.socket.fileno(), part.source.fileno()
+        offset, end = part.offset, part.offset + part.length
+        while offset < end:
+            try:
+                sent = os.sendfile(target, source, offset, min(SENDFILE_BYTES, end - offset))
+            except BlockingIOError:
+                wait_write(target, SEND_TIMEOUT_SECONDS, _gone())
+                continue
+            if sent == 0:
+                raise OSError("the file ended before its published length")
+            offset += sent
+            self.response_length += sent
+
+
+def _gone() -> BrokenPipeError:
+    """What is raised when a client takes nothing: for us it has gone away."""
+    return BrokenPipeError(errno.EPIPE, "the client takes nothing")

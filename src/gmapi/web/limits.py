@@ -1,0 +1,109 @@
+"""How long and how many connections a client may hold open without asking for anything."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from gmapi.settings import Settings
+
+if sys.platform != "win32":
+    import resource
+
+CONNECTIONS_MAX = 20_000
+BODY_BYTES_PER_SECOND = 8 * 1024
+"""The slowest sender of a body: each byte adds its share to the time the body may take."""
+
+_FILES_WANTED = 32_768
+_FILES_OTHER = 256
+"""Open files a web process needs beside its connections."""
+
+_IPV6_PREFIX = 64
+"""One household or server has a network of this size: its addresses count as one."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Times in seconds. `head` counts from a request's first byte to the end of its headers;
+    `body` grows by the size of the body; `idle` is the silence between two requests."""
+
+    head: float
+    body: float
+    idle: float
+    connections: int
+    connections_per_address: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """The limits of the settings, as far as this process may open files.
+
+        One address never gets more than half of all connections.
+        """
+        connections = min(CONNECTIONS_MAX, max(64, _open_files() - _FILES_OTHER))
+        return cls(
+            head=settings.header_timeout,
+            body=settings.body_timeout,
+            idle=settings.idle_timeout,
+            connections=connections,
+            connections_per_address=min(settings.connections_per_address, connections // 2),
+        )
+
+
+class Callers:
+    """Counts the connections of each address; trusted proxies, who bring many, are not counted."""
+
+    def __init__(self, most: int, trusted: tuple[str, ...] = ()) -> None:
+        self._most = most
+        self._trusted = [ip_network(text, strict=False) for text in trusted]
+        self._open: Counter[object] = Counter()
+
+    @contextmanager
+    def admitted(self, address: str) -> Iterator[bool]:
+        """Whether one more connection of this address is within its bound; counts while open."""
+        key = self._key(address)
+        if key is None:
+            yield True
+            return
+        if self._open[key] >= self._most:
+            yield False
+            return
+        self._open[key] += 1
+        try:
+            yield True
+        finally:
+            self._open[key] -= 1
+            if not self._open[key]:
+                del self._open[key]
+
+    def _key(self, address: str) -> object | None:
+        try:
+            # A link-local address carries the name of its interface.
+            parsed: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+        except ValueError:
+            return address
+        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+            parsed = parsed.ipv4_mapped
+        if any(parsed in network for network in self._trusted):
+            return None
+        if isinstance(parsed, IPv6Address):
+            return int(parsed) >> (parsed.max_prefixlen - _IPV6_PREFIX)
+        return parsed
+
+
+def _open_files() -> int:
+    """How many files this process may have open; raises its own soft limit before."""
+    if sys.platform == "win32":
+        return CONNECTIONS_MAX
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES_WANTED if hard == resource.RLIM_INFINITY else min(_FILES_WANTED, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (OSError, ValueError):  # macOS has a lower bound of its own
+            return soft
+        return wanted
+    return _FILES_WANTED if soft == resource.RLIM_INFINITY else soft
