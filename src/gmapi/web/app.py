@@ -19,6 +19,7 @@ from gmapi.tools.registry import TOOLS
 from gmapi.web.address import Addresses
 from gmapi.web.answers import failure, failure_fields, json_response, reason_phrase
 from gmapi.web.body import JsonRequest, too_large
+from gmapi.web.gate import Gate
 from gmapi.web.problems import describe
 from gmapi.web.routes import documentation, downloads, framepack, health, tasks, tools
 from gmapi.web.schemas import Failure, FramepackRequest, failures
@@ -28,6 +29,8 @@ DESCRIPTION = """A media URL goes in, a converted file's URL comes out.
 Each tool has two addresses: one waits for the result, the one ending in `/async` answers at once
 with a task to ask for. Bodies are JSON whatever their Content-Type; unknown fields are ignored.
 Every failure has `error` and `message` (the same sentence) and `error_code`, a word for programs.
+Where the server asks for an access token, it is the header `Authorization: Bearer TOKEN`,
+`?token=TOKEN` or the field `token` of the body.
 """
 
 PATH_SHOWN = 80
@@ -61,13 +64,16 @@ def create_app(settings: Settings, service: JobService) -> OpenAPI:
     # A doubled slash is answered with 404: game computers do not follow the redirect 308.
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = int(settings.body_max_bytes)
-    app.extensions["gmapi_addresses"] = Addresses(settings)
+    addresses = Addresses(settings)
+    gate = Gate(settings, addresses)
+    app.extensions.update(gmapi_addresses=addresses, gmapi_gate=gate)
+    app.before_request(gate.check)
     tools.register(app, service)
     tasks.register(app, service)
     downloads.register(app, service)
     framepack.register(app, service)
     health.register(app, service)
-    documentation.register(app)
+    documentation.register(app, gate)
     app.register_error_handler(GmapiError, failure)
     app.register_error_handler(HTTPException, _http_failure)
     app.register_error_handler(Exception, _internal_failure)
@@ -116,7 +122,7 @@ def _common_headers(response: Response) -> Response:
     # Answers hold no secrets of a visitor, so any page may read them.
     response.headers["Access-Control-Allow-Origin"] = "*"
     if request.method == "OPTIONS":
-        response.headers["Access-Control-Allow-Headers"] = "*"
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, *"
         response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, DELETE, OPTIONS"
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     return response

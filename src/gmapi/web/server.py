@@ -22,13 +22,14 @@ from gevent.pywsgi import Input, WSGIHandler, WSGIServer
 from gevent.socket import socket as GeventSocket
 from gevent.socket import wait_read, wait_write
 
+from gmapi.access import Mode
 from gmapi.jobs.service import JobService
 from gmapi.settings import Settings
 from gmapi.storage.base import Slice
 from gmapi.web.app import create_app
 from gmapi.web.files import BrokenAnswer, FileBody
 from gmapi.web.growing import GrowingBody
-from gmapi.web.protocol import check_head, malformed, origin_form
+from gmapi.web.protocol import check_head, malformed, origin_form, without_quotations
 
 CONNECTIONS_MAX = 20_000
 DRAIN_SECONDS = 12.0
@@ -126,6 +127,10 @@ class Handler(WSGIHandler):  # type: ignore[misc]
             # collector; the client need not wait for that.
             with contextlib.suppress(OSError):
                 self.socket.shutdown(socket.SHUT_WR)
+
+    def log_error(self, msg: str, *args: Any) -> None:
+        shown = [without_quotations(arg) if isinstance(arg, str) else arg for arg in args]
+        super().log_error(msg, *shown)
 
     def handle_error(self, t: Any, v: Any, tb: Any) -> None:
         if isinstance(v, BrokenAnswer):
@@ -247,6 +252,11 @@ def serve(settings: Settings, listener: socket.socket, *, supervised: bool) -> N
     if supervised:
         gevent.spawn(_stop_with_parent, stop)
     server.start()
+    log.log(
+        logging.WARNING if settings.access_mode is Mode.ANONYMOUS else logging.INFO,
+        "access: %s",
+        settings.access_text,
+    )
     log.info("listening on %s port %s", server.server_host, server.server_port)
     stop.wait()
     log.info("stopping: %d connections are open", len(pool))
