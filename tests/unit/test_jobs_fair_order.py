@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -42,7 +41,7 @@ def drain(store: JobStore) -> list[str]:
 
 def test_the_tenth_job_of_one_waits_behind_the_first_of_another(store: JobStore) -> None:
     jobs = [submit(store, "a") for _ in range(10)] + [submit(store, "b"), submit(store, "c")]
-    places = {job.id: store.position(job) for job in jobs}
+    places = store.positions()
     assert [places[job.id] for job in jobs] == [1, *range(4, 13), 2, 3]
     first = [start(store) for _ in range(4)]
     assert [job.client for job in first if job] == ["a", "b", "c", "a"]
@@ -110,86 +109,119 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobStore]:
     engine.dispose()
 
 
-@dataclass
-class Watched:
-    """What the test knows: jobs in order of arrival, and how many run of each client."""
+class Clients:
+    """Clients that send jobs, and what must hold whenever one starts. Time counts events."""
 
-    waiting: list[Job] = field(default_factory=list)
-    running: list[Job] = field(default_factory=list)
+    def __init__(self, store: JobStore, running_max: int) -> None:
+        self.store, self.running_max = store, running_max
+        self.time = 0
+        store.now = lambda: float(self.time)  # type: ignore[method-assign]
+        self.waiting: list[Job] = []
+        self.running: list[Job] = []
+        self.last_start: dict[str, int] = {}
+        self.idle_since: dict[str, int] = {}
+        """Since when a client has had jobs waiting and none running."""
 
-    def busy(self) -> dict[str, int]:
-        found: dict[str, int] = defaultdict(int)
-        for job in self.running:
-            found[job.client] += 1
-        return found
+    def _pass_time(self) -> None:
+        self.time += 1
 
-    def heads(self) -> dict[str, Job]:
-        """The job of each client that must start before its others."""
-        found: dict[str, Job] = {}
-        for job in self.waiting:
-            if job.client not in found or job.priority > found[job.client].priority:
-                found[job.client] = job
-        return found
+    def busy(self, client: str) -> int:
+        return sum(job.client == client for job in self.running)
 
-    def check_start(self, job: Job | None, running_max: int) -> None:
-        busy, heads = self.busy(), self.heads()
-        allowed = {c: head for c, head in heads.items() if not running_max or busy[c] < running_max}
+    def head(self, client: str) -> Job:
+        """The job of a client that must start before its others."""
+        return max((job for job in self.waiting if job.client == client),
+                   key=lambda job: (job.priority, -self.waiting.index(job)))  # fmt: skip
+
+    def arrive(self, client: str, priority: int) -> None:
+        self._pass_time()
+        self.waiting.append(submit(self.store, client, priority))
+        if not self.busy(client):
+            self.idle_since.setdefault(client, self.time)
+
+    def start(self) -> bool:
+        self._pass_time()
+        places = self.store.positions()
+        assert places.keys() == {each.id for each in self.waiting}
+        job = start(self.store, self.running_max)
+        most = self.running_max or len(self.running) + 1
+        allowed = {each.client for each in self.waiting if self.busy(each.client) < most}
         if job is None:
             assert not allowed  # nobody waits while a worker is free
+            return False
+        client = job.client
+        assert client in allowed
+        assert job.id == self.head(client).id
+        assert self.running_max or places[job.id] == 1
+        # Nobody who has less running is passed over.
+        assert self.busy(client) == min(self.busy(each) for each in allowed)
+        # Nobody gets two turns while another one waits for a first.
+        for other, since in self.idle_since.items():
+            assert other == client or since > self.last_start.get(client, -1)
+        self.idle_since.pop(client, None)
+        self.last_start[client] = self.time
+        self.waiting = [each for each in self.waiting if each.id != job.id]
+        self.running.append(job)
+        return True
+
+    def end(self, number: int) -> None:
+        self._pass_time()
+        if not self.running:
             return
-        assert job.id == heads[job.client].id
-        assert job.client in allowed
-        # Nobody who has less running is passed over, ...
-        assert busy[job.client] == min(busy[client] for client in allowed)
-        # ... nor is an older job of one who has as much: so nobody starves, since what is passed
-        # over grows older than all that come.
-        age = {each.id: number for number, each in enumerate(self.waiting)}
-        rivals = [head for c, head in allowed.items() if busy[c] == busy[job.client]]
-        assert age[job.id] == min(age[head.id] for head in rivals)
+        job = self.running.pop(number % len(self.running))
+        assert self.store.finish(Fence(job.id, "w", job.attempt), {}, "Done.")
+        if not self.busy(job.client) and any(e.client == job.client for e in self.waiting):
+            self.idle_since[job.client] = self.time
 
 
-EVENTS = st.one_of(
-    st.tuples(st.just("arrive"), st.sampled_from("aaabcd"), st.sampled_from([0, 0, 0, 7])),
-    st.tuples(st.just("start")),
-    st.tuples(st.just("end"), st.integers(0, 100)),
+ARRIVAL = st.tuples(st.just("arrive"), st.sampled_from("aaabc"), st.sampled_from([0, 0, 0, 7]))
+START = st.tuples(st.just("start"))
+END = st.tuples(st.just("end"), st.integers(0, 3))
+
+
+@given(
+    st.lists(ARRIVAL | ARRIVAL | START | START | END, min_size=10, max_size=40),
+    st.sampled_from([0, 0, 1, 2]),
+    st.integers(1, 3),
 )
-
-
-@given(st.lists(EVENTS, max_size=60), st.sampled_from([0, 0, 1, 2]))
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_starts_are_fair_and_everybody_gets_a_turn(
-    shared: JobStore, events: list[tuple[object, ...]], running_max: int
+    shared: JobStore, events: list[tuple[Any, ...]], running_max: int, workers: int
 ) -> None:
-    store, watched = shared, Watched()
-    with write(store.engine) as connection:
+    with write(shared.engine) as connection:
         connection.execute(sa.delete(schema.jobs))
-
-    def start_one() -> Job | None:
-        first = {store.position(job): job.id for job in watched.waiting}
-        assert sorted(first) == list(range(1, len(watched.waiting) + 1))
-        job = start(store, running_max)
-        watched.check_start(job, running_max)
-        if job is not None:
-            assert running_max or first[1] == job.id
-            watched.waiting = [each for each in watched.waiting if each.id != job.id]
-            watched.running.append(job)
-        return job
-
-    def end_one(number: int) -> None:
-        if watched.running:
-            job = watched.running.pop(number % len(watched.running))
-            assert store.finish(Fence(job.id, "w", job.attempt), {}, "Done.")
-
+    clients = Clients(shared, running_max)
     for name, *values in events:
         if name == "arrive":
-            watched.waiting.append(submit(store, str(values[0]), int(str(values[1]))))
-        elif name == "start":
-            start_one()
-        else:
-            end_one(int(str(values[0])))
-    while watched.waiting:
-        if start_one() is None:
-            end_one(0)
-    assert store.counts()[State.PENDING] == 0
+            clients.arrive(*values)
+        elif name == "end":
+            clients.end(*values)
+        elif len(clients.running) < workers:
+            clients.start()
+    while clients.waiting:
+        if len(clients.running) == workers or not clients.start():
+            clients.end(0)
+    assert shared.counts()[State.PENDING] == 0
+
+
+def test_with_one_worker_clients_take_turns(store: JobStore) -> None:
+    for client in "aaaabbc":
+        submit(store, client)
+    assert drain(store) == list("abcabaa")
+
+
+def test_an_endless_stream_of_newcomers_starves_nobody(store: JobStore) -> None:
+    for _ in range(3):
+        submit(store, "a")
+    order = []
+    for number in range(12):
+        submit(store, f"newcomer {number}")
+        submit(store, f"newcomer {number}")
+        job = start(store)
+        assert job is not None
+        store.finish(Fence(job.id, "w", job.attempt), {}, "Done.")
+        order.append(job.client)
+    # Each of them gets its second turn behind the first ones of those who came before.
+    assert [place for place, client in enumerate(order) if client == "a"] == [0, 2, 6]

@@ -20,8 +20,8 @@ from gmapi.jobs.roster import Roster
 from gmapi.jobs.schema import rate_buckets
 from gmapi.jobs.store import JobStore
 
-RATES = st.builds(Rate, st.integers(1, 100), st.sampled_from([1.0, 60.0, 3600.0]))
-HASTE = 1e-6
+RATES = st.builds(Rate, st.sampled_from([1, 2, 5, 100]), st.sampled_from([1.0, 60.0, 3600.0]))
+HASTE = 1e-5
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +56,10 @@ def test_who_waits_as_long_as_told_is_let_in(rate: Rate, level: float) -> None:
 
 @given(
     RATES,
-    st.lists(
-        st.tuples(st.sampled_from("ab"), st.sampled_from([0.0, 0.01, 0.3, 1.0, 7.0, 90.0])),
-        max_size=80,
-    ),
+    st.lists(st.tuples(st.sampled_from("aab"), st.floats(0, 1.2)), max_size=60),
 )
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_never_more_than_the_rate_and_never_less(
     shared: sa.Engine, rate: Rate, calls: list[tuple[str, float]]
@@ -72,8 +69,8 @@ def test_never_more_than_the_rate_and_never_less(
     now, let_in = 1_000_000.0, {"a": list[float](), "b": list[float]()}
     with write(shared) as connection:
         connection.execute(sa.delete(rate_buckets))
-        for client, pause in calls:
-            now += pause
+        for client, share in calls:
+            now += share * rate.seconds / rate.count  # as much flows into the bucket
             times = let_in[client]
             levels = [rate.count - len(times[at:]) + (now - times[at]) * rate.count / rate.seconds
                       for at in range(len(times))]  # fmt: skip

@@ -43,7 +43,7 @@ jobs = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Index("jobs_state", "state", "priority", "seq"),
     sa.Index("jobs_finished", "finished"),
-    sa.Index("jobs_client", "client", "seq"),
+    sa.Index("jobs_client", "client", "finished"),
 )
 
 job_logs = sa.Table(

@@ -34,6 +34,8 @@ WORKER_SILENT_SECONDS = 15.0
 RECENT_LINES = 10
 DELIVERED_MAX = 4096
 TOUCH_SHARE = 0.05
+PLACES_SECONDS = 0.5
+"""How long the places of waiting jobs are kept: all who ask for theirs share one look."""
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +76,8 @@ class JobService:
         )
         self._delivered: OrderedDict[str, int] = OrderedDict()
         self._touched: OrderedDict[str, float] = OrderedDict()
+        self._places: dict[str, int] = {}
+        self._places_read = -PLACES_SECONDS
 
     def start(self) -> None:
         """Start watching for changes."""
@@ -150,8 +154,11 @@ class JobService:
         return self._store.page(state=state, tool=tool, client=owner, limit=limit, offset=offset)
 
     def position(self, job: Job) -> int:
-        """The place of a waiting job in the queue, from 1."""
-        return self._store.position(job)
+        """The place of a waiting job in the queue, from 1, as it was a moment ago at most."""
+        now = time.monotonic()
+        if now - self._places_read > PLACES_SECONDS or job.id not in self._places:
+            self._places, self._places_read = self._store.positions(), now
+        return self._places.get(job.id, 1)
 
     def new_lines(self, job: Job, since: int | None) -> tuple[list[LogLine], int]:
         """Log lines for a poll, and the cursor for the next one.

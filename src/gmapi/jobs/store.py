@@ -187,10 +187,12 @@ class JobStore:
             found = {State(row[0]): row[1] for row in rows}
         return {state: found.get(state, 0) for state in State}
 
-    def position(self, job: Job) -> int:
-        """How many waiting jobs start before this one as things are now, plus one."""
+    def positions(self) -> dict[str, int]:
+        """The id of each waiting job and its place in the order in which they would start, from
+        1."""
         with self.engine.connect() as connection:
-            return int(connection.execute(fair_order.place_of(job.id)).scalar() or 1)
+            ids = connection.execute(fair_order.in_order()).scalars()
+            return {job_id: place for place, job_id in enumerate(ids, 1)}
 
     def next_of(self, client: str) -> Job | None:
         """The job of this client that waits first."""

@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    op.create_index("jobs_client", "jobs", ["client", "seq"])
+    op.create_index("jobs_client", "jobs", ["client", "finished"])
     op.create_table(
         "rate_buckets",
         sa.Column("client", sa.String(64), primary_key=True),
