@@ -23,6 +23,7 @@ from gmapi.access import (
 )
 from gmapi.errors import SettingsError
 from gmapi.settings import Settings, load_settings
+from gmapi.terminal.doctor import check_access
 
 SECRET = "0123456789abcdef"
 OTHER = "fedcba9876543210"
@@ -214,3 +215,33 @@ def test_who_is_limited_without_a_word_of_the_operator() -> None:
         assert Settings(rate_limit="off").submission_rate(anonymous=anonymous) is None
         chosen = Settings(rate_limit="2/s").submission_rate(anonymous=anonymous)
         assert chosen == Rate(2, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "state", "told"),
+    [
+        ({}, "ok", "everyone at this machine"),
+        ({"host": "0.0.0.0"}, "warning", "set GMAPI_TOKENS="),
+        ({"trusted_proxies": PROXY}, "warning", "set GMAPI_TOKENS="),
+        ({"tokens": f"alice:{SECRET}"}, "ok", "(alice)"),
+        ({"tokens": f"alice:{SECRET}", "host": "0.0.0.0"}, "warning", "can read"),
+        ({"tokens": f"alice:{SECRET}", "host": "0.0.0.0", "trusted_proxies": PROXY}, "ok", "alice"),
+        (
+            {"tokens": f"alice:{SECRET}", "host": "::", "public_url": "https://example.org"},
+            "ok",
+            "(alice)",
+        ),
+    ],
+)
+def test_what_doctor_says(
+    alone: pytest.MonkeyPatch, settings: dict[str, str], state: str, told: str
+) -> None:
+    check = check_access(Settings(**settings))
+    assert check.state == state
+    assert told in check.text
+    assert (check.remedy is None) is (state == "ok")
+    assert SECRET not in repr(check)
+    # The variable of the command line protects no server.
+    alone.setenv("GMAPI_TOKEN", SECRET)
+    mistaken = check_access(Settings(**settings)).text
+    assert ("not what a server asks" in mistaken) is ("tokens" not in settings)

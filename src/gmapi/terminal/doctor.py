@@ -299,21 +299,24 @@ def _allow_list(settings: Settings) -> Iterator[Check]:
 
 
 def _access(settings: Settings) -> Iterator[Check]:
+    yield check_access(settings)
+
+
+def check_access(settings: Settings) -> Check:
     """Whom the server lets in."""
     name, text = "access", access_line(settings)
     if settings.access_mode is Mode.ANONYMOUS:
         remedy = "Limits, proxies and all else about public servers is in docs/run-a-server.md."
-        yield Check(name, "warning", text, remedy)
-    elif settings.tokens and not (settings.listens_locally or _is_encrypted(settings)):
-        yield Check(
+        return Check(name, "warning", text, remedy)
+    if settings.tokens and not (settings.listens_locally or _is_encrypted(settings)):
+        return Check(
             name,
             "warning",
             f"{text}, which everyone on the way can read",
             "Put a proxy that speaks https in front and name it in GMAPI_TRUSTED_PROXIES, or give "
             "its address with GMAPI_PUBLIC_URL=https://...",
         )
-    else:
-        yield Check(name, "ok", text)
+    return Check(name, "ok", text)
 
 
 def _is_encrypted(settings: Settings) -> bool:
