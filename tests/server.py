@@ -44,11 +44,15 @@ def call(
     body: bytes | None = None,
     headers: dict[str, str] | None = None,
     timeout: float = 60.0,
+    source: str | None = None,
 ) -> Answer:
-    """One request on a connection of its own, as the game sends it."""
+    """One request on a connection of its own, as the game sends it; from the address `source`
+    (of 127.0.0.0/8)."""
     parts = urlsplit(url)
     assert parts.hostname is not None
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+    connection = http.client.HTTPConnection(
+        parts.hostname, parts.port, timeout=timeout, source_address=(source, 0) if source else None
+    )
     if json_body is not None:
         body = json.dumps(json_body).encode()
     target = parts.path + (f"?{parts.query}" if parts.query else "")
@@ -190,6 +194,9 @@ class GmapiServer:
             self.stop()
 
     # -- requests -------------------------------------------------------------------------------
+
+    def request(self, method: str, path: str, **options: Any) -> Answer:
+        return call(method, self._url(path), **options)
 
     def get(self, path: str, **options: Any) -> Answer:
         return call("GET", self._url(path), **options)

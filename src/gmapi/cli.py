@@ -10,14 +10,14 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gmapi import __version__
 from gmapi.errors import GmapiError, SettingsError
-from gmapi.settings import Settings, load_settings
+from gmapi.settings import CLIENT_TOKEN_VARIABLE, Settings, load_settings
 from gmapi.terminal.screen_options import screen_options
 
 if TYPE_CHECKING:
@@ -72,6 +72,13 @@ _server_option = click.option(
     "--server",
     metavar="URL",
     help="Address of a running server; default: the one of the settings.",
+)
+_token_option = click.option(
+    "--token",
+    metavar="SECRET",
+    envvar=CLIENT_TOKEN_VARIABLE,
+    help=f"Access token for the server; better in {CLIENT_TOKEN_VARIABLE}, where no list of "
+    "processes shows it.",
 )
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -184,6 +191,7 @@ def worker(supervised: bool) -> None:
 )
 @click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
 @_server_option
+@_token_option
 @click.option("--local", is_flag=True, help="Convert here even when a server is running.")
 @click.option(
     "--allow-private",
@@ -200,6 +208,7 @@ def convert(
     output: str | None,
     force: bool,
     server: str | None,
+    token: str | None,
     local: bool,
     allow_private: bool,
     verbose: bool,
@@ -236,11 +245,11 @@ def convert(
     try:
         with conversion.interruptible(), _failures():
             if server is not None:
-                client = ServerClient(server)
+                client = ServerClient(server, token)
             else:
                 settings = _settings({})
                 if not (order.files or local or allow_private):
-                    client = conversion.find_server(settings)
+                    client = conversion.find_server(settings, token)
             if client is not None:
                 conversion.convert_at(client, order)
             else:
@@ -254,6 +263,7 @@ def convert(
 
 @main.group(invoke_without_command=True)
 @_server_option
+@_token_option
 @click.option("--state", type=click.Choice(STATES), help="Only tasks in this state.")
 @click.option("--tool", help="Only tasks of this tool, such as ffmpeg.")
 @click.option(
@@ -264,6 +274,7 @@ def convert(
 def tasks(
     context: click.Context,
     server: str | None,
+    token: str | None,
     state: str | None,
     tool: str | None,
     limit: int,
@@ -274,7 +285,7 @@ def tasks(
         return
     from gmapi.terminal.task_table import print_tasks
 
-    with _client(server) as client:
+    with _client(server, token) as client:
         found, total = client.tasks(state=state, tool=tool, limit=limit)
     if as_json:
         _print_json([task.raw for task in found])
@@ -285,13 +296,16 @@ def tasks(
 @tasks.command()
 @click.argument("task_id", metavar="ID")
 @_server_option
+@_token_option
 @_json_option
 @click.pass_context
-def show(context: click.Context, task_id: str, server: str | None, as_json: bool) -> None:
+def show(
+    context: click.Context, task_id: str, server: str | None, token: str | None, as_json: bool
+) -> None:
     """Show one task and its log."""
     from gmapi.terminal.task_table import print_task
 
-    with _client(server or _of_group(context, "server")) as client:
+    with _client_of_group(context, server, token) as client:
         task = client.task(task_id)
     if as_json or _of_group(context, "as_json"):
         _print_json(task.raw)
@@ -302,27 +316,31 @@ def show(context: click.Context, task_id: str, server: str | None, as_json: bool
 @tasks.command()
 @click.argument("task_ids", metavar="ID...", nargs=-1, required=True)
 @_server_option
+@_token_option
 @click.pass_context
-def cancel(context: click.Context, task_ids: tuple[str, ...], server: str | None) -> None:
+def cancel(
+    context: click.Context, task_ids: tuple[str, ...], server: str | None, token: str | None
+) -> None:
     """Cancel waiting or running tasks; finished ones stay as they are."""
-    with _client(server or _of_group(context, "server")) as client:
+    with _client_of_group(context, server, token) as client:
         for task_id in task_ids:
             click.echo(f"{task_id}: {client.cancel(task_id).status}")
 
 
 @main.command(short_help="Check this installation.")
 @_server_option
+@_token_option
 @_json_option
 @_setting_options
-def doctor(server: str | None, as_json: bool, **flags: Any) -> None:
-    """Check this installation: settings, folders, ffmpeg, sandbox, address.
+def doctor(server: str | None, token: str | None, as_json: bool, **flags: Any) -> None:
+    """Check this installation: settings, folders, ffmpeg, sandbox, access, address.
 
     Exits with 1 when something has failed.
     """
     from gmapi.terminal.doctor import examine, print_checks
 
     with _failures():
-        checks = examine(flags, server)
+        checks = examine(flags, server, token)
     failed = any(check.state == "failure" for check in checks)
     if as_json:
         _print_json({"ok": not failed, "checks": [check.as_json() for check in checks]})
@@ -354,16 +372,24 @@ def _failures() -> Iterator[None]:
 
 
 @contextmanager
-def _client(server: str | None) -> Iterator[ServerClient]:
+def _client(server: str | None, token: str | None) -> Iterator[ServerClient]:
     """A client of the server of --server or of the settings."""
-    from gmapi.terminal.client import ServerClient, local_base
+    from gmapi.terminal.client import ServerClient, own_client
 
     with _failures():
         if server is None:
-            settings = _settings({})
-            server = local_base(settings.host, settings.port)
-        with ServerClient(server) as client:
+            found = own_client(_settings({}), token)
+        else:
+            found = ServerClient(server, token)
+        with found as client:
             yield client
+
+
+def _client_of_group(
+    context: click.Context, server: str | None, token: str | None
+) -> AbstractContextManager[ServerClient]:
+    """The same for a subcommand, whose options may also stand before its name."""
+    return _client(server or _of_group(context, "server"), token or _of_group(context, "token"))
 
 
 def _of_group(context: click.Context, name: str) -> Any:

@@ -56,11 +56,25 @@ class RequestError(GmapiError):
     code = "bad_request"
 
 
+class UnauthorizedError(GmapiError):
+    """The request needs an access token, and has none or a wrong one."""
+
+    status = 401
+    code = "unauthorized"
+
+
 class RefusedError(GmapiError):
     """The request is understood and not allowed (an argument or an address)."""
 
     status = 403
     code = "refused"
+
+
+class ForbiddenError(GmapiError):
+    """The caller may not do this to a thing of somebody else."""
+
+    status = 403
+    code = "forbidden"
 
 
 class NotFoundError(GmapiError):
@@ -92,10 +106,21 @@ class TooLargeError(GmapiError):
 
 
 class QueueFullError(GmapiError):
-    """Too many jobs are waiting; `retry_after` says when to come back."""
+    """Too many jobs are waiting, `waiting` of them; `retry_after` says when to come back."""
 
     status = 429
     code = "queue_full"
+
+    def __init__(self, message: str, *, waiting: int, retry_after: int) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.waiting = waiting
+
+
+class RateLimitedError(GmapiError):
+    """The caller submits faster than it may; `retry_after` says when to come back."""
+
+    status = 429
+    code = "rate_limited"
 
 
 class UnavailableError(GmapiError):

@@ -22,11 +22,24 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from gmapi.access import (
+    ANONYMOUS_RATE,
+    Mode,
+    Rate,
+    Token,
+    describe_access,
+    is_loopback,
+    parse_rate,
+    parse_tokens,
+)
 from gmapi.errors import SettingsError
 from gmapi.hosts import host_name, parse_allow
 
 ENV_PREFIX = "GMAPI_"
 CONFIG_VARIABLE = "GMAPI_CONFIG"
+CLIENT_TOKEN_VARIABLE = "GMAPI_TOKEN"
+"""The token that the command line sends to a server: no setting, but no mistake either."""
+
 DEFAULT_CONFIG = "gmapi.toml"
 
 # Names of the older documents that mean the same settings.
@@ -67,6 +80,22 @@ def _known_sandbox(value: str) -> str:
             "you trust"
         )
     return value
+
+
+def _rate(value: str | None) -> str | None:
+    if not value:
+        return None
+    parse_rate(value)
+    return value.strip().lower()
+
+
+def _tokens(value: Any) -> Any:
+    entries = _split_commas(value)
+    if not isinstance(entries, list | tuple):
+        raise ValueError("give a list of name:secret")
+    if all(isinstance(entry, Token) for entry in entries):
+        return tuple(entries)
+    return parse_tokens(entries)
 
 
 def _allow_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
@@ -154,11 +183,18 @@ class Settings(BaseSettings):
     )
     queue_max: int = Field(1000, ge=1, description="Most waiting jobs.")
     queue_max_per_client: int = Field(50, ge=1, description="Most waiting jobs of one client.")
-    rate_limit: Literal["off"] = Field(
-        "off", description="Requests per client; this version knows only off."
+    running_max_per_client: int = Field(
+        0, ge=0, description="Most running jobs of one client; 0: no limit but the workers."
     )
-    tokens: Annotated[tuple[()], NoDecode, BeforeValidator(_split_commas)] = Field(
-        (), description="Access tokens; this version has none and refuses to start with any."
+    rate_limit: Annotated[str | None, AfterValidator(_rate)] = Field(
+        None,
+        description="Most submissions of one client: off, or like 30/min; default: 60/min for "
+        "callers from elsewhere without a token, otherwise off.",
+    )
+    tokens: Annotated[tuple[Token, ...], NoDecode, BeforeValidator(_tokens)] = Field(
+        (),
+        description="Access tokens, each name:secret with a secret of at least 16 characters, "
+        "separated by commas.",
     )
     trusted_proxies: Annotated[CommaList, AfterValidator(_networks)] = Field(
         (), description="Addresses or networks whose X-Forwarded-* headers are believed."
@@ -237,6 +273,33 @@ class Settings(BaseSettings):
         """Sockets by which the processes of one server wake each other."""
         return self.data_dir / "run"
 
+    @property
+    def listens_locally(self) -> bool:
+        """Whether only this machine reaches the server, itself or by a proxy on it."""
+        return is_loopback(self.host)
+
+    @property
+    def access_mode(self) -> Mode:
+        """Whom this server lets in. Behind a proxy it has callers from elsewhere."""
+        if self.tokens:
+            return Mode.TOKENS
+        if self.listens_locally and not self.trusted_proxies:
+            return Mode.OPEN
+        return Mode.ANONYMOUS
+
+    def submission_rate(self, *, anonymous: bool) -> Rate | None:
+        """How often one client may submit; `anonymous` is a caller from elsewhere without a
+        token."""
+        if self.rate_limit is not None:
+            return parse_rate(self.rate_limit)
+        return parse_rate(ANONYMOUS_RATE) if anonymous else None
+
+    @property
+    def access_text(self) -> str:
+        """One sentence that tells the operator whom this server lets in."""
+        rate = self.rate_limit or ANONYMOUS_RATE
+        return describe_access(self.access_mode, self.tokens, None if rate == "off" else rate)
+
 
 def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
     """Read all sources; flags that are None count as not given.
@@ -244,7 +307,8 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
     Raises SettingsError with one sentence per mistake.
     """
     problems: list[str] = []
-    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields} | {CONFIG_VARIABLE}
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    known |= {CONFIG_VARIABLE, CLIENT_TOKEN_VARIABLE}
     for name in sorted(os.environ):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
             close = get_close_matches(name.upper(), known, 1)
@@ -284,7 +348,7 @@ def _explain(name: str, item: Any) -> str:
     if name not in Settings.model_fields:
         close = get_close_matches(name, Settings.model_fields, 1)
         return "there is no such setting" + (f"; did you mean {close[0]}?" if close else "")
-    if name == "tokens":
-        return "this version has no access tokens; bind to 127.0.0.1 or use a proxy with a login"
     text = str(item["msg"]).removeprefix("Value error, ")
+    if name == "tokens":  # what was given holds secrets
+        return f"{text}. {Settings.model_fields[name].description}"
     return f"{text} (got {item['input']!r}). {Settings.model_fields[name].description}"

@@ -254,7 +254,7 @@ def test_pages_counts_and_positions(store: JobStore) -> None:
     assert ([job.id for job in listed], total) == ([jobs[2].id, jobs[1].id], 3)
     assert store.page(tool="none") == ([], 0)
     assert store.counts() == {**dict.fromkeys(State, 0), State.PENDING: 3, State.RUNNING: 1}
-    assert [store.position(job) for job in (urgent, jobs[1], jobs[2])] == [1, 2, 3]
+    assert store.positions() == {urgent.id: 1, jobs[1].id: 2, jobs[2].id: 3}
     marks = store.marks([jobs[0].id, jobs[1].id, "0" * 32])
     assert marks == {jobs[0].id: (2, State.RUNNING), jobs[1].id: (1, State.PENDING)}
 

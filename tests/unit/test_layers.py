@@ -25,7 +25,7 @@ BELOW = {
     "sandbox": set(),
     "storage": set(),
 }
-GROUND = {"errors", "filelock", "hosts", "listener", "settings", "__version__"}
+GROUND = {"access", "errors", "filelock", "hosts", "listener", "settings", "__version__"}
 
 # What only some rooms may know, by the top-level package.
 RESERVED = {

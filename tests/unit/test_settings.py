@@ -57,7 +57,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_name(
         GMAPI_PORT="99999",
         GMAPI_LOG_FORMT="json",
         GMAPI_SANDBOX="require",
-        GMAPI_TOKENS="me:secret",
+        GMAPI_TOKENS="me:hunter2",
         GMAPI_QUEUE_URL="redis://127.0.0.1",
         GMAPI_DATABASE_URL="postgresql://127.0.0.1/gmapi",
         GMAPI_PUBLIC_URL="media.example.org",
@@ -83,7 +83,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_name(
     assert "GMAPI_LOG_FORMAT" in found["GMAPI_LOG_FORMT"]
     assert "workers" in found["gmapi.toml"]
     assert "65535" in found["GMAPI_PORT"]
-    assert "secret" not in found["GMAPI_TOKENS"]
+    assert "hunter2" not in found["GMAPI_TOKENS"]
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:

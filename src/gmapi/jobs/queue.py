@@ -1,7 +1,8 @@
 """huey carries job ids from the submitter to the workers.
 
-A message is only a hint: the claim refuses a duplicate, and the reaper sends a lost one again. So
-the queue's file may be deleted, even while the server runs.
+A message is only a hint: whoever gets one takes the job whose turn it is, and goes on until there
+is none. A message too many is in vain, and the reaper sends again when there are too few. So the
+queue's file may be deleted, even while the server runs.
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ class JobQueue:
     def ids(self) -> set[str]:
         """The job ids that wait to be delivered; not those put in with a delay."""
         return {task.args[0] for task in self.huey.pending()}
+
+    def count(self) -> int:
+        """How many messages wait to be delivered, some of them perhaps in vain."""
+        return int(self.huey.pending_count())
 
     def refresh(self) -> None:
         """Open the file anew when it was deleted or replaced while this process had it open."""

@@ -21,7 +21,7 @@ from gmapi.settings import Settings
 from gmapi.storage.base import Storage
 
 LOST_AFTER_SECONDS = 5.0
-"""A waiting job whose message is in no queue for so long is sent again."""
+"""A job that waits so long while messages are too few is sent again."""
 
 ORPHAN_AFTER_SECONDS = 60.0
 """Folders no job knows are left alone so long, in case their job is just being written."""
@@ -109,15 +109,20 @@ class Reaper:
             self._room.make()
 
     def _resend_lost(self) -> None:
-        waiting = self._roster.waiting(older_than=min(LOST_AFTER_SECONDS, 5 * self._period))
-        if not waiting:
+        waiting = self._roster.waiting(
+            older_than=min(LOST_AFTER_SECONDS, 5 * self._period),
+            running_max=self._settings.running_max_per_client,
+        )
+        # Any message leads to the job whose turn it is: nothing is lost while there are enough.
+        missing = len(waiting) - self._queue.count() if waiting else 0
+        if missing <= 0:
             self._absent_since.clear()
             return
         on_their_way = self._queue.ids()
         now = time.monotonic()
         absent = [job_id for job_id in waiting if job_id not in on_their_way]
         self._absent_since = {job_id: self._absent_since.get(job_id, now) for job_id in absent}
-        for job_id, since in list(self._absent_since.items()):
+        for job_id, since in list(self._absent_since.items())[:missing]:
             # A message may be absent for a moment between the queue and the claim.
             if now - since >= self._period:
                 log.warning("job %s was in no queue and is sent again", job_id)
@@ -139,6 +144,7 @@ class Reaper:
                 break
         self._sources.sweep(time.time(), expiry)
         self._remove_orphans()
+        self._roster.forget_rates()
         self._roster.forget_silent(max(600.0, 10 * self._settings.lease_seconds))
 
     def _remove_orphans(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from gmapi.jobs import fair_order, rates
 from gmapi.jobs.database import write
 from gmapi.jobs.model import GIVEN_UP, MAX_ATTEMPTS, State, WorkerRow
 from gmapi.jobs.schema import jobs, leaders, workers
@@ -68,6 +69,11 @@ class Roster:
         """Drop the rows of workers that have been silent for `after` seconds."""
         with write(self.engine) as connection:
             connection.execute(sa.delete(workers).where(workers.c.seen < self.now() - after))
+
+    def forget_rates(self) -> None:
+        """Drop what says no more about how often clients submit."""
+        with write(self.engine) as connection:
+            rates.forget_full(connection, self.now())
 
     def lead(self, name: str, owner: str, lease: float) -> bool:
         """Become or stay the one that does `name`; False when another one leads."""
@@ -167,10 +173,15 @@ class Roster:
             ).all()
         return [(row[0], row[1]) for row in rows]
 
-    def waiting(self, *, older_than: float) -> dict[str, int]:
-        """Id and priority of jobs that have been ready to run for `older_than` seconds."""
+    def waiting(self, *, older_than: float, running_max: int = 0) -> dict[str, int]:
+        """Id and priority of jobs that have been ready to run for `older_than` seconds, without
+        those of clients that run `running_max` already (0: there is no such limit)."""
         query = sa.select(jobs.c.id, jobs.c.priority).where(
             jobs.c.state == State.PENDING, jobs.c.run_after < self.now() - older_than
         )
+        if running_max:
+            busy = fair_order.running_by_client()
+            full = sa.select(busy.c.client).where(busy.c.running >= running_max)
+            query = query.where(jobs.c.client.not_in(full))
         with self.engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(query.order_by(jobs.c.seq))}

@@ -43,6 +43,7 @@ jobs = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Index("jobs_state", "state", "priority", "seq"),
     sa.Index("jobs_finished", "finished"),
+    sa.Index("jobs_client", "client", "finished"),
 )
 
 job_logs = sa.Table(
@@ -76,7 +77,16 @@ leaders = sa.Table(
     sa.Column("until", sa.Float, nullable=False),
 )
 
-HEAD = "0001"
+rate_buckets = sa.Table(
+    "rate_buckets",
+    metadata,
+    sa.Column("client", sa.String(64), primary_key=True),
+    # How many submissions were left to the client at the time `updated`.
+    sa.Column("level", sa.Float, nullable=False),
+    sa.Column("updated", sa.Float, nullable=False, index=True),
+)
+
+HEAD = "0002"
 """The newest migration; a test compares it with the files in `migrations/versions`."""
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import OperationalError
 
-from gmapi.errors import NotFoundError, StorageFullError
+from gmapi.access import Rate
+from gmapi.errors import ForbiddenError, NotFoundError, StorageFullError
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs import schema
@@ -33,6 +34,8 @@ WORKER_SILENT_SECONDS = 15.0
 RECENT_LINES = 10
 DELIVERED_MAX = 4096
 TOUCH_SHARE = 0.05
+PLACES_SECONDS = 0.5
+"""How long the places of waiting jobs are kept: all who ask for theirs share one look."""
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +76,8 @@ class JobService:
         )
         self._delivered: OrderedDict[str, int] = OrderedDict()
         self._touched: OrderedDict[str, float] = OrderedDict()
+        self._places: dict[str, int] = {}
+        self._places_read = -PLACES_SECONDS
 
     def start(self) -> None:
         """Start watching for changes."""
@@ -86,11 +91,14 @@ class JobService:
 
     # -- requests -------------------------------------------------------------------------------
 
-    def submit(self, tool: Tool, request: ToolRequest, client: str) -> Submission:
+    def submit(
+        self, tool: Tool, request: ToolRequest, client: str, rate: Rate | None = None
+    ) -> Submission:
         """Accept a request: a new job, or the one that does the same already.
 
-        Raises RequestError or RefusedError for what is wrong with it, QueueFullError and
-        StorageFullError when there is no room, UnavailableError when the database is too busy.
+        Raises RequestError or RefusedError for what is wrong with it, RateLimitedError when the
+        client submits faster than `rate`, QueueFullError and StorageFullError when there is no
+        room, UnavailableError when the database is too busy.
         """
         tool.accept(request)
         with _database_errors():
@@ -102,6 +110,7 @@ class JobService:
                 client=client,
                 queue_max=self.settings.queue_max,
                 queue_max_per_client=self.settings.queue_max_per_client,
+                rate=rate,
             )
         if not submission.joined:
             try:
@@ -119,12 +128,13 @@ class JobService:
             )
         return job
 
-    def cancel(self, job_id: str) -> Job:
-        """Cancel a waiting or running job at once.
+    def cancel(self, job_id: str, owner: str | None = None) -> Job:
+        """Cancel a waiting or running job at once; with `owner` only one of that client.
 
-        Raises NotFoundError, StorageFullError or UnavailableError.
+        Raises NotFoundError, ForbiddenError, StorageFullError or UnavailableError.
         """
-        self.job(job_id)
+        if owner not in (None, self.job(job_id).client):
+            raise ForbiddenError("This task is another client's; only that one may cancel it.")
         with _database_errors():
             job = self._store.cancel(job_id)
         if job is None:
@@ -132,14 +142,23 @@ class JobService:
         return job
 
     def page(
-        self, *, state: State | None, tool: str | None, limit: int, offset: int
+        self,
+        *,
+        state: State | None,
+        tool: str | None,
+        owner: str | None = None,
+        limit: int,
+        offset: int,
     ) -> tuple[list[Job], int]:
-        """Jobs, newest first, and how many there are in all."""
-        return self._store.page(state=state, tool=tool, limit=limit, offset=offset)
+        """Jobs, newest first, and how many there are in all; with `owner` that client's only."""
+        return self._store.page(state=state, tool=tool, client=owner, limit=limit, offset=offset)
 
     def position(self, job: Job) -> int:
-        """The place of a waiting job in the queue, from 1."""
-        return self._store.position(job)
+        """The place of a waiting job in the queue, from 1, as it was a moment ago at most."""
+        now = time.monotonic()
+        if now - self._places_read > PLACES_SECONDS or job.id not in self._places:
+            self._places, self._places_read = self._store.positions(), now
+        return self._places.get(job.id, 1)
 
     def new_lines(self, job: Job, since: int | None) -> tuple[list[LogLine], int]:
         """Log lines for a poll, and the cursor for the next one.

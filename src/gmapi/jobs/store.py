@@ -15,7 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from gmapi.access import Rate
 from gmapi.errors import QueueFullError
+from gmapi.jobs import fair_order, rates
 from gmapi.jobs.database import write
 from gmapi.jobs.logbook import Logbook
 from gmapi.jobs.model import FINISHED, SOURCES, Fence, Job, State, Submission
@@ -55,13 +57,17 @@ class JobStore:
         client: str,
         queue_max: int,
         queue_max_per_client: int,
+        rate: Rate | None = None,
         priority: int = 0,
     ) -> Submission:
         """Insert a job, or join the one with the same key.
 
-        Raises QueueFullError when too many jobs wait already.
+        Raises RateLimitedError when the client submits faster than `rate`, and QueueFullError
+        when too many jobs wait already; neither counts as a submission.
         """
         with write(self.engine) as connection:
+            if rate is not None:
+                rates.take(connection, client, rate, self.now())
             if key is not None:
                 row = connection.execute(sa.select(*_JOB_COLUMNS).where(jobs.c.key == key)).first()
                 if row is not None:
@@ -104,12 +110,14 @@ class JobStore:
         if waiting >= queue_max:
             raise QueueFullError(
                 f"The queue is full: {waiting} jobs are waiting. Try again in half a minute.",
+                waiting=waiting,
                 retry_after=30,
             )
         if own >= per_client:
             raise QueueFullError(
                 f"You have {own} jobs waiting, which is the most one client may have. "
                 "Try again when some are done.",
+                waiting=own,
                 retry_after=30,
             )
 
@@ -147,11 +155,14 @@ class JobStore:
         *,
         state: State | None = None,
         tool: str | None = None,
+        client: str | None = None,
         limit: int = 50,
         offset: int = 0,
     ) -> tuple[list[Job], int]:
-        """Jobs, newest first, and how many there are in all."""
+        """Jobs, newest first, and how many there are in all; of `client`, or of all."""
         conditions = []
+        if client is not None:
+            conditions.append(jobs.c.client == client)
         if state is not None:
             conditions.append(jobs.c.state == state)
         if tool is not None:
@@ -176,27 +187,42 @@ class JobStore:
             found = {State(row[0]): row[1] for row in rows}
         return {state: found.get(state, 0) for state in State}
 
-    def position(self, job: Job) -> int:
-        """How many waiting jobs come before this one, plus one."""
-        own = sa.select(jobs.c.seq).where(jobs.c.id == job.id).scalar_subquery()
-        earlier = sa.or_(
-            jobs.c.priority > job.priority,
-            sa.and_(jobs.c.priority == job.priority, jobs.c.seq < own),
+    def positions(self) -> dict[str, int]:
+        """The id of each waiting job and its place in the order in which they would start, from
+        1."""
+        with self.engine.connect() as connection:
+            ids = connection.execute(fair_order.in_order()).scalars()
+            return {job_id: place for place, job_id in enumerate(ids, 1)}
+
+    def next_of(self, client: str) -> Job | None:
+        """The job of this client that waits first."""
+        query = (
+            sa.select(*_JOB_COLUMNS)
+            .where(jobs.c.client == client, jobs.c.state == State.PENDING)
+            .order_by(jobs.c.priority.desc(), jobs.c.seq)
+            .limit(1)
         )
         with self.engine.connect() as connection:
-            query = sa.select(sa.func.count()).where(jobs.c.state == State.PENDING, earlier)
-            return int(connection.execute(query).scalar_one()) + 1
+            row = connection.execute(query).first()
+        return to_job(row) if row is not None else None
 
     # -- running ------------------------------------------------------------------------------
 
-    def claim(self, job_id: str, owner: str, lease: float) -> Job | None:
-        """Take a waiting job for `owner`; None when it is not waiting (any more)."""
+    def claim(
+        self, job_id: str | None, owner: str, lease: float, *, running_max: int = 0
+    ) -> Job | None:
+        """Take a waiting job for `owner`: this one, or with None the one whose turn it is.
+
+        None when there is none, or this one is not waiting (any more). With None the jobs of
+        clients that run `running_max` already are passed over (0: there is no such limit).
+        """
         now = self.now()
+        wanted = fair_order.next_id(now, running_max) if job_id is None else job_id
         with write(self.engine) as connection:
             row = connection.execute(
                 sa.update(jobs)
                 .where(
-                    jobs.c.id == job_id,
+                    jobs.c.id == wanted,
                     jobs.c.state.in_(SOURCES[State.RUNNING]),
                     jobs.c.run_after <= now,
                 )

@@ -153,19 +153,34 @@ class Worker:
     # -- one job --------------------------------------------------------------------------------
 
     def run_job(self, job_id: str) -> None:
-        """Claim a job and run it to its end; does nothing when it is not waiting."""
+        """Run the job whose turn it is, and the next ones until there is none.
+
+        The message for `job_id` says only that there is work. To go on without another message
+        makes up for those that were used up in vain.
+        """
         if self._stop_at is not None:
             self._send(job_id)  # for another worker, or for the next start
             return
+        while self._stop_at is None and (claim := self._claim()) is not None:
+            self._run_claimed(*claim)
+
+    def _claim(self) -> tuple[Job, float] | None:
+        """The job whose turn it is, and the monotonic time just before it was claimed."""
         claimed = time.monotonic()
         try:
-            job = self.store.claim(job_id, self.id, self.settings.lease_seconds)
+            job = self.store.claim(
+                None,
+                self.id,
+                self.settings.lease_seconds,
+                running_max=self.settings.running_max_per_client,
+            )
         except OperationalError as error:
             # Its message is used up; the reaper sends another one.
-            log.warning("job %s could not be claimed: %s", job_id, error)
-            return
-        if job is None:
-            return
+            log.warning("no job could be claimed: %s", error)
+            return None
+        return None if job is None else (job, claimed)
+
+    def _run_claimed(self, job: Job, claimed: float) -> None:
         self._current = job.id
         self.wakeup.poke()
         log.info("job %s (%s) starts, attempt %d", job.id, job.tool, job.attempt)
@@ -175,6 +190,19 @@ class Worker:
             self._current = None
             self.wakeup.poke()
         log.info("job %s: %s after %.1f s", job.id, outcome, time.monotonic() - claimed)
+        if self.settings.running_max_per_client:
+            self._wake_for(job.client)
+
+    def _wake_for(self, client: str) -> None:
+        """A client that ran as many jobs as it may has room for another one now, whose message
+        may have been used up in vain: this worker may be busy with somebody else's job next."""
+        try:
+            job = self.store.next_of(client)
+        except OperationalError as error:  # the reaper sends it again
+            log.warning("a client's next job could not be looked for: %s", error)
+            return
+        if job is not None:
+            self._send(job.id, job.priority)
 
     def _attempt(self, job: Job, claimed: float) -> str:
         fence = Fence(job.id, self.id, job.attempt)

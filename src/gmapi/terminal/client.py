@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from urllib3.exceptions import HTTPError, LocationParseError
 
 from gmapi import __version__
 from gmapi.errors import GmapiError
+from gmapi.settings import Settings
 from gmapi.terminal.display import printable
 
 FINISHED = frozenset({"completed", "error", "cancelled"})
@@ -29,6 +31,8 @@ _ANSWER_SECONDS = 30.0
 _ANSWER_MAX_BYTES = 16 * 1024**2
 _CHUNK_BYTES = 256 * 1024
 _BUSY = frozenset({502, 503, 504})
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_REMEDY = "give one that its operator has made with --token or in GMAPI_TOKEN"
 
 
 class ClientError(GmapiError):
@@ -98,14 +102,21 @@ class Task:
 class ServerClient:
     """Speaks to the server at `base`, such as `http://127.0.0.1:5000`. A context manager.
 
-    All methods raise ClientError. No proxy of the environment is used.
+    `token` is sent to it with each request. All methods raise ClientError, and so does a token
+    that is none. No proxy of the environment is used.
     """
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, token: str | None = None) -> None:
         self.base = server_base(base)
-        self._pool = urllib3.PoolManager(
-            headers={"User-Agent": f"gmapi/{__version__}"}, retries=False
-        )
+        self.has_token = token is not None
+        headers = {"User-Agent": f"gmapi/{__version__}"}
+        if token is not None:
+            if not _TOKEN.fullmatch(token):
+                raise ClientError(
+                    f"The access token is empty or has characters that no token has; {_REMEDY}."
+                )
+            headers["Authorization"] = f"Bearer {token}"
+        self._pool = urllib3.PoolManager(headers=headers, retries=False)
 
     def __enter__(self) -> Self:
         return self
@@ -273,6 +284,11 @@ class ServerClient:
 
     def _refused(self, response: urllib3.BaseHTTPResponse) -> ClientError:
         """The error that an answer of the status 300 or more stands for."""
+        if response.status == 401:
+            trouble = "does not know this access token" if self.has_token else "asks for a token"
+            return ClientError(
+                f"{self.base} {trouble}; {_REMEDY}.", status_code=401, code="unauthorized"
+            )
         try:
             answer = self._object(response)
             message = printable(answer["error"])
@@ -324,3 +340,10 @@ def local_base(host: str, port: int) -> str:
     """The address by which a server with these settings is reached from its own machine."""
     reached = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
+def own_client(settings: Settings, token: str | None = None) -> ServerClient:
+    """A client of the server of these settings, with one of its own tokens if none is given."""
+    if token is None and settings.tokens:
+        token = settings.tokens[0].secret
+    return ServerClient(local_base(settings.host, settings.port), token)

@@ -22,7 +22,7 @@ from gmapi.errors import (
     SourceError,
 )
 from gmapi.settings import Settings
-from gmapi.terminal.client import ClientError, ServerClient, Task, local_base
+from gmapi.terminal.client import ClientError, ServerClient, Task, own_client
 from gmapi.terminal.delivery import STDOUT, deliver_file, new_file, target_path, to_stdout
 from gmapi.terminal.display import Display, plain_print
 from gmapi.terminal.screen_options import SCREEN_FORMATS, screen_fields
@@ -174,11 +174,11 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def find_server(settings: Settings) -> ServerClient | None:
+def find_server(settings: Settings, token: str | None = None) -> ServerClient | None:
     """The server that answers where the settings say, if there is one."""
     if settings.port == 0:
         return None
-    client = ServerClient(local_base(settings.host, settings.port))
+    client = own_client(settings, token)
     try:
         client.version(DETECT_SECONDS)
     except ClientError:

@@ -18,15 +18,16 @@ from rich.console import Console
 from rich.text import Text
 
 from gmapi import __version__
+from gmapi.access import Mode
 from gmapi.errors import SettingsError
 from gmapi.hosts import parse_allow
 from gmapi.listener import listen
 from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings, load_settings
-from gmapi.terminal.client import ClientError, ServerClient, local_base
+from gmapi.terminal.client import ClientError, ServerClient, own_client
 from gmapi.terminal.display import plain_print, printable
-from gmapi.terminal.startup import EVERY_ADDRESS, game_rule
+from gmapi.terminal.startup import access_line, game_rule
 from gmapi.tools.base import free_space_reserve
 from gmapi.tools.kernel_state import KERNEL_REMEDY, kernel_state
 
@@ -81,13 +82,16 @@ class Check:
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
-def examine(flags: Mapping[str, Any], server: str | None = None) -> list[Check]:
+def examine(
+    flags: Mapping[str, Any], server: str | None = None, token: str | None = None
+) -> list[Check]:
     """Look at everything. `flags` are settings as for `load_settings`.
 
-    With `server` that server is asked, instead of the address of the settings. Raises ClientError
-    when `server` is no address. Changes nothing and needs no running server.
+    With `server` that server is asked, instead of the address of the settings; `token` is for the
+    one that is asked. Raises ClientError when `server` is no address or `token` no token. Changes
+    nothing and needs no running server.
     """
-    client = None if server is None else ServerClient(server)
+    client = None if server is None else ServerClient(server, token)
     try:
         settings = load_settings(flags)
     except SettingsError as error:
@@ -98,12 +102,12 @@ def examine(flags: Mapping[str, Any], server: str | None = None) -> list[Check]:
         return [*found, *_open_files(), *_remote(client)]
     found = [Check("settings", "ok", _config_text())]
     parts: Sequence[Callable[[Settings], Iterator[Check]]] = (
-        _data_folder, _database, _ffmpeg, _kernels, _allow_list, _address_hint,
+        _data_folder, _database, _ffmpeg, _kernels, _allow_list, _access, _address_hint,
     )  # fmt: skip
     for part in parts:
         found += part(settings)
     found += _open_files()
-    found += _remote(client) if client is not None else _port(settings)
+    found += _remote(client) if client is not None else _port(settings, token)
     return found
 
 
@@ -294,6 +298,32 @@ def _allow_list(settings: Settings) -> Iterator[Check]:
         yield Check(name, "ok", shown)
 
 
+def _access(settings: Settings) -> Iterator[Check]:
+    yield check_access(settings)
+
+
+def check_access(settings: Settings) -> Check:
+    """Whom the server lets in."""
+    name, text = "access", access_line(settings)
+    if settings.access_mode is Mode.ANONYMOUS:
+        remedy = "Limits, proxies and all else about public servers is in docs/run-a-server.md."
+        return Check(name, "warning", text, remedy)
+    if settings.tokens and not (settings.listens_locally or _is_encrypted(settings)):
+        return Check(
+            name,
+            "warning",
+            f"{text}, which everyone on the way can read",
+            "Put a proxy that speaks https in front and name it in GMAPI_TRUSTED_PROXIES, or give "
+            "its address with GMAPI_PUBLIC_URL=https://...",
+        )
+    return Check(name, "ok", text)
+
+
+def _is_encrypted(settings: Settings) -> bool:
+    """Whether the settings speak of a proxy that may encrypt."""
+    return bool(settings.trusted_proxies) or (settings.public_url or "").startswith("https://")
+
+
 def _address_hint(settings: Settings) -> Iterator[Check]:
     """What the game must be told; `port` 0 is known only once the server runs."""
     if settings.port == 0:
@@ -301,16 +331,7 @@ def _address_hint(settings: Settings) -> Iterator[Check]:
         return
     rule = "\n".join(["the game's computercraft-server.toml needs", *game_rule(
         settings, settings.port)])  # fmt: skip
-    if settings.host in EVERY_ADDRESS and settings.public_url is None:
-        yield Check(
-            "game",
-            "warning",
-            rule,
-            "The server listens on all addresses and has no access tokens: everyone in the "
-            "network may use it.",
-        )
-    else:
-        yield Check("game", "ok", rule)
+    yield Check("game", "ok", rule)
 
 
 def _open_files() -> Iterator[Check]:
@@ -331,12 +352,12 @@ def _open_files() -> Iterator[Check]:
         )
 
 
-def _port(settings: Settings) -> Iterator[Check]:
+def _port(settings: Settings, token: str | None) -> Iterator[Check]:
     """Whether the port is free, or this server is already there."""
     if settings.port == 0:
         yield Check("port", "ok", "a free one will be taken")
         return
-    with ServerClient(local_base(settings.host, settings.port)) as client:
+    with own_client(settings, token) as client:
         try:
             client.version(ANSWER_SECONDS)
         except ClientError as error:
@@ -371,10 +392,20 @@ def _remote(client: ServerClient | None) -> Iterator[Check]:
             yield from _running("server", client)
 
 
+def _stranger(name: str, client: ServerClient, status: str) -> Check:
+    """What a server tells those that it does not know."""
+    text = f"GMapiServer answers at {client.base}: status {printable(status)}"
+    remedy = "It tells more to callers with a valid token: --token or GMAPI_TOKEN."
+    return Check(name, "ok" if status == "ok" else "failure", text, remedy)
+
+
 def _running(name: str, client: ServerClient) -> Iterator[Check]:
     """How the GMapiServer that answers fares."""
     try:
         health = client.health()
+        if "workers" not in health:
+            yield _stranger(name, client, str(health["status"]))
+            return
         version, problems = printable(str(health["version"])), health["problems"]
         alive, busy = int(health["workers"]["alive"]), int(health["workers"]["busy"])
         waiting = int(health["queue"]["waiting"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from gmapi import __version__
 from gmapi.errors import SettingsError
 from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
-from gmapi.settings import Settings
+from gmapi.settings import CLIENT_TOKEN_VARIABLE, Settings
 from gmapi.terminal.client import local_base
 from gmapi.tools.kernel_state import kernel_state
 
@@ -71,6 +72,7 @@ def summary(settings: Settings, facts: Facts, port: int, console: Console | None
         ("Data", str(settings.data_dir)),
         ("Workers", str(settings.workers)),
         ("Sandbox", _sandbox_line(facts)),
+        ("Access", access_line(settings)),
     ]
     console = console or Console(stderr=True)
     # Lines of their own, not a table: a table cuts long paths to the width of the terminal, and
@@ -89,6 +91,14 @@ def summary(settings: Settings, facts: Facts, port: int, console: Console | None
         lines.append(Text("(host: this machine's own address when the game runs on another one)"))
     for line in [*lines, Text()]:
         console.print(line, soft_wrap=True)
+
+
+def access_line(settings: Settings) -> str:
+    """Whom the server lets in, and a warning where somebody took one variable for the other."""
+    text = settings.access_text
+    if os.environ.get(CLIENT_TOKEN_VARIABLE) and not settings.tokens:
+        text += f" ({CLIENT_TOKEN_VARIABLE} is what the command line sends, not what a server asks)"
+    return text
 
 
 def game_rule(settings: Settings, port: int) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 
 from flask import current_app, request
 
+from gmapi.access import plain_address
 from gmapi.settings import Settings
 
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
@@ -67,12 +68,10 @@ class Addresses:
         if not self._trusted or not address:
             return False
         try:
-            parsed = ip_address(address)
+            # A socket that listens on both families shows IPv4 callers as ::ffff:a.b.c.d.
+            parsed = plain_address(address)
         except ValueError:
             return False
-        # A socket that listens on both families shows IPv4 callers as ::ffff:a.b.c.d.
-        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-            parsed = parsed.ipv4_mapped
         return any(parsed in network for network in self._trusted)
 
 

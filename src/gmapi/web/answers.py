@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Response
 
-from gmapi.errors import GmapiError
+from gmapi.errors import GmapiError, QueueFullError
 from gmapi.jobs.model import Job, LogLine, State
 
 REASON_MAX = 100
@@ -56,7 +56,11 @@ def failure_fields(message: str, code: str, field: str | None = None) -> dict[st
 def failure(error: GmapiError) -> Response:
     """An error answer; from 400 on the reason phrase carries the cause, too (rule A3)."""
     fields = failure_fields(error.message, error.code, error.field)
+    if isinstance(error, QueueFullError):
+        fields["waiting"] = error.waiting
     response = json_response(fields, error.status)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="gmapi"'
     if error.status >= 400:
         response.status = f"{error.status} {reason_phrase(error.message, error.status)}"
     if error.retry_after is not None:

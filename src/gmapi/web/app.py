@@ -25,6 +25,7 @@ from gmapi.web.answers import (
     reason_phrase,
 )
 from gmapi.web.body import JsonRequest, too_large
+from gmapi.web.gate import Gate
 from gmapi.web.host_rule import HostRule
 from gmapi.web.problems import describe
 from gmapi.web.routes import documentation, downloads, framepack, health, tasks, tools
@@ -35,6 +36,8 @@ DESCRIPTION = """A media URL goes in, a converted file's URL comes out.
 Each tool has two addresses: one waits for the result, the one ending in `/async` answers at once
 with a task to ask for. Bodies are JSON whatever their Content-Type; unknown fields are ignored.
 Every failure has `error` and `message` (the same sentence) and `error_code`, a word for programs.
+Where the server asks for an access token, it is the header `Authorization: Bearer TOKEN`,
+`?token=TOKEN` or the field `token` of the body.
 """
 
 PATH_SHOWN = 80
@@ -69,14 +72,16 @@ def create_app(settings: Settings, service: JobService) -> OpenAPI:
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = int(settings.body_max_bytes)
     addresses = Addresses(settings)
-    app.extensions["gmapi_addresses"] = addresses
+    gate = Gate(settings, addresses)
+    app.extensions.update(gmapi_addresses=addresses, gmapi_gate=gate)
     app.before_request(HostRule(settings, addresses).check)
+    app.before_request(gate.check)
     tools.register(app, service)
     tasks.register(app, service)
     downloads.register(app, service)
     framepack.register(app, service)
     health.register(app, service)
-    documentation.register(app)
+    documentation.register(app, gate)
     app.register_error_handler(GmapiError, failure)
     app.register_error_handler(HTTPException, _http_failure)
     app.register_error_handler(Exception, _internal_failure)
@@ -126,7 +131,7 @@ def _common_headers(response: Response) -> Response:
     response.headers["Access-Control-Allow-Origin"] = "*"
     if request.method == "OPTIONS":
         response.headers.pop("Content-Type", None)  # it has no content
-        response.headers["Access-Control-Allow-Headers"] = "*"
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, *"
         response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, DELETE, OPTIONS"
     for name, value in JSON_HEADERS.items():
         response.headers.setdefault(name, value)

@@ -26,7 +26,7 @@ from gmapi.storage.base import Slice
 from gmapi.web.files import BrokenAnswer, FileBody
 from gmapi.web.growing import GrowingBody
 from gmapi.web.limits import BODY_BYTES_PER_SECOND
-from gmapi.web.protocol import check_head, malformed, origin_form
+from gmapi.web.protocol import check_head, malformed, origin_form, without_quotations
 
 SEND_TIMEOUT_SECONDS = 120.0
 SEND_BYTES = 256 * 1024
@@ -181,6 +181,10 @@ class Handler(WSGIHandler):  # type: ignore[misc]
             # collector; the client need not wait for that.
             with contextlib.suppress(OSError):
                 self.socket.shutdown(socket.SHUT_WR)
+
+    def log_error(self, msg: str, *args: Any) -> None:
+        shown = [without_quotations(arg) if isinstance(arg, str) else arg for arg in args]
+        super().log_error(msg, *shown)
 
     def handle_error(self, t: Any, v: Any, tb: Any) -> None:
         if isinstance(v, BrokenAnswer):

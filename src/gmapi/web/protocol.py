@@ -20,6 +20,7 @@ _DEFECTS = (
 )
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_QUOTE = re.compile(r"b?['\"]")
 _MESSAGES = {
     400: "This is no proper HTTP request; check the request line, the header lines and "
     "Content-Length, and that the address begins with http://, not https://.",
@@ -56,6 +57,12 @@ def origin_form(target: str) -> str:
         return target
     rest = target[absolute.end() :]
     return rest if rest.startswith("/") else "/" + rest
+
+
+def without_quotations(text: str) -> str:
+    """What is wrong with a request, for the log: without what it quotes of it, since anywhere in
+    that a token may stand."""
+    return _QUOTE.split(text, maxsplit=1)[0].rstrip(" :=[")
 
 
 def malformed(status: int, *, retry_after: int | None = None) -> bytes:

@@ -25,8 +25,15 @@ _FAILURES: dict[str, tuple[str, str, str, str | None]] = {
         "bad_request",
         "output_format",
     ),
+    "401": (
+        "An access token is needed.",
+        "An access token is needed; send Authorization: Bearer TOKEN, ?token=TOKEN or the field "
+        "token.",
+        "unauthorized",
+        None,
+    ),
     "403": (
-        "An argument is not allowed.",
+        "Not allowed: an argument, or a task of another client.",
         "args: -i is not allowed: give the address of a source in input_url; leave -i out.",
         "refused",
         "args",
@@ -45,7 +52,8 @@ _FAILURES: dict[str, tuple[str, str, str, str | None]] = {
         None,
     ),
     "429": (
-        "Too many jobs are waiting; come back after `Retry-After` seconds.",
+        "Too many jobs are waiting, or requests came too fast; come back after `Retry-After` "
+        "seconds.",
         "The queue is full: 1000 jobs are waiting. Try again in half a minute.",
         "queue_full",
         None,
@@ -124,6 +132,9 @@ class Failure(BaseModel):
     error_code: str = Field(min_length=1, description="A word for programs; never renamed.")
     field: Sometimes[str] = Field(None, description="The request field at fault.")
     task_id: Sometimes[str] = Field(None, description="The task that failed, if there was one.")
+    waiting: Sometimes[int] = Field(
+        None, description="When the queue is full: how many jobs wait, in all or of this client."
+    )
 
 
 class Accepted(BaseModel):
@@ -274,15 +285,18 @@ class Kernels(BaseModel):
 
 
 class HealthAnswer(BaseModel):
-    """How the server fares."""
+    """How the server fares. Strangers see the status only: those without a token or, where the
+    server has none, from elsewhere."""
 
     status: Literal["ok", "error"]
-    version: str
-    ffmpeg: str = Field(description="Its version.")
-    problems: list[str] = Field(description="Why the server cannot work; empty when it can.")
-    queue: dict[str, int] = Field(description="Number of tasks by state.")
-    workers: dict[str, Any]
-    disk: dict[str, int] = Field(description="Bytes; a budget of 0 is none.")
-    database: str
-    sandbox: dict[str, Any] = Field(description="How conversions are locked in.")
-    kernels: Kernels
+    version: Sometimes[str] = None
+    ffmpeg: Sometimes[str] = Field(None, description="Its version.")
+    problems: Sometimes[list[str]] = Field(
+        None, description="Why the server cannot work; empty when it can."
+    )
+    queue: Sometimes[dict[str, int]] = Field(None, description="Number of tasks by state.")
+    workers: Sometimes[dict[str, Any]] = None
+    disk: Sometimes[dict[str, int]] = Field(None, description="Bytes; a budget of 0 is none.")
+    database: Sometimes[str] = None
+    sandbox: Sometimes[dict[str, Any]] = Field(None, description="How conversions are locked in.")
+    kernels: Sometimes[Kernels] = None

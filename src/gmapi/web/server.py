@@ -19,6 +19,7 @@ from gevent.pywsgi import WSGIServer
 from gevent.socket import socket as GeventSocket
 from gevent.socket import wait_read
 
+from gmapi.access import Mode
 from gmapi.jobs.service import JobService
 from gmapi.settings import Settings
 from gmapi.web.app import create_app
@@ -91,6 +92,11 @@ def serve(settings: Settings, listener: socket.socket, *, supervised: bool) -> N
     if supervised:
         gevent.spawn(_stop_with_parent, stop)
     server.start()
+    log.log(
+        logging.WARNING if settings.access_mode is Mode.ANONYMOUS else logging.INFO,
+        "access: %s",
+        settings.access_text,
+    )
     log.info("listening on %s port %s", server.server_host, server.server_port)
     stop.wait()
     log.info("stopping: %d connections are open", len(pool))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from flask import Response, request
 from flask_openapi3 import OpenAPI
 
 from gmapi.errors import NotFoundError
+from gmapi.web.gate import FIELD, Gate
+from gmapi.web.schemas import failures
 
 # The page runs its own script only; Swagger UI styles its elements itself and has its icons
 # as data addresses in its style sheet.
@@ -53,6 +56,17 @@ SwaggerUIBundle({
 
 _STYLE = "body { margin: 0; background: #fafafa; }\n"
 
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An access token."},
+    "query": {
+        "type": "apiKey",
+        "in": "query",
+        "name": FIELD,
+        "description": "The same for clients that cannot set headers; POST also takes it as the "
+        f"field `{FIELD}` of the body.",
+    },
+}
+
 _SWAGGER = {
     "swagger-ui.css": "css/swagger-ui.css",
     "swagger-ui-bundle.js": "js/swagger-ui-bundle.js",
@@ -61,13 +75,14 @@ _OWN = {"page.js": _SCRIPT, "page.css": _STYLE}
 _TYPES = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 
 
-def register(app: OpenAPI) -> None:
+def register(app: OpenAPI, gate: Gate) -> None:
     """Add `/docs` and what it loads. Comes after all documented routes."""
 
     @cache
     def document() -> bytes:
         found = app.api_doc
-        found["components"].pop("securitySchemes", None)  # else the page offers a login
+        if not _declare_tokens(found, gate):
+            found["components"].pop("securitySchemes", None)  # else the page offers a login
         return json.dumps(found, separators=(",", ":")).encode("ascii")
 
     def openapi() -> Response:
@@ -93,6 +108,21 @@ def register(app: OpenAPI) -> None:
     app.add_url_rule("/docs/openapi.json", "openapi_json", openapi)
     app.add_url_rule("/openapi.json", "openapi_json", openapi)
     app.add_url_rule("/docs/<name>", "docs_file", asset)
+
+
+def _declare_tokens(document: dict[str, Any], gate: Gate) -> bool:
+    """Say which operations need a token, and how it is sent; whether there are any."""
+    declared = False
+    for path, operations in document["paths"].items():
+        rule = path.replace("{", "<").replace("}", ">")
+        for method, operation in operations.items():
+            if gate.needs_token(method.upper(), rule):
+                operation["security"] = [{name: []} for name in SECURITY_SCHEMES]
+                operation["responses"].update(failures("401"))
+                declared = True
+    if declared:
+        document["components"]["securitySchemes"] = SECURITY_SCHEMES
+    return declared
 
 
 @cache

@@ -11,6 +11,7 @@ from gmapi.jobs.service import JobService
 from gmapi.tools.registry import TOOLS
 from gmapi.web.address import addresses
 from gmapi.web.answers import json_response, reason_phrase, success
+from gmapi.web.gate import gate
 from gmapi.web.schemas import HealthAnswer, IndexAnswer
 
 TAG = Tag(name="server", description="The server itself")
@@ -23,12 +24,15 @@ def register(app: OpenAPI, service: JobService) -> None:
     @app.get(
         "/health",
         summary="Whether the server can work, and how busy it is",
-        description="503 when it cannot work; `problems` says why.",
+        description="503 when it cannot work; `problems` says why. Strangers see the status only.",
         tags=[TAG],
         responses={"200": HealthAnswer, "503": HealthAnswer},
     )
     def health() -> Response:
         state = service.health()
+        if not gate().knows_details():
+            healthy = not state.problems
+            return json_response({"status": "ok" if healthy else "error"}, 200 if healthy else 503)
         info = state.workers[0].info if state.workers else {}
         fields = {
             "status": "error" if state.problems else "ok",

@@ -15,6 +15,7 @@ from gmapi.jobs.service import JobService
 from gmapi.web.address import addresses
 from gmapi.web.answers import json_response, success, task_fields, with_lines
 from gmapi.web.events import Feed
+from gmapi.web.gate import caller
 from gmapi.web.schemas import (
     Responses,
     TaskAnswer,
@@ -44,6 +45,7 @@ def register(app: OpenAPI, service: JobService) -> None:
     """Add the task routes."""
     feed = Feed(service)
     known: Responses = {"200": TaskAnswer, **failures("404")}
+    cancelled: Responses = {**known, **failures("403")}
 
     # Polls are the busiest requests of all: their parameters are read by hand, which costs a
     # third of what validated models do. The annotations are for the documentation.
@@ -98,32 +100,38 @@ def register(app: OpenAPI, service: JobService) -> None:
     @app.delete(
         "/api/task/<task_id>",
         summary="Cancel a waiting or running task",
-        description="A finished task stays as it is.",
+        description="A finished task stays as it is. One of another client is not cancelled: 403.",
         tags=[TAG],
-        responses=known,
+        responses=cancelled,
     )
     def task_cancel(path: TaskPath) -> Response:
-        return json_response(task_fields(service.cancel(path.task_id), addresses().base()))
+        return json_response(task_fields(_cancel(service, path), addresses().base()))
 
     @app.post(
         "/api/task/<task_id>/cancel",
         summary="Cancel, for clients that know only GET and POST",
         tags=[TAG],
-        responses=known,
+        responses=cancelled,
     )
     def task_cancel_post(path: TaskPath) -> Response:
-        return json_response(task_fields(service.cancel(path.task_id), addresses().base()))
+        return json_response(task_fields(_cancel(service, path), addresses().base()))
 
     @app.get(
         "/api/tasks",
         summary="List tasks, newest first",
+        description="All of them to callers at the server's own machine while it has no tokens; "
+        "to all others their own.",
         tags=[TAG],
         responses={"200": TasksAnswer},
     )
     def tasks(query: TasksQuery) -> Response:
         state = State(query.state) if query.state else None
         jobs, total = service.page(
-            state=state, tool=query.tool, limit=query.limit, offset=query.offset
+            state=state,
+            tool=query.tool,
+            owner=caller().owner,
+            limit=query.limit,
+            offset=query.offset,
         )
         base = addresses().base()
         return success(
@@ -141,6 +149,10 @@ def register(app: OpenAPI, service: JobService) -> None:
         tags=[TAG],
         responses=known,
     )(task)
+
+
+def _cancel(service: JobService, path: TaskPath) -> Job:
+    return service.cancel(path.task_id, caller().owner)
 
 
 def _task(service: JobService, task_id: str, since: int | None, wait: float) -> dict[str, object]:

@@ -15,6 +15,7 @@ from gmapi.tools.fields import ToolRequest
 from gmapi.tools.registry import TOOLS
 from gmapi.web.address import addresses
 from gmapi.web.answers import success, task_urls
+from gmapi.web.gate import caller
 from gmapi.web.schemas import Accepted, failures, success_model
 from gmapi.web.waiting import wait_for_result
 
@@ -56,7 +57,8 @@ def _add(app: OpenAPI, rule: str, view: Callable[..., Response], tool: Tool, **d
 
 
 def _submit(service: JobService, tool: Tool, request: ToolRequest) -> Submission:
-    return service.submit(tool, request, addresses().client())
+    who = caller()
+    return service.submit(tool, request, who.client, who.rate)
 
 
 def _wait_view(service: JobService, tool: Tool) -> Callable[..., Response]:
