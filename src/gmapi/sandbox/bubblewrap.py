@@ -37,7 +37,8 @@ def wrap(program: str, spec: Launch, needs: Needs, filter_fd: int | None) -> Lau
     words += ["--dir", str(spec.cwd)]
     read = (*needs.execute, *needs.read, _LINKS, *map(str, spec.grants.read))
     for path in _parents_first(read):
-        words += ["--ro-bind-try", path, path]
+        bind = "--dev-bind-try" if path.startswith("/dev/") else "--ro-bind-try"
+        words += [bind, path, path]
     for path in _parents_first(tuple(map(str, spec.grants.write))):
         words += ["--bind", path, path]
     words += ["--dev-bind", NULL, NULL, "--chdir", str(spec.cwd), "--"]
