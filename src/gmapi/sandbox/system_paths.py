@@ -12,7 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 
 # Fonts for text in pictures, with the configuration and the cache of fontconfig; the time zone for
-# clocks in pictures; random numbers. Nothing else of /etc, and nothing of /proc, /sys and /home.
+# clocks in pictures; random numbers; which processors there are, without which an x265 that is
+# built with libnuma uses one only. Nothing else of /etc and /sys, and nothing of /proc and /home.
 _DATA = (
     "/etc/fonts",
     "/usr/share/fonts",
@@ -22,6 +23,7 @@ _DATA = (
     "/etc/localtime",
     "/etc/ld.so.cache",
     "/dev/urandom",
+    "/sys/devices/system/node",
 )
 NULL = "/dev/null"
 
