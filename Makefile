@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PORT ?= 5000
 TESTS ?= tests
 
-.PHONY: run test lint bench bench-convert bench-quality clean
+.PHONY: run test lint bench bench-convert bench-quality bench-sandbox clean
 
 run: $(STAMP)
 	$(BIN)/python main.py --port $(PORT)
@@ -27,6 +27,9 @@ bench-convert: $(STAMP)
 
 bench-quality: $(STAMP)
 	$(BIN)/python benchmarks/quality.py --write
+
+bench-sandbox: $(STAMP)
+	$(BIN)/python benchmarks/sandbox.py
 
 clean:
 	rm -rf $(VENV) build src/*.egg-info
