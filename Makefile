@@ -7,7 +7,7 @@ PORT ?= 5000
 TESTS ?= tests
 EXAMPLES ?= 100000
 
-.PHONY: run test lint fuzz bench bench-convert bench-quality bench-slow clean
+.PHONY: run test lint fuzz bench bench-convert bench-quality bench-slow bench-sandbox clean
 
 run: $(STAMP)
 	$(BIN)/python main.py --port $(PORT)
@@ -34,6 +34,9 @@ bench-quality: $(STAMP)
 
 bench-slow: $(STAMP)
 	$(BIN)/python benchmarks/slow_clients.py
+
+bench-sandbox: $(STAMP)
+	$(BIN)/python benchmarks/sandbox.py
 
 clean:
 	rm -rf $(VENV) build src/*.egg-info

@@ -60,6 +60,19 @@ def _settings(flags: dict[str, Any]) -> Settings:
         ) from error
 
 
+def _require_sandbox(settings: Settings) -> None:
+    """End the command when the settings require a sandbox that this system has not."""
+    if settings.sandbox != "require":
+        return
+    from gmapi.sandbox.launcher import Launcher
+
+    try:
+        with Launcher("require"):
+            pass
+    except SettingsError as error:
+        raise Failure("\n".join(error.problems)) from error
+
+
 def _words(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> list[str]:
     """Split as a shell would."""
     try:
@@ -120,6 +133,8 @@ def serve(**flags: Any) -> None:
 @click.option("--listen-fd", type=int)
 def web(supervised: bool, listen_fd: int | None) -> None:
     """Run the web process alone."""
+    if not supervised:
+        _require_sandbox(_settings({}))
     # Must come before anything else imports sockets and threads.
     from gevent import monkey
 
@@ -144,6 +159,7 @@ def worker(supervised: bool) -> None:
     from gmapi import logs
     from gmapi.jobs.worker import Worker
     from gmapi.supervisor import stop_with_parent
+    from gmapi.terminal.startup import warn_of_sandbox
 
     settings = _settings({})
     logs.configure(settings.log_format, process="worker")
@@ -153,7 +169,9 @@ def worker(supervised: bool) -> None:
         found = Worker(settings)
     except SettingsError as error:
         raise Failure("\n".join(error.problems)) from error
-    if supervised:
+    if not supervised:
+        warn_of_sandbox(found.launcher.protection)
+    else:
         stop_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
     found.run()
 

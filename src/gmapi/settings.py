@@ -73,15 +73,6 @@ def _not_in_this_version(value: str | None) -> str | None:
     return None
 
 
-def _known_sandbox(value: str) -> str:
-    if value == "require":
-        raise ValueError(
-            "this version has process limits only, not the full sandbox; use auto on a network "
-            "you trust"
-        )
-    return value
-
-
 def _rate(value: str | None) -> str | None:
     if not value:
         return None
@@ -213,8 +204,8 @@ class Settings(BaseSettings):
     idle_timeout: float = Field(
         75, gt=0, description="Longest silence between two requests on one connection."
     )
-    sandbox: Annotated[Literal["auto", "require", "off"], AfterValidator(_known_sandbox)] = Field(
-        "auto", description="auto, require (refuse to start without it) or off."
+    sandbox: Literal["auto", "require", "off"] = Field(
+        "auto", description="auto, require (do not start without all of it) or off."
     )
     ffmpeg: str | None = Field(None, description="Path of the ffmpeg program to use.")
     kernels: Literal["auto", "native", "numpy"] = Field(

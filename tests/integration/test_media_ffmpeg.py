@@ -16,7 +16,7 @@ from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.media.formats import OUTPUT_FORMATS, output_format
 from gmapi.media.process import PROGRESS_FD, Finished, Watch, run
 from gmapi.media.progress import Progress
-from gmapi.sandbox.launcher import Launcher
+from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
 from media_files import ffmpeg_program
 
@@ -80,6 +80,7 @@ def convert(launcher: Launcher, ffmpeg: Ffmpeg, media: Path, tmp_path: Path) -> 
         finished = run(
             launcher, argv, cwd=tmp_path, limits=limits or Limits(),
             watch=Watch([tmp_path], 1 << 30, 100, 60.0),
+            grants=Grants((media / source,), (tmp_path,)),
             on_progress=(reports if reports is not None else []).append,
             hide=[tmp_path, media],
         )  # fmt: skip
@@ -318,7 +319,8 @@ def working_folders() -> list[str]:
 
 def endless(launcher: Launcher, folder: Path, output: str, **more: object) -> Finished:
     argv = [ffmpeg_program(), "-hide_banner", "-nostdin", "-y", "-progress", f"pipe:{PROGRESS_FD}"]
-    options: dict[str, object] = {"watch": None, "limits": Limits(), **more}
+    grants = Grants(write=(folder,))
+    options: dict[str, object] = {"watch": None, "limits": Limits(), "grants": grants, **more}
     return run(launcher, [*argv, *ENDLESS, output], cwd=folder, **options)  # type: ignore[arg-type]
 
 
@@ -364,7 +366,7 @@ def test_limits_of_a_run(launcher: Launcher, tmp_path: Path) -> None:
         endless(launcher, tmp_path, "out.raw", watch=Watch([tmp_path], 1 << 40, 3, 60.0))
 
 
-def test_lines_are_clean_and_a_flood_does_not_block(launcher: Launcher, tmp_path: Path) -> None:
+def test_lines_are_clean_and_a_flood_does_not_block(tmp_path: Path) -> None:
     script = tmp_path / "noise"
     script.write_text(
         "#!/bin/sh\n"
@@ -377,10 +379,11 @@ def test_lines_are_clean_and_a_flood_does_not_block(launcher: Launcher, tmp_path
     )
     script.chmod(0o755)
     lines: list[str] = []
-    finished = run(
-        launcher, [str(script)], cwd=tmp_path, limits=Limits(), watch=None,
-        on_line=lines.append, hide=[tmp_path],
-    )  # fmt: skip
+    with Launcher(locks=frozenset()) as launcher:  # the script starts other programs
+        finished = run(
+            launcher, [str(script)], cwd=tmp_path, limits=Limits(), watch=None,
+            on_line=lines.append, hide=[tmp_path],
+        )  # fmt: skip
     assert finished.returncode == 3
     assert lines[:3] == ["[mp4] in/x: out", "one", "two [31m three"]
     assert lines[3] == "x" * 1000

@@ -14,7 +14,7 @@ from gmapi.media.binaries import Ffmpeg
 from gmapi.media.png_stream import PngSplitter
 from gmapi.media.process import PROGRESS_FD, Watch, run
 from gmapi.media.timing import picture_count, picture_times
-from gmapi.sandbox.launcher import Launcher
+from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
 from media_files import ffmpeg_program
 
@@ -75,7 +75,7 @@ def pictures(launcher: Launcher, ffmpeg: Ffmpeg, tmp_path: Path) -> Pictures:
         files: list[bytes] = []
         finished = run(
             launcher, argv, cwd=tmp_path, limits=Limits(), watch=Watch([], 0, 0, 60.0),
-            stdout=lambda data: files.extend(splitter.feed(data)),
+            stdout=lambda data: files.extend(splitter.feed(data)), grants=Grants((source,)),
         )  # fmt: skip
         failures.check(finished, [])
         assert splitter.pending == 0
@@ -230,7 +230,7 @@ def channels(launcher: Launcher, ffmpeg: Ffmpeg, tmp_path: Path) -> Channels:
         )  # fmt: skip
         finished = run(
             launcher, argv, cwd=tmp_path, limits=Limits(),
-            watch=Watch([tmp_path], 1 << 26, 100, 60.0),
+            watch=Watch([tmp_path], 1 << 26, 100, 60.0), grants=Grants((source,), (tmp_path,)),
         )  # fmt: skip
         failures.check(finished, list(outputs.values()))
         return {name: path.read_bytes() for name, path in outputs.items()}

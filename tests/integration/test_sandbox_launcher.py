@@ -18,6 +18,7 @@ import pytest
 
 from gmapi.sandbox.launcher import Launch, Launcher
 from gmapi.sandbox.limits import Limits
+from gmapi.sandbox.protection import Lock
 from server import alive, fork_servers, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
@@ -26,19 +27,23 @@ PATIENCE = 20.0
 MIB = 1 << 20
 SHELL = "/bin/sh"
 FOLDER = Path("/")
+# What the locks do, other tests try (test_sandbox_locks.py).
+NO_LOCKS: frozenset[Lock] = frozenset()
+NICE = "low priority (nice)"
 
 
 @pytest.fixture
 def launcher() -> Iterator[Launcher]:
-    with Launcher() as started:
-        assert started.state() == "limits"
+    with Launcher(locks=NO_LOCKS) as started:
+        assert NICE not in started.protection.missing
         yield started
 
 
 @pytest.fixture(params=["limits", "plain"])
 def either(request: pytest.FixtureRequest) -> Iterator[Launcher]:
-    with Launcher(plain=request.param == "plain") as started:
-        assert started.state() == request.param
+    plain = request.param == "plain"
+    with Launcher(plain=plain, locks=NO_LOCKS) as started:
+        assert (NICE in started.protection.missing) == plain
         yield started
 
 
@@ -290,7 +295,7 @@ class TestFailures:
     ) -> None:
         monkeypatch.setattr("gmapi.sandbox.fork_client._COMMAND", ("/bin/false",))
         with Launcher() as launcher:
-            assert launcher.state() == "plain"
+            assert launcher.protection.state == "policy-only"
             assert "without limits" in caplog.text
             assert launcher.launch(shell("exit 3")).wait(PATIENCE) == 3
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from gmapi.cli import main
 from gmapi.errors import RefusedError, RequestError, SourceError
 from gmapi.media.binaries import Abilities, Ffmpeg
+from gmapi.sandbox.protection import Protection
 from gmapi.settings import load_settings
 from gmapi.terminal.client import ClientError, Task, local_base, server_base
 from gmapi.terminal.convert import is_usage, sentence
@@ -250,7 +251,7 @@ FFMPEG_PATH = "/a/very/long/path/" + "folder/" * 12 + "ffmpeg"
 def summary_text(**flags: str) -> str:
     ffmpeg = Ffmpeg(Path(FFMPEG_PATH), "9.0", lambda: Abilities(frozenset(), frozenset()))
     output = io.StringIO()
-    facts = Facts(ffmpeg, "limits", ["seccomp filter"], "native code")
+    facts = Facts(ffmpeg, Protection("partial", ("seccomp filter",), 6), "native code")
     summary(load_settings(flags), facts, 5001, Console(file=output, width=40))
     return output.getvalue()
 
@@ -258,7 +259,7 @@ def summary_text(**flags: str) -> str:
 def test_the_summary_cuts_nothing_on_narrow_outputs() -> None:
     lines = summary_text().splitlines()
     assert any(line.endswith(f"9.0 ({FFMPEG_PATH})") for line in lines)
-    assert any(line.endswith("limits (missing: seccomp filter)") for line in lines)
+    assert any(line.endswith("partial (missing: seccomp filter)") for line in lines)
     assert '        host = "127.0.0.1"' in lines
     assert "        port = 5001" in lines
     assert "    [[http.rules]]" in lines

@@ -56,7 +56,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_name(
     environment(
         GMAPI_PORT="99999",
         GMAPI_LOG_FORMT="json",
-        GMAPI_SANDBOX="require",
+        GMAPI_SANDBOX="please",
         GMAPI_TOKENS="me:hunter2",
         GMAPI_QUEUE_URL="redis://127.0.0.1",
         GMAPI_DATABASE_URL="postgresql://127.0.0.1/gmapi",

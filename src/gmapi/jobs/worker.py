@@ -70,7 +70,7 @@ class Worker:
         self.settings = settings
         self.id = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         # Started first, while this process has one thread: it forks the children.
-        self.launcher = Launcher()
+        self.launcher = Launcher(settings.sandbox)
         self.launcher.start()
         self.ffmpeg = inspect(self.launcher, find_ffmpeg(settings.ffmpeg))
         engine = connect(settings.database_path)
@@ -90,8 +90,8 @@ class Worker:
             job_id=None,
             info={
                 "ffmpeg": self.ffmpeg.version,
-                "sandbox": "off" if settings.sandbox == "off" else self.launcher.state(),
-                "sandbox_missing": self.launcher.missing(),
+                "sandbox": self.launcher.protection.state,
+                "sandbox_missing": list(self.launcher.protection.missing),
                 "kernels": asdict(kernel_state(settings)),
             },
         )

@@ -12,6 +12,7 @@ from gmapi.errors import LimitError
 from gmapi.media import command, failures
 from gmapi.media.process import Watch, run
 from gmapi.media.progress import parse_time
+from gmapi.sandbox.launch import Grants
 from gmapi.sandbox.limits import Limits
 
 if TYPE_CHECKING:
@@ -215,6 +216,7 @@ def probe(
         launcher,
         argv,
         cwd=cwd,
+        grants=Grants(read=(path.absolute(),)),
         limits=limits or Limits(),
         watch=Watch((), 0, 0, _PROBE_SECONDS),
         on_line=take,
@@ -267,6 +269,7 @@ def seen_size(
         launcher,
         argv,
         cwd=cwd,
+        grants=Grants(read=(path.absolute(),)),
         limits=limits or Limits(),
         watch=Watch((), 0, 0, _PROBE_SECONDS),
         cancelled=cancelled,

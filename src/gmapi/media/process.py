@@ -9,14 +9,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmapi.errors import LimitError
 from gmapi.media.progress import Progress, ProgressParser
 from gmapi.sandbox.folder_watch import FolderWatch
-from gmapi.sandbox.launcher import Launch
+from gmapi.sandbox.launcher import Grants, Launch
 from gmapi.sandbox.limits import Limits
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _LINE_CHARS = 1000
 _RAW_LINE_BYTES = 16 << 10
 _READ_BYTES = 256 << 10
 _PIPE_BYTES = 1 << 20
+_NOTHING = Grants()
 # How often a running job looks whether it is to stop, seconds.
 _POLL_SECONDS = 0.25
 # How long pipes may stay open after the child has ended, seconds.
@@ -66,6 +67,7 @@ def run(
     cwd: Path,
     limits: Limits,
     watch: Watch | None,
+    grants: Grants = _NOTHING,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_line: Callable[[str], None] = lambda line: None,
     cancelled: Callable[[], None] = lambda: None,
@@ -74,6 +76,7 @@ def run(
 ) -> Finished:
     """Run a program to its end, in the caller's thread.
 
+    Of the file system it may touch what `grants` says, and nothing but its own libraries without.
     `on_line` gets each line of standard error: printable, at most 1,000 characters, without the
     folders in `hide`. `on_progress` gets the reports of `-progress pipe:PROGRESS_FD`, `stdout`
     the standard output in pieces. `cancelled` is asked at least every 0.25 s and raises to stop
@@ -92,7 +95,8 @@ def run(
         sinks[1] = stdout
     with ExitStack() as stack:
         readers = _Readers(stack)
-        child = readers.launch(launcher, argv, cwd, limits, sinks)
+        launch = Launch(tuple(argv), cwd=cwd, limits=limits, grants=grants)
+        child = readers.launch(launcher, launch, sinks)
         watcher = None if watch is None else _watcher(watch, child)
         try:
             with watcher or nullcontext():
@@ -122,12 +126,10 @@ class _Readers:
     def launch(
         self,
         launcher: Launcher,
-        argv: Sequence[str],
-        cwd: Path,
-        limits: Limits,
+        launch: Launch,
         sinks: dict[int, Callable[[bytes], None]],
     ) -> Child:
-        """Start the child with a pipe for each of its descriptors in `sinks`."""
+        """Start a child with a pipe for each of its descriptors in `sinks`."""
         with ExitStack() as writers:
             fds: dict[int, int] = {}
             for number, sink in sinks.items():
@@ -138,7 +140,7 @@ class _Readers:
                 if number == 1:
                     _widen(writer)
                 self._selector.register(reader, selectors.EVENT_READ, sink)
-            return launcher.launch(Launch(tuple(argv), cwd=cwd, fds=fds, limits=limits))
+            return launcher.launch(replace(launch, fds=fds))
 
     def pump(self, child: Child, cancelled: Callable[[], None]) -> None:
         """Hand on what comes until all pipes have ended."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gmapi.media import command
 from gmapi.media.process import Watch, run
+from gmapi.sandbox.launch import Grants
 from gmapi.sandbox.limits import Limits
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def picture_times(
         launcher,
         argv,
         cwd=cwd,
+        grants=Grants(read=(path.absolute(),)),
         limits=limits or Limits(),
         watch=Watch((), 0, 0, wall_seconds),
         cancelled=cancelled,

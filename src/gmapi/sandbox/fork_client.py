@@ -15,12 +15,14 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gmapi.sandbox.fork_server import LENGTH, READY, REPORT
+from gmapi.sandbox.fork_server import HELLO, LENGTH, READY, REPORT
 from gmapi.sandbox.launch import KILL, Child, Launch, kill_group
+from gmapi.sandbox.system_paths import NULL, needs_of
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,10 @@ class ForkServerGone(Exception):
 
 
 class ForkServer:
-    """This process's end of one fork server (see `fork_server` for the wire)."""
+    """This process's end of one fork server (see `fork_server` for the wire).
+
+    `landlock_abi` and `seccomp` say which locks it has found to work, 0 and False for none.
+    """
 
     def __init__(self) -> None:
         """Start it. Raises OSError when it does not come up."""
@@ -71,7 +76,8 @@ class ForkServer:
         )
         try:
             self._control.settimeout(_SEND_SECONDS)
-            if self._control.recv(1) != READY:
+            hello = self._control.recv(HELLO.size)
+            if hello[:1] != READY or len(hello) != HELLO.size:
                 raise ChildProcessError("the fork server ended at its start")
         except BaseException:
             self._stopping = True
@@ -79,9 +85,23 @@ class ForkServer:
             self._process.kill()
             self._process.wait()
             raise
+        _, self.landlock_abi, seccomp = HELLO.unpack(hello)
+        self.seccomp = bool(seccomp)
         self._watcher.start()
 
-    def launch(self, spec: Launch) -> Child:
+    def launch(
+        self,
+        spec: Launch,
+        *,
+        landlock_abi: int,
+        seccomp: bool,
+        decode: Callable[[int], int] = lambda code: code,
+    ) -> Child:
+        """Start a child under file rules of that ABI (0: none) and the system call filter.
+
+        `decode` turns the return code of what is started into that of the program. Raises OSError,
+        ForkServerGone.
+        """
         deadline = time.monotonic() + _LAUNCH_SECONDS
         command = (
             [os.fsencode(argument) for argument in spec.argv],
@@ -90,6 +110,7 @@ class ForkServer:
             list(spec.fds),
             # int() because marshal takes no subclasses, such as a setting's byte size.
             {name: value and int(value) for name, value in asdict(spec.limits).items()},
+            _locks(spec, landlock_abi, seccomp),
         )
         with self._lock:
             self._last_ident += 1
@@ -108,13 +129,13 @@ class ForkServer:
             if len(first) < REPORT.size:
                 raise ForkServerGone
             (pid,) = REPORT.unpack(first)
-            if pid < 0:
-                raise OSError(-pid, os.strerror(-pid))
             problem = _read_until(failure, 4096, deadline)
             if problem:
                 (number,) = REPORT.unpack_from(problem)
                 path = os.fsdecode(problem[REPORT.size :])
                 raise OSError(number, os.strerror(number), path or None)
+            if pid < 0:
+                raise OSError(-pid, os.strerror(-pid))
         except BaseException:
             os.close(report)
             # It may have started all the same, or may do so late.
@@ -122,7 +143,7 @@ class ForkServer:
             raise
         finally:
             os.close(failure)
-        child = ServedChild(self, ident, pid, report)
+        child = ServedChild(self, ident, pid, report, decode)
         with self._lock:
             self._children[ident] = child
         return child
@@ -175,8 +196,16 @@ class ForkServer:
 
 
 class ServedChild(Child):
-    def __init__(self, server: ForkServer, ident: int, pid: int, report: int) -> None:
+    def __init__(
+        self,
+        server: ForkServer,
+        ident: int,
+        pid: int,
+        report: int,
+        decode: Callable[[int], int],
+    ) -> None:
         super().__init__(pid)
+        self._decode = decode
         self._server = server
         self._ident = ident
         self._report = report
@@ -207,8 +236,7 @@ class ServedChild(Child):
     def _read_code(self) -> int:
         report = os.read(self._report, REPORT.size)
         if report:
-            code: int = REPORT.unpack(report)[0]
-            return code
+            return self._decode(REPORT.unpack(report)[0])
         # The server is gone and the kernel has killed the child, but not what the child started.
         kill_group(self.pid, KILL)
         return -KILL
@@ -216,6 +244,22 @@ class ServedChild(Child):
     def _signal(self, number: int) -> None:
         if self.poll() is None:
             self._server.signal(self._ident, number)
+
+
+def _locks(
+    spec: Launch, landlock_abi: int, seccomp: bool
+) -> tuple[int, list[bytes], list[bytes], list[bytes], bool]:
+    """The last part of a launch message."""
+    if not landlock_abi:
+        return 0, [], [], [], seccomp
+    needs = needs_of(spec.argv[0])
+    return (
+        landlock_abi,
+        [os.fsencode(path) for path in (*needs.read, *map(str, spec.grants.read))],
+        [os.fsencode(path) for path in (NULL, *map(str, spec.grants.write))],
+        [os.fsencode(path) for path in needs.execute],
+        seccomp,
+    )
 
 
 def _readable(fd: int, timeout: float | None) -> bool:

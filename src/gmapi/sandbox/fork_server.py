@@ -6,14 +6,18 @@ Everything it imports comes from the standard library, so that it is small and f
 
 Wire. One Unix stream socket, worker to server: u32 length, then a marshalled tuple, native order.
 
-- `("launch", ident, argv, cwd, env, numbers, limits)`; with the first byte come file
+- `("launch", ident, argv, cwd, env, numbers, limits, locks)`; with the first byte come file
   descriptors: the report pipe, the failure pipe, then one for each child number in `numbers`.
+  `locks` is Landlock's ABI (0 for no file rules), the paths that may be read, written and
+  executed, and whether the system call filter is installed.
 - `("signal", ident, number)` for the whole process group of that child.
 
-The server answers one byte `R` on the socket when it is ready. For a child, the report pipe
-carries an i32, its process id (or `-errno` when there was no fork), and later an i32, its return
-code (`-N` after signal N); the end of the pipe without it means that the server is gone. The
-failure pipe ends empty when exec succeeded, or carries i32 errno and the path concerned.
+The server answers three bytes on the socket when it is ready: `R`, the ABI of Landlock and
+whether the filter can be installed; it has tried both. For a child, the report pipe carries an
+i32, its process id (or `-errno` when there was no fork), and later an i32, its return code (`-N`
+after signal N); the end of the pipe without it means that the server is gone. The failure pipe
+ends empty when exec succeeded, or carries i32 errno and the path concerned. A child whose limits
+or locks cannot be set up never becomes the program.
 
 When the socket ends, however that came about, every child's group is killed and the server ends.
 """
@@ -32,13 +36,15 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from gmapi.sandbox import landlock, seccomp
 from gmapi.sandbox.limits import Limits, apply
 
 LENGTH = struct.Struct("=I")
 REPORT = struct.Struct("=i")
+HELLO = struct.Struct("=cBB")
 READY = b"R"
 
 # From <linux/prctl.h>.
@@ -84,6 +90,23 @@ class _Server:
         # Not SIGKILL: the server must live on to kill whole groups. This signal also comes when
         # merely the thread that started the server ends, hence the look at the parent in `serve`.
         _prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
+        self._filter: seccomp.Filter | None = None
+        if seccomp.supported_here():
+            self._filter = seccomp.Filter(os.uname().machine)
+
+    def _hello(self) -> bytes:
+        """What locks work here, found out by children that put them on."""
+        abi = landlock.kernel_abi()
+        files = abi > 0 and _works(
+            lambda: landlock.restrict(landlock.make_ruleset(abi, (), (), ()))
+        )
+        calls = self._filter is not None and _works(lambda: self._install_filter())
+        return HELLO.pack(READY, abi if files else 0, calls)
+
+    def _install_filter(self) -> None:
+        if self._filter is None:
+            raise OSError(errno.ENOSYS, "not made for this machine", "the system call filter")
+        seccomp.install(self._filter.program(os.getpid()))
 
     def serve(self) -> None:
         gc.disable()
@@ -92,7 +115,7 @@ class _Server:
         poll.register(self._control, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         try:
-            self._control.sendall(READY)
+            self._control.sendall(self._hello())
             while os.getppid() == self._starter:
                 ready = {fd for fd, _ in poll.poll()}
                 if self._wake in ready:
@@ -141,7 +164,7 @@ class _Server:
         return bytes(parts)
 
     def _launch(self, message: tuple[Any, ...], fds: list[int]) -> None:
-        ident, argv, cwd, env, numbers, limits = message
+        ident, argv, cwd, env, numbers, limits, (abi, *paths, filtered) = message
         if len(fds) != len(numbers) + 2:
             # This process ran out of descriptors; the kernel dropped the rest of them.
             if fds:
@@ -149,19 +172,30 @@ class _Server:
             _close_all(fds)
             return
         report, failure, *given = fds
+        ruleset = None
+        try:
+            if abi:
+                ruleset = landlock.make_ruleset(abi, *paths)
+        except OSError as error:
+            _explain(failure, error)
+            _report(report, -(error.errno or errno.EINVAL))
+            _close_all(fds)
+            return
         # No signal may run this process's handlers in the child.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             pid = os.fork()
             if pid == 0:
                 files = dict(zip(numbers, given, strict=True))
-                self._become(argv, cwd, env, files, limits, failure)
+                self._become(argv, cwd, env, files, limits, ruleset, filtered, failure)
         except OSError as error:
             _report(report, -(error.errno or errno.EAGAIN))
             _close_all(fds)
             return
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            if ruleset is not None:
+                os.close(ruleset)
         _close_all([failure, *given])
         self._children[pid] = (ident, report)
         self._pids[ident] = pid
@@ -176,6 +210,8 @@ class _Server:
         env: Mapping[bytes, bytes],
         fds: Mapping[int, int],
         limits: Mapping[str, int | None],
+        ruleset: int | None,
+        filtered: bool,
         failure: int,
     ) -> NoReturn:
         """Turn the forked child into the program; on failure say why on the pipe and exit."""
@@ -185,22 +221,21 @@ class _Server:
             if os.getppid() != self._pid:  # the server ended before the line above
                 os._exit(_EXIT_NOT_STARTED)
             _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-            failure = _arrange_fds(fds, failure)
+            failure, ruleset = _arrange_fds(fds, failure, ruleset)
             os.chdir(cwd)
             signal.set_wakeup_fd(-1)
             for number in self._changed_signals:
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             apply(Limits(**limits))
+            # Last, as what is above needs files and calls that they forbid.
+            if ruleset is not None:
+                landlock.restrict(ruleset)
+            if filtered:
+                self._install_filter()
             os.execve(argv[0], argv, env)
         except BaseException as error:
-            reason, path = errno.EINVAL, b""
-            if isinstance(error, OSError):
-                reason = error.errno or reason
-                path = os.fsencode(error.filename or b"")
-            elif isinstance(error, MemoryError):
-                reason = errno.ENOMEM
-            os.write(failure, REPORT.pack(reason) + path[:1024])
+            _explain(failure, error)
         finally:
             os._exit(_EXIT_NOT_STARTED)
 
@@ -256,15 +291,41 @@ def _report(pipe: int, value: int) -> bool:
     return True
 
 
+def _explain(failure: int, error: BaseException) -> None:
+    """Write to a failure pipe why there will be no child."""
+    reason, path = errno.EINVAL, b""
+    if isinstance(error, OSError):
+        reason = error.errno or reason
+        path = os.fsencode(error.filename or b"")
+    elif isinstance(error, MemoryError):
+        reason = errno.ENOMEM
+    os.write(failure, REPORT.pack(reason) + path[:1024])
+
+
+def _works(lock: Callable[[], None]) -> bool:
+    """Whether a process of its own can put the lock on."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+            lock()
+            os._exit(0)
+        finally:
+            os._exit(_EXIT_NOT_STARTED)
+    return os.waitpid(pid, 0)[1] == 0
+
+
 def _close_all(fds: Sequence[int]) -> None:
     for fd in fds:
         os.close(fd)
 
 
-def _arrange_fds(fds: Mapping[int, int], failure: int) -> int:
-    """Give the child its files under its own numbers and close all others but `failure`.
+def _arrange_fds(
+    fds: Mapping[int, int], failure: int, ruleset: int | None
+) -> tuple[int, int | None]:
+    """Give the child its files under its own numbers and close all others but the last two.
 
-    Returns the new number of the failure pipe, which closes at exec.
+    Returns the new numbers of the failure pipe and of the rule set, which close at exec.
     """
     sources = dict(fds)
     for number in (0, 1, 2):
@@ -273,15 +334,17 @@ def _arrange_fds(fds: Mapping[int, int], failure: int) -> int:
     # First out of the way, so that no number is overwritten while it is still to be copied.
     room = max(sources) + 1
     failure = fcntl.fcntl(failure, fcntl.F_DUPFD_CLOEXEC, room)
+    if ruleset is not None:
+        ruleset = fcntl.fcntl(ruleset, fcntl.F_DUPFD_CLOEXEC, room)
     moved = {number: fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, room) for number, fd in sources.items()}
     for number, fd in moved.items():
         os.dup2(fd, number, inheritable=True)
-    keep = {*moved, failure}
+    keep = {*moved, failure, ruleset}
     for fd in _open_fds():
         if fd not in keep:
             with contextlib.suppress(OSError):  # the one that listed the folder is gone
                 os.close(fd)
-    return failure
+    return failure, ruleset
 
 
 def _open_fds() -> list[int]:

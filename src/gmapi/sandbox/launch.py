@@ -18,6 +18,28 @@ KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
 
 
 @dataclass(frozen=True)
+class Grants:
+    """What a child may touch of the file system, beside its program and the system's libraries
+    and fonts. Raises ValueError for a path that is not absolute.
+
+    A folder stands for all that is in it, a symbolic link for what it points to.
+    """
+
+    read: tuple[Path, ...] = ()
+    """What is not there cannot be read either, and is no error."""
+    write: tuple[Path, ...] = ()
+    """Files to write and read, and folders where plain files may be made, written, read and
+    deleted; no folders, links, sockets or devices. All must be there."""
+
+    def __post_init__(self) -> None:
+        for path in (*self.read, *self.write):
+            if not path.is_absolute():
+                raise ValueError(f"Grants must be absolute paths, unlike {path}")
+            if "\0" in str(path):
+                raise ValueError("Grants must not contain NUL characters")
+
+
+@dataclass(frozen=True)
 class Launch:
     """What to start and in which surroundings. Raises ValueError when it cannot be meant so."""
 
@@ -31,6 +53,7 @@ class Launch:
     /dev/null when absent; nothing else is open in the child. The caller keeps its own and closes
     them when `launch` has returned. A plain launcher can pass on no others than 0, 1 and 2."""
     limits: Limits = field(default_factory=Limits)
+    grants: Grants = field(default_factory=Grants)
 
     def __post_init__(self) -> None:
         if not self.argv or not os.path.isabs(self.argv[0]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from dataclasses import dataclass, fields
@@ -11,6 +12,11 @@ if sys.platform != "win32":
 
 GIB = 1 << 30
 
+# Pictures this large were converted with every codec within the limits below.
+_USUAL_PIXELS = 40_000_000
+# What threads of a processor take: their stacks, and the address space that malloc reserves.
+_THREAD_ROOM = 128 << 20
+_THREAD_MEMORY = 16 << 20
 # Between the signal that asks (SIGXCPU) and the one that does not (SIGKILL), processor seconds.
 _CPU_GRACE_SECONDS = 2
 
@@ -35,6 +41,20 @@ class Limits:
     """How many files may be open at once."""
     nice: int | None = 10
     """The priority itself, 0 (as usual) to 19 (last); never better than the launcher's own."""
+
+    @classmethod
+    def for_work(cls, *, wall_seconds: float, file_size: int, picture_pixels: int) -> Limits:
+        """Limits of a conversion that may take so long, write files so large and decode pictures
+        of so many pixels: all processors may be busy for the whole time, and memory grows with the
+        pictures and the threads."""
+        cores = os.cpu_count() or 1
+        scale = max(1.0, picture_pixels / _USUAL_PIXELS)
+        return cls(
+            cpu_seconds=math.ceil(wall_seconds * cores),
+            address_space=int(4 * GIB * scale) + cores * _THREAD_ROOM,
+            data=int(2 * GIB * scale) + cores * _THREAD_MEMORY,
+            file_size=file_size,
+        )
 
     def __post_init__(self) -> None:
         for field in fields(self):

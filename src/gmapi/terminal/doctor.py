@@ -24,6 +24,7 @@ from gmapi.hosts import parse_allow
 from gmapi.listener import listen
 from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
+from gmapi.sandbox.protection import Protection
 from gmapi.settings import Settings, load_settings
 from gmapi.terminal.client import ClientError, ServerClient, own_client
 from gmapi.terminal.display import plain_print, printable
@@ -223,7 +224,8 @@ def _known_versions() -> set[str]:
 
 
 def _ffmpeg(settings: Settings) -> Iterator[Check]:
-    with Launcher() as launcher:
+    # Not `require`: with that it would not start, and this is to say why.
+    with Launcher("off" if settings.sandbox == "off" else "auto") as launcher:
         try:
             ffmpeg = inspect(launcher, find_ffmpeg(settings.ffmpeg))
         except SettingsError as error:
@@ -233,7 +235,7 @@ def _ffmpeg(settings: Settings) -> Iterator[Check]:
             yield Check("ffmpeg", "ok", f"{ffmpeg.version} ({ffmpeg.path})")
             yield _abilities("encoders", _ENCODERS, ffmpeg.encoders, ffmpeg)
             yield _abilities("muxers", _MUXERS, ffmpeg.muxers, ffmpeg)
-        yield _sandbox(launcher)
+        yield check_sandbox(settings, launcher.protection)
 
 
 def _abilities(
@@ -251,16 +253,16 @@ def _abilities(
     return Check(name, state, f"ffmpeg {ffmpeg.version} lacks {lost}", remedy)
 
 
-def _sandbox(launcher: Launcher) -> Check:
-    missing = launcher.missing()
-    if not missing:
-        return Check("sandbox", "ok", launcher.state())
-    return Check(
-        "sandbox",
-        "warning",
-        f"{launcher.state()}; missing: {', '.join(missing)}",
-        "Listen on 127.0.0.1 or in a network you trust, or run the server in a container.",
-    )
+def check_sandbox(settings: Settings, found: Protection) -> Check:
+    """How conversions are locked in, against what the setting asks for."""
+    name = "sandbox"
+    if found.state == "full":
+        return Check(name, "ok", f"full ({found.how})")
+    text = f"{found.state}; missing: {', '.join(found.missing)}"
+    if settings.sandbox == "require":
+        text += "\nGMAPI_SANDBOX=require: the server does not start like this"
+        return Check(name, "failure", text, found.remedy)
+    return Check(name, "warning", text, found.remedy)
 
 
 def _kernels(settings: Settings) -> Iterator[Check]:

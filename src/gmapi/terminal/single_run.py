@@ -69,7 +69,7 @@ class SingleRun:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._launcher = stack.enter_context(Launcher())
+            self._launcher = stack.enter_context(Launcher(self._settings.sandbox))
             self._ffmpeg = inspect(self._launcher, find_ffmpeg(self._settings.ffmpeg))
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gmapi-"))
             self._settings = self._settings.model_copy(update={"data_dir": Path(folder)})

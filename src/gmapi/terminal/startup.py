@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
-from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from gmapi import __version__
 from gmapi.errors import SettingsError
 from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
+from gmapi.sandbox.protection import Protection
 from gmapi.settings import CLIENT_TOKEN_VARIABLE, Settings
 from gmapi.terminal.client import local_base
 from gmapi.tools.kernel_state import kernel_state
@@ -23,19 +24,21 @@ EVERY_ADDRESS = ("0.0.0.0", "::")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LABEL_WIDTH = 15
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Facts:
     """What the checks found."""
 
     ffmpeg: Ffmpeg
-    sandbox: str
-    missing: Sequence[str]
+    sandbox: Protection
     kernels: str
 
 
 def prepare(settings: Settings) -> Facts:
-    """Make the data folder and the database, and try ffmpeg. Raises SettingsError."""
+    """Make the data folder and the database, and try the sandbox and ffmpeg. Raises
+    SettingsError."""
     from gmapi.jobs import schema
     from gmapi.jobs.database import connect
     from gmapi.jobs.roster import Roster
@@ -52,9 +55,21 @@ def prepare(settings: Settings) -> Facts:
     schema.upgrade(engine)
     Roster(engine).forget_host(socket.gethostname())
     engine.dispose()
-    with Launcher() as launcher:
+    with Launcher(settings.sandbox) as launcher:
+        warn_of_sandbox(launcher.protection)
         ffmpeg = inspect(launcher, find_ffmpeg(settings.ffmpeg))
-        return Facts(ffmpeg, launcher.state(), launcher.missing(), kernels.detail)
+        return Facts(ffmpeg, launcher.protection, kernels.detail)
+
+
+def warn_of_sandbox(protection: Protection) -> None:
+    """Say in the log when conversions are not locked in as well as they could be."""
+    if protection.state != "full":
+        log.warning(
+            "conversions run with sandbox %s; missing: %s. %s",
+            protection.state,
+            ", ".join(protection.missing),
+            protection.remedy,
+        )
 
 
 def summary(settings: Settings, facts: Facts, port: int, console: Console | None = None) -> None:
@@ -114,6 +129,7 @@ def game_rule(settings: Settings, port: int) -> list[str]:
 
 
 def _sandbox_line(facts: Facts) -> str:
-    if not facts.missing:
-        return facts.sandbox
-    return f"{facts.sandbox} (missing: {', '.join(facts.missing)})"
+    found = facts.sandbox
+    if not found.missing:
+        return f"{found.state} ({found.how})"
+    return f"{found.state} (missing: {', '.join(found.missing)})"

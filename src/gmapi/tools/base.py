@@ -19,7 +19,7 @@ from gmapi.media.binaries import Ffmpeg
 from gmapi.media.probe import MediaInfo, probe, seen_size
 from gmapi.media.progress import Progress
 from gmapi.media.timing import PictureTimes, picture_times
-from gmapi.sandbox.launcher import Launcher
+from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
 from gmapi.settings import Settings
 from gmapi.storage.base import Storage, StoredFile
@@ -186,9 +186,18 @@ class Work:
         """The limits of each child process."""
         if self.settings.sandbox == "off":
             return Limits(address_space=None, data=None, open_files=None)
-        return Limits(
-            cpu_seconds=int(self.settings.job_timeout * max(self.settings.workers, 2)),
+        return Limits.for_work(
+            wall_seconds=self.settings.job_timeout,
             file_size=int(self.settings.output_max_bytes),
+            picture_pixels=self.settings.picture_max_pixels,
+        )
+
+    def grants(self) -> Grants:
+        """What of the file system a child that converts may touch: this job's own sources, and
+        its output folder."""
+        return Grants(
+            read=tuple(path.absolute() for path in self.inputs.iterdir()),
+            write=(self.outputs.absolute(),),
         )
 
     def run_ffmpeg(
@@ -210,6 +219,7 @@ class Work:
             argv,
             cwd=self.folder,
             limits=self.limits(),
+            grants=self.grants(),
             watch=process.Watch(
                 folders=(self.outputs,),
                 max_bytes=int(self.settings.output_max_bytes),
