@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field
 from gmapi.errors import LimitError, NoSpaceError
 from gmapi.fetch.address import check_url
 from gmapi.fetch.source_cache import SourceCache
-from gmapi.media import failures, process
+from gmapi.fetch.sources import amount, bring
+from gmapi.media import command, failures, process
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.probe import MediaInfo, probe, seen_size
 from gmapi.media.progress import Progress
@@ -147,40 +148,62 @@ class Work:
         name: str = "input",
         headers: Mapping[str, str] | None = None,
         use_cache: bool = True,
+        max_duration: float | None = None,
         share: tuple[float, float] = (0.0, 15.0),
     ) -> Path:
         """Bring a source into the work folder; reports progress from `share[0]` to `share[1]`.
 
-        Raises SourceError when it cannot be had or is not media.
+        A playlist is fetched by its segments, at most `max_duration` seconds of it. Raises
+        SourceError when it cannot be had or is not media.
         """
         source = check_url(url, field)
         low, high = share
         self.reporter.report(progress=low, message=f"Fetching the source from {source.host}.")
         started = time.monotonic()
 
-        def progress(received: int, total: int | None) -> None:
-            part = received / total if total else 0.0
+        def progress(part: float, words: str) -> None:
             seconds = time.monotonic() - started
             eta = seconds / part - seconds if part > 0.02 and seconds > 1 else None
             self.reporter.report(
                 progress=low + (high - low) * part,
-                message=f"Fetching the source from {source.host}: {_amount(received, total)}.",
+                message=f"Fetching the source from {source.host}: {words}.",
                 eta=eta,
             )
 
         target = self.inputs / name
-        fetched = self._sources.fetch(
+        brought = bring(
+            self._sources,
             source,
             target,
             headers=headers,
             use_cache=use_cache,
+            seconds=max_duration,
             cancelled=self._stopped,
             on_progress=progress,
         )
-        origin = "taken from the cache" if fetched.from_cache else "fetched"
-        self.reporter.log(f"source {origin}: {_amount(fetched.size, None)} from {source.host}")
+        origin = "taken from the cache" if brought.from_cache else "fetched"
+        self.reporter.log(f"source {origin}: {amount(brought.size, None)} from {source.host}")
+        if len(brought.paths) > 1:
+            self._join(brought.paths, target)
         self.reporter.report(progress=high)
         return target
+
+    def _join(self, tracks: Sequence[Path], target: Path) -> None:
+        """Make one file of the pictures and the sound of a film that come apart."""
+        joined = self.outputs / f"{target.name}.joined"
+        # Files with a clock of their own keep it: their sound need not begin with the pictures.
+        clocked = all(self.probe(track).container in command.CLOCKED for track in tracks)
+        argv = command.join(
+            self.ffmpeg,
+            tracks,
+            joined,
+            clocked=clocked,
+            max_pixels=self.settings.picture_max_pixels,
+        )
+        self.run_ffmpeg(argv, outputs=[joined])
+        joined.replace(target)
+        for track in tracks:
+            track.unlink()
 
     def limits(self) -> Limits:
         """The limits of each child process."""
@@ -286,9 +309,3 @@ class Work:
 def free_space_reserve(folder: Path) -> int:
     """Bytes of the disk that jobs leave free, so that the database can always be written."""
     return min(RESERVE_MAX, shutil.disk_usage(folder).total // 20)
-
-
-def _amount(size: int, total: int | None) -> str:
-    if total:
-        return f"{size / 1e6:.1f} of {total / 1e6:.1f} MB"
-    return f"{size / 1e6:.1f} MB"
