@@ -219,7 +219,8 @@ def fetch_track(
 
     `room` is how many bytes it may take. Raises what `download` raises, naming the segment.
     """
-    count = len(track.segments)
+    segments = track.requests()
+    count = len(segments)
     done = 0
 
     def fetch(connection: Connection) -> int:
@@ -227,7 +228,7 @@ def fetch_track(
         recorder = _Recorder(connection, reading, room)
         with target.open("wb") as file:
             part = _Part(file, recorder)
-            for segment in track.segments:
+            for segment in segments:
                 part.add(segment)
                 done += 1
         return recorder.received

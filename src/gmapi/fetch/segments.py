@@ -56,6 +56,28 @@ class Track:
             played += segment.seconds
         return Track(tuple(kept))
 
+    def requests(self) -> list[Segment]:
+        """The segments with neighbouring parts of one file made one, so that it is asked for once.
+        Headers stay apart."""
+        joined: list[Segment] = []
+        for segment in self.segments:
+            last = joined[-1] if joined else None
+            if (
+                last is not None
+                and last.number
+                and segment.number
+                and last.span is not None
+                and segment.span is not None
+                and last.url == segment.url
+                and last.span.last + 1 == segment.span.first
+            ):
+                span = Span(last.span.first, segment.span.last)
+                seconds = last.seconds + segment.seconds
+                joined[-1] = Segment(last.url, span, seconds, last.number)
+            else:
+                joined.append(segment)
+        return joined
+
     def digest(self) -> str:
         """The same for tracks of the same segments."""
         text = json.dumps([asdict(segment) for segment in self.segments])
@@ -100,31 +122,13 @@ def make_span(first: int, size: int, name: str) -> Span:
 
 
 def make_track(segments: Sequence[Segment]) -> Track:
-    """A track within the bounds, neighbouring parts of one file made one. Raises SourceError."""
+    """A track within the bounds. Raises SourceError."""
     if not any(segment.number for segment in segments):
         raise bad_playlist("names no segments; check the address")
     check_count(len(segments))
     if not 0 <= sum(segment.seconds for segment in segments) <= SECONDS_MAX:
         raise bad_playlist("is longer than the 7 days this server fetches; use a shorter source")
-    joined: list[Segment] = []
-    for segment in segments:
-        last = joined[-1] if joined else None
-        if (
-            last is not None
-            and last.span is not None
-            and segment.span is not None
-            and last.url == segment.url
-            and last.span.last + 1 == segment.span.first
-        ):
-            joined[-1] = Segment(
-                last.url,
-                Span(last.span.first, segment.span.last),
-                last.seconds + segment.seconds,
-                last.number or segment.number,
-            )
-        else:
-            joined.append(segment)
-    return Track(tuple(joined))
+    return Track(tuple(segments))
 
 
 def check_count(count: float) -> None:
