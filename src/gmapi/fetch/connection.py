@@ -40,8 +40,15 @@ class Connection:
         # A second handle of the socket: wrapping in TLS takes the first one away.
         self._control: socket.socket | None = None
 
-    def request(self, source: SourceUrl, headers: Mapping[str, str]) -> HTTPResponse:
-        """Send a GET and return its answer, of any status, with the body unread.
+    def request(
+        self,
+        source: SourceUrl,
+        headers: Mapping[str, str],
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+    ) -> HTTPResponse:
+        """Send a request and return its answer, of any status, with the body unread.
 
         The line is used again for the next request to the same origin once the answer before has
         been read to its end. No proxy of the environment is used and nothing is unpacked. Raises
@@ -51,9 +58,9 @@ class Connection:
             if self._http is not None and self._http.sock and self._origin == source.origin:
                 # The server may have closed a line that was idle.
                 with suppress(ConnectionError, HTTPError, HTTPException):
-                    return self._ask(self._http, source, headers)
+                    return _ask(self._http, source, headers, method, body)
             self.close()
-            return self._ask(self._open(source), source, headers)
+            return _ask(self._open(source), source, headers, method, body)
         except TimeoutError as error:
             raise self.too_slow(error) from None
         except ssl.SSLCertVerificationError as error:
@@ -83,17 +90,6 @@ class Connection:
             self._socket = self._tls().wrap_socket(self._socket, server_hostname=source.host)
         self._http.sock = self._socket
         return self._http
-
-    @staticmethod
-    def _ask(http: HTTPConnection, source: SourceUrl, headers: Mapping[str, str]) -> HTTPResponse:
-        http.request(
-            "GET",
-            source.target,
-            headers={**headers, "Accept-Encoding": "identity"},
-            preload_content=False,
-            decode_content=False,
-        )
-        return http.getresponse()
 
     def close(self) -> None:
         """End the connection; another request may follow."""
@@ -165,3 +161,21 @@ class Connection:
             else:
                 return sock
         raise failure
+
+
+def _ask(
+    http: HTTPConnection,
+    source: SourceUrl,
+    headers: Mapping[str, str],
+    method: str,
+    body: bytes | None,
+) -> HTTPResponse:
+    http.request(
+        method,
+        source.target,
+        body=body,
+        headers={**headers, "Accept-Encoding": "identity"},
+        preload_content=False,
+        decode_content=False,
+    )
+    return http.getresponse()

@@ -54,9 +54,9 @@ class NotMediaError(SourceError):
 
     code = "source_not_media"
 
-    def __init__(self, kind: str, cause: object) -> None:
+    def __init__(self, kind: str, cause: object, hint: str = "") -> None:
         remedy = _REMEDY.get(kind, _FALLBACK_REMEDY)
-        super().__init__(f"The source is {kind}, not a media file; {remedy}.", cause=cause)
+        super().__init__(f"The source is {kind}, not a media file; {remedy}.{hint}", cause=cause)
         self.kind = kind
 
 

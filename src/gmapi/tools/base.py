@@ -11,10 +11,13 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, Field
 
-from gmapi.errors import LimitError, NoSpaceError
-from gmapi.fetch.address import check_url
+from gmapi.errors import LimitError, NoSpaceError, RequestError
+from gmapi.fetch.address import SourceUrl, check_url
+from gmapi.fetch.headers import HARMLESS_HEADERS, check_headers
+from gmapi.fetch.site_door import nothing_found
+from gmapi.fetch.sniff import PAGE, NotMediaError
 from gmapi.fetch.source_cache import SourceCache
-from gmapi.fetch.sources import amount, bring
+from gmapi.fetch.sources import Source, amount, bring
 from gmapi.media import command, failures, process
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.probe import MediaInfo, probe, seen_size
@@ -27,6 +30,7 @@ from gmapi.storage.base import Storage, StoredFile
 from gmapi.storage.framestore import FrameWriter
 from gmapi.storage.growing import GrowingFile
 from gmapi.tools.fields import ToolRequest
+from gmapi.tools.page import find_media
 
 FILES_MAX = 1000
 """Most files one job may make; frames are kept in chunks and do not count singly."""
@@ -171,22 +175,62 @@ class Work:
             )
 
         target = self.inputs / name
-        brought = bring(
-            self._sources,
-            source,
-            target,
-            headers=headers,
-            use_cache=use_cache,
-            seconds=max_duration,
-            cancelled=self._stopped,
-            on_progress=progress,
-        )
+
+        def bring_from(url: SourceUrl, sent: Mapping[str, str] | None) -> Source:
+            return bring(
+                self._sources,
+                url,
+                target,
+                headers=sent,
+                use_cache=use_cache,
+                seconds=max_duration,
+                cancelled=self._stopped,
+                on_progress=progress,
+            )
+
+        try:
+            brought = bring_from(source, headers)
+        except NotMediaError as error:
+            if error.kind != PAGE:
+                raise
+            brought = bring_from(*self._look_into(source, headers, error))
         origin = "taken from the cache" if brought.from_cache else "fetched"
         self.reporter.log(f"source {origin}: {amount(brought.size, None)} from {source.host}")
         if len(brought.paths) > 1:
             self._join(brought.paths, target)
         self.reporter.report(progress=high)
         return target
+
+    def _look_into(
+        self, page: SourceUrl, headers: Mapping[str, str] | None, error: NotMediaError
+    ) -> tuple[SourceUrl, dict[str, str]]:
+        """Address of the media in a web page, and the headers to fetch it with."""
+        if self.settings.sites == "off":
+            raise NotMediaError(
+                PAGE,
+                error.cause,
+                " The operator can let the server look into pages: GMAPI_SITES=on.",
+            ) from error
+        self.reporter.report(message=f"Looking for the media in the page of {page.host}.")
+        found = find_media(
+            self.launcher,
+            page,
+            self._sources.rules,
+            cwd=self.folder,
+            cancelled=self._stopped,
+        )
+        try:
+            url = check_url(found.url)
+            own = check_headers(found.headers)
+        except RequestError as refused:
+            raise nothing_found(f"{found}: {refused}") from None
+        self.reporter.log(f"the page leads to {url.host}")
+        # The caller's headers were meant for the page's origin.
+        given = headers or {}
+        if url.origin != page.origin:
+            given = {k: v for k, v in given.items() if k.lower() in HARMLESS_HEADERS}
+        lower = {name.lower() for name in given}
+        return url, {k: v for k, v in own.items() if k.lower() not in lower} | dict(given)
 
     def _join(self, tracks: Sequence[Path], target: Path) -> None:
         """Make one file of the pictures and the sound of a film that come apart."""
