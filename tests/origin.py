@@ -59,6 +59,10 @@ class Exchange:
         self.head(status, {"Content-Length": str(len(body)), **headers})
         self.raw(body)
 
+    def hang_up(self) -> None:
+        """Close the line without saying so."""
+        self._handler.close_connection = True
+
     def wait(self, seconds: float) -> None:
         """Sleep, or until the origin closes."""
         self.origin.closing.wait(seconds)

@@ -154,6 +154,8 @@ def _sound(group: list[dict[str, str]], base: SourceUrl) -> SourceUrl | None:
 
 def parse_media(text: str, base: SourceUrl) -> MediaPlaylist:
     """Read a playlist of segments."""
+    # Before any address is looked at, since that takes longest.
+    check_count(sum(not line.startswith("#") for line in _lines(text)))
     segments: list[Segment] = []
     headers: list[Segment | None] = []
     header: Segment | None = None
@@ -185,7 +187,6 @@ def parse_media(text: str, base: SourceUrl) -> MediaPlaylist:
             raise bad_playlist("leaves out what was sent before; use another address")
         elif not line.startswith("#"):
             listed += 1
-            check_count(listed)
             if not gap:
                 name = f"segment {listed}"
                 url = resolve_url(base, line, name)
