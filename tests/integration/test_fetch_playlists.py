@@ -400,7 +400,10 @@ def test_no_playlist_leads_to_a_forbidden_address(
     [
         (_master("/x"), "names other playlists more than once"),
         (_media(*["1.ts"] * (SEGMENTS_MAX + 1)), "more than the 20,000 segments"),
-        (b"#EXTM3U\n" + b"#EXTINF:1,\n1\n" * 300_000, "more than the 20,000 segments"),
+        (
+            b"#EXTM3U\n#EXT-X-VERSION:3\n" + b"#EXTINF:1,\n1\n" * 300_000,
+            "more than the 20,000 segments",
+        ),
         (_media("1.ts").replace(b"INF:2", b"INF:999999999"), "longer than the 7 days"),
         (_media("1.ts").replace(b"#EXTINF", b"#EXT-X-BYTERANGE:-9@0\n#EXTINF"), "impossible part"),
         (_media("1.ts").replace(b"#EXTINF", b"#EXT-X-BYTERANGE:9@-9\n#EXTINF"), "impossible part"),

@@ -16,7 +16,7 @@ from gmapi.fetch.playlists import PartProgress, Reading, fetch_track, read, reco
 from gmapi.fetch.segments import Track
 from gmapi.fetch.sniff import PLAYLISTS
 from gmapi.fetch.source_cache import SourceCache
-from gmapi.fetch.transfer import Download
+from gmapi.fetch.transfer import LIST_BYTES_MAX, Download
 
 Progress = PartProgress
 """Told which part is done (0 to 1, 0 when unknown), and how much that is in words."""
@@ -154,7 +154,8 @@ class _Bringing:
         return [self._into.with_name(f"{self._into.name}.track{i}") for i in range(count)]
 
     def _file_progress(self, received: int, total: int | None) -> None:
-        part = received / total if total else 0.0
+        # What is small may be a playlist, after which most is still to come.
+        part = received / total if total and total > LIST_BYTES_MAX else 0.0
         self._on_progress(part, amount(received, total))
 
     def _part_progress(self, low: float, high: float) -> PartProgress:
