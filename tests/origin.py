@@ -59,6 +59,10 @@ class Exchange:
         self.head(status, {"Content-Length": str(len(body)), **headers})
         self.raw(body)
 
+    def body(self) -> bytes:
+        """What was posted."""
+        return self._handler.rfile.read(int(self.request.headers.get("content-length", "0")))
+
     def hang_up(self) -> None:
         """Close the line without saying so."""
         self._handler.close_connection = True
@@ -98,7 +102,7 @@ class Origin:
                 origin.requests.append(exchange.request)
                 origin._route(exchange.request.path)(exchange)
 
-            do_HEAD = do_GET
+            do_HEAD = do_POST = do_GET
 
             def setup(self) -> None:
                 origin.connections += 1
