@@ -113,30 +113,29 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.parametrize("body", HOSTILE, ids=["named", "redirect", "stream"])
 def test_no_page_leads_to_a_forbidden_address(
-    origin: Origin, make_work: Callable[..., Work]
+    origin: Origin, make_work: Callable[..., Work], body: str
 ) -> None:
     with Canary() as canary:
         origin.add("/to-canary.mp4", redirect(f"http://127.0.0.1:{canary.port}/x"))
-        origin.add("/to-metadata.mp4", redirect("http://169.254.169.254/latest/"))
         hls = f"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:1,\nhttp://127.0.0.1:{canary.port}/x.ts\n"
         origin.add("/stream.m3u8", hls.encode() + b"#EXT-X-ENDLIST\n")
-        work = make_work(sites="on")
-        for number, body in enumerate(HOSTILE):
-            url = _page(origin, body.format(port=canary.port), f"/page{number}")
-            with pytest.raises(SourceError) as caught:
-                work.fetch(url, field="input_url")
-            assert caught.value.code in ("source_refused", "source_page"), body
-            assert canary.visits() == 0, body
-        moved = origin.add("/moved", redirect(f"http://127.0.0.1:{canary.port}/"))
-        with pytest.raises(SourceError):
-            find_media(
-                work.launcher,
-                check_url(moved),
-                work._sources.rules,
-                cwd=work.folder,
-                cancelled=lambda: False,
-            )
+        url = _page(origin, body.format(port=canary.port))
+        with pytest.raises(SourceError) as caught:
+            make_work(sites="on").fetch(url, field="input_url")
+        assert caught.value.code in ("source_refused", "source_page")
+        assert canary.visits() == 0
+
+
+def test_the_program_follows_no_redirect_to_a_forbidden_address(
+    origin: Origin, launcher: Launcher, tmp_path: Path
+) -> None:
+    with Canary() as canary:
+        origin.add("/page", redirect(f"http://127.0.0.1:{canary.port}/"))
+        with pytest.raises(SourceError) as caught:
+            _find(origin, launcher, tmp_path, cancelled=lambda: False)
+        assert caught.value.code == "source_page"
         assert canary.visits() == 0
 
 
