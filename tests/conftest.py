@@ -12,6 +12,7 @@ import pytest
 from media_files import MEDIA, SCREEN_MEDIA, ffmpeg_program
 from origin import Origin
 from server import GmapiServer
+from streams import make_stream
 from studio import Studio, make_media, open_studio
 
 
@@ -46,9 +47,13 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 
 @pytest.fixture(scope="session")
-def origin(media_dir: Path) -> Iterator[Origin]:
-    """A loopback media server with all generated media at `/<name>`; tests may add routes."""
+def origin(media_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
+    """A loopback media server with all generated media at `/<name>` and `clip.mp4` as an HLS
+    stream at `/stream/index.m3u8`; tests may add routes."""
+    stream = tmp_path_factory.mktemp("stream") / "ts"
+    make_stream("ts", media_dir / "clip.mp4", stream)
     with Origin() as found:
+        found.add_folder("/stream", stream)
         for path in media_dir.iterdir():
             found.add(f"/{path.name}", path.read_bytes(), etag=f'"{path.name}"')
         yield found

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 
 
@@ -48,7 +49,8 @@ class Exchange:
 
     def head(self, status: int, headers: Mapping[str, str]) -> None:
         """Send a status line and headers."""
-        lines = [f"HTTP/1.1 {status} Test", "Connection: close"]
+        lines = [f"HTTP/1.1 {status} Test"]
+        lines += [] if self.origin.keep_alive else ["Connection: close"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self.raw("\r\n".join([*lines, "", ""]).encode("utf-8"))
 
@@ -56,6 +58,14 @@ class Exchange:
         """Send a whole answer with its Content-Length."""
         self.head(status, {"Content-Length": str(len(body)), **headers})
         self.raw(body)
+
+    def body(self) -> bytes:
+        """What was posted."""
+        return self._handler.rfile.read(int(self.request.headers.get("content-length", "0")))
+
+    def hang_up(self) -> None:
+        """Close the line without saying so."""
+        self._handler.close_connection = True
 
     def wait(self, seconds: float) -> None:
         """Sleep, or until the origin closes."""
@@ -66,9 +76,18 @@ Handler = Callable[[Exchange], None]
 
 
 class Origin:
-    """The server; a context manager. `tls` makes it speak https."""
+    """The server; a context manager. `tls` makes it speak https. With `keep_alive` a line takes
+    more than one request; `connections` counts the lines."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        keep_alive: bool = False,
+    ) -> None:
+        self.keep_alive = keep_alive
+        self.connections = 0
         self.closing = threading.Event()
         self.requests: list[Received] = []
         self._routes: dict[str, Handler] = {}
@@ -78,12 +97,16 @@ class Origin:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                self.close_connection = True
+                self.close_connection = not keep_alive
                 exchange = Exchange(origin, self)
                 origin.requests.append(exchange.request)
                 origin._route(exchange.request.path)(exchange)
 
-            do_HEAD = do_GET
+            do_HEAD = do_POST = do_GET
+
+            def setup(self) -> None:
+                origin.connections += 1
+                super().setup()
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -132,6 +155,12 @@ class Origin:
         self._routes[path] = content(route, **options) if isinstance(route, bytes) else route
         return self.url(path)
 
+    def add_folder(self, path: str, folder: Path, **options: Any) -> str:
+        """Register all files of a folder as they are now; returns its address, with a slash."""
+        for file in folder.iterdir():
+            self.add(f"{path}/{file.name}", file.read_bytes(), **options)
+        return self.url(path + "/")
+
     def count(self, path: str) -> int:
         """How many requests for this path (without its query) have come."""
         return sum(request.path.partition("?")[0] == path for request in self.requests)
@@ -149,7 +178,7 @@ def content(
     headers: Mapping[str, str] | None = None,
     ranges: bool = True,
 ) -> Handler:
-    """A file: answers 304 to its validators and 206 to `Range: bytes=N-`."""
+    """A file: answers 304 to its validators and 206 to `Range: bytes=N-` and `N-M`."""
     fixed = {"Content-Type": content_type, **(headers or {})}
     if etag:
         fixed["ETag"] = etag
@@ -165,11 +194,12 @@ def content(
         if current:
             exchange.head(304, fixed)
             return
-        span = re.fullmatch(r"bytes=(\d+)-", asked.get("range", ""))
+        span = re.fullmatch(r"bytes=(\d+)-(\d*)", asked.get("range", ""))
         if span and ranges and asked.get("if-range", etag) == etag:
             start = int(span[1])
-            shown = {**fixed, "Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
-            exchange.send(206, shown, body[start:])
+            end = min(int(span[2]) + 1, len(body)) if span[2] else len(body)
+            shown = {**fixed, "Content-Range": f"bytes {start}-{end - 1}/{len(body)}"}
+            exchange.send(206, shown, body[start:end])
         else:
             exchange.send(200, fixed, body)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from difflib import get_close_matches
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -107,6 +108,12 @@ def _host_names(names: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError(f"{error}; give names without a port, such as media.lan, or *") from None
 
 
+def _sites(value: str) -> str:
+    if value == "on" and find_spec("yt_dlp") is None:
+        raise ValueError("this needs the extra gmapi[sites]; install it, or leave this off")
+    return value
+
+
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
 
 
@@ -163,6 +170,9 @@ class Settings(BaseSettings):
     )
     fetch_deadline: float = Field(900, gt=0, description="Longest download of one source.")
     fetch_stall: float = Field(20, gt=0, description="Longest silence of a source.")
+    sites: Annotated[Literal["off", "on"], AfterValidator(_sites)] = Field(
+        "off", description="Look for the media in web pages; needs the extra gmapi[sites]."
+    )
     file_expiry: float = Field(
         7200, gt=0, description="Outputs live this long after completion or last access."
     )

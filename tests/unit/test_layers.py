@@ -38,6 +38,8 @@ RESERVED = {
     "alembic": {"jobs"},
     "huey": {"jobs"},
     "urllib3": {"fetch", "terminal"},  # the command line is a client of a running server
+    "defusedxml": {"fetch"},
+    "yt_dlp": {"fetch"},
     "imageio_ffmpeg": {"media"},
     "numpy": {"computercraft"},
 }

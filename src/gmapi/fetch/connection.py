@@ -33,34 +33,34 @@ class Connection:
         self._stall = stall
         self._context: ssl.SSLContext | None = None
         self._http: HTTPConnection | None = None
+        self._origin: tuple[str, str, int] | None = None
         self._socket: socket.socket | None = None
         self._stopping = threading.Event()
         self._guard = threading.Lock()
         # A second handle of the socket: wrapping in TLS takes the first one away.
         self._control: socket.socket | None = None
 
-    def request(self, source: SourceUrl, headers: Mapping[str, str]) -> HTTPResponse:
-        """Send a GET and return its answer, of any status, with the body unread.
+    def request(
+        self,
+        source: SourceUrl,
+        headers: Mapping[str, str],
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+    ) -> HTTPResponse:
+        """Send a request and return its answer, of any status, with the body unread.
 
-        No proxy of the environment is used and nothing is unpacked. Raises SourceError and
-        Stopped.
+        The line is used again for the next request to the same origin once the answer before has
+        been read to its end. No proxy of the environment is used and nothing is unpacked. Raises
+        SourceError and Stopped.
         """
-        secure = source.scheme == "https"
         try:
-            self._socket = self._connect(source)
-            kind = HTTPSConnection if secure else HTTPConnection
-            self._http = kind(source.host, source.port, timeout=self._stall)
-            if secure:
-                self._socket = self._tls().wrap_socket(self._socket, server_hostname=source.host)
-            self._http.sock = self._socket
-            self._http.request(
-                "GET",
-                source.target,
-                headers={**headers, "Accept-Encoding": "identity"},
-                preload_content=False,
-                decode_content=False,
-            )
-            return self._http.getresponse()
+            if self._http is not None and self._http.sock and self._origin == source.origin:
+                # The server may have closed a line that was idle.
+                with suppress(ConnectionError, HTTPError, HTTPException):
+                    return _ask(self._http, source, headers, method, body)
+            self.close()
+            return _ask(self._open(source), source, headers, method, body)
         except TimeoutError as error:
             raise self.too_slow(error) from None
         except ssl.SSLCertVerificationError as error:
@@ -77,6 +77,19 @@ class Connection:
                 code="source_unreachable",
                 cause=error,
             ) from None
+
+    def _open(self, source: SourceUrl) -> HTTPConnection:
+        secure = source.scheme == "https"
+        self._socket = self._connect(source)
+        kind = HTTPSConnection if secure else HTTPConnection
+        self._http = kind(source.host, source.port, timeout=self._stall)
+        # Without its socket it would connect by itself, to whatever the name means then.
+        self._http.auto_open = 0
+        self._origin = source.origin
+        if secure:
+            self._socket = self._tls().wrap_socket(self._socket, server_hostname=source.host)
+        self._http.sock = self._socket
+        return self._http
 
     def close(self) -> None:
         """End the connection; another request may follow."""
@@ -148,3 +161,21 @@ class Connection:
             else:
                 return sock
         raise failure
+
+
+def _ask(
+    http: HTTPConnection,
+    source: SourceUrl,
+    headers: Mapping[str, str],
+    method: str,
+    body: bytes | None,
+) -> HTTPResponse:
+    http.request(
+        method,
+        source.target,
+        body=body,
+        headers={**headers, "Accept-Encoding": "identity"},
+        preload_content=False,
+        decode_content=False,
+    )
+    return http.getresponse()

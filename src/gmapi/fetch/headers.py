@@ -11,7 +11,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\x20-\x7e]*")
 _MAX_HEADERS = 32
 _MAX_HEADER_BYTES = 8192
-_RESERVED_HEADERS = frozenset(
+RESERVED_HEADERS = frozenset(
     {
         "accept-encoding", "connection", "content-encoding", "content-length", "content-type",
         "expect", "host", "http2-settings", "if-match", "if-modified-since", "if-none-match",
@@ -35,7 +35,7 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name):
             raise refuse(f"{name[:80]!r} is not a header name; use letters, digits and hyphens")
-        if name.lower() in _RESERVED_HEADERS:
+        if name.lower() in RESERVED_HEADERS:
             raise refuse(f"{name} is set by this server; leave it out")
         if name.lower() in seen:
             raise refuse(f"{name} is given twice; give it once")

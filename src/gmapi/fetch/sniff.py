@@ -22,17 +22,19 @@ _PROLOGUE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _PLAYLIST_TYPES = ("mpegurl", "scpls", "xspf", "x-ms-asf-plugin")
-_PAGE = "a web page"
-_HLS = "an HLS or M3U playlist"
-_LIST = "a playlist"
+PAGE = "a web page"
+HLS = "an HLS or M3U playlist"
+DASH = "a DASH manifest"
+LIST = "a playlist"
+PLAYLISTS = frozenset({HLS, DASH, LIST})
 _JSON_NAME = "JSON data"
 _XML = "an XML document"
 _ELEMENTS = {
     "svg": "an SVG drawing",
-    "mpd": "a DASH manifest",
-    "playlist": _LIST,
-    "asx": _LIST,
-    "smil": _LIST,
+    "mpd": DASH,
+    "playlist": LIST,
+    "asx": LIST,
+    "smil": LIST,
     "rss": "a news feed",
     "feed": "a news feed",
     "sami": "",  # subtitles
@@ -41,24 +43,41 @@ _PAGE_ELEMENTS = frozenset(
     {"html", "head", "body", "title", "meta", "link", "script", "style", "div", "p", "a", "h1"}
 )
 _REMEDY = {
-    _PAGE: "give the direct address of the media file itself",
+    PAGE: "give the direct address of the media file itself",
     "an SVG drawing": "give a picture of pixels such as PNG or JPEG",
 }
 _FALLBACK_REMEDY = "give the address of a single media file"
 
 
+class NotMediaError(SourceError):
+    """The source is text of another kind."""
+
+    code = "source_not_media"
+
+    def __init__(self, kind: str, cause: object, hint: str = "") -> None:
+        remedy = _REMEDY.get(kind, _FALLBACK_REMEDY)
+        super().__init__(f"The source is {kind}, not a media file; {remedy}.{hint}", cause=cause)
+        self.kind = kind
+
+
 def check_first_bytes(head: bytes, content_type: str | None) -> None:
     """Judge the first bytes (4 KiB are enough) of a source and its Content-Type, if any.
 
-    Raises SourceError `source_not_media` with what the source is instead.
+    Raises NotMediaError with what the source is instead.
     """
-    kind = _kind(_text(head), (content_type or "").lower())
+    kind = text_kind(head, content_type)
     if kind:
-        raise SourceError(
-            f"The source is {kind}, not a media file; {_REMEDY.get(kind, _FALLBACK_REMEDY)}.",
-            code="source_not_media",
-            cause=f"Content-Type {content_type!r}, begins {head[:60]!r}",
-        )
+        raise not_media(kind, head, content_type)
+
+
+def text_kind(head: bytes, content_type: str | None) -> str | None:
+    """What text that is no media is, in words such as PAGE or HLS; None for anything else."""
+    return _kind(_text(head), (content_type or "").lower())
+
+
+def not_media(kind: str, head: bytes, content_type: str | None) -> NotMediaError:
+    """The error for text of this kind."""
+    return NotMediaError(kind, f"Content-Type {content_type!r}, begins {head[:60]!r}")
 
 
 def _text(head: bytes) -> str:
@@ -78,24 +97,24 @@ def _kind(text: str, content_type: str) -> str | None:
     if text.startswith("<"):
         return _markup(text, content_type)
     if lowered.startswith("#extm3u"):
-        return _HLS
+        return HLS
     if lowered.startswith("ffconcat") or re.match(r"file\s+['\"]", lowered):
         return "an ffconcat list"
     if lowered.startswith(("[playlist]", "[reference]")) or _URL_LINE.match(text):
-        return _LIST
+        return LIST
     if re.match(r"v=0\r?\no=", lowered):
         return "a session description (SDP)"
     if _JSON.match(text):
         return _JSON_NAME
     if any(name in content_type for name in _PLAYLIST_TYPES):
-        return _LIST
+        return LIST
     if "html" in content_type and "�" not in text:
-        return _PAGE
+        return PAGE
     # Text whose first line that is no comment is an address: M3U without its header.
     lines = (line.strip() for line in text.splitlines())
     first = next((line for line in lines if line and not line.startswith("#")), "")
     if text.startswith("#") and _URL_LINE.fullmatch(first):
-        return _HLS
+        return HLS
     return None
 
 
@@ -105,10 +124,10 @@ def _markup(text: str, content_type: str) -> str | None:
     element = _ELEMENT.match(rest)
     if element is None:
         if not text.lower().startswith(("<?xml", "<!--", "<!doctype")):
-            return _PAGE if "html" in content_type else None
+            return PAGE if "html" in content_type else None
         name = ""
     else:
         name = element[1].lower().rpartition(":")[2]
     if name in _PAGE_ELEMENTS or "html" in content_type:
-        return _PAGE
+        return PAGE
     return _ELEMENTS.get(name, _XML) or None

@@ -9,11 +9,12 @@ removed before the data changes, so the two always belong together; anything els
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -23,6 +24,7 @@ from gmapi.errors import JobCancelled
 from gmapi.fetch.address import SourceUrl
 from gmapi.fetch.fetcher import (
     Cancelled,
+    Download,
     FetchRules,
     Progress,
     Validators,
@@ -39,12 +41,15 @@ _LOCK_POLL = 0.1
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """A source in place: size in bytes, the address it came from after redirects, the type its
-    server named, and whether no byte of it had to be fetched."""
+    server named, and whether no byte of it had to be fetched. `kind` is as in `Download`."""
 
     size: int
     url: str
     content_type: str | None
     from_cache: bool
+    kind: str | None = None
+    version: str | None = None
+    """What the server names this version by, if it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,8 @@ class SourceCache:
         use_cache: bool = True,
         cancelled: Cancelled,
         on_progress: Progress,
+        wanted: frozenset[str] = frozenset(),
+        until: float | None = None,
     ) -> Fetched:
         """Put the source at `into`, replacing what is there; its folder must exist.
 
@@ -105,47 +112,73 @@ class SourceCache:
         Without `use_cache` the cache is neither asked nor filled. Raises what `download` raises.
         """
         checked = check_headers(headers or {})
-        if use_cache:
-            with disk_errors(), suppress(_HolderStuck):
-                self.folder.mkdir(parents=True, exist_ok=True)
-                entry = _Entry(self.folder, _key(url, checked))
-                with _waiting_lock(entry, self.rules.stall, cancelled) as waiting_since:
-                    return self._fetch_locked(
-                        entry, url, into, checked, waiting_since, cancelled, on_progress
-                    )
-        fresh = download(
-            url, into, self.rules, headers=checked, cancelled=cancelled, on_progress=on_progress
-        )
-        return Fetched(fresh.size, fresh.url, fresh.content_type, from_cache=False)
+
+        def get(target: Path, validators: Validators | None) -> Download:
+            return download(
+                url,
+                target,
+                self.rules,
+                headers=checked,
+                cancelled=cancelled,
+                on_progress=on_progress,
+                validators=validators,
+                wanted=wanted,
+                until=until,
+            )
+
+        if not use_cache:
+            return _fetched(get(into, None))
+        return self._through(_key(url, checked), into, get, FRESH_SECONDS, cancelled)
+
+    def keep(
+        self,
+        key: str,
+        into: Path,
+        get: Callable[[Path], Download],
+        *,
+        lasting: bool,
+        cancelled: Cancelled,
+    ) -> Fetched:
+        """Put at `into` what `get` makes, or made before under this key (64 hex digits).
+
+        `lasting` content never changes under its key; other is made anew after FRESH_SECONDS.
+        Raises what `get` raises.
+        """
+        fresh = math.inf if lasting else FRESH_SECONDS
+        return self._through(key, into, lambda target, _: get(target), fresh, cancelled)
+
+    def _through(
+        self,
+        key: str,
+        into: Path,
+        get: Callable[[Path, Validators | None], Download],
+        fresh_seconds: float,
+        cancelled: Cancelled,
+    ) -> Fetched:
+        with disk_errors(), suppress(_HolderStuck):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            entry = _Entry(self.folder, key)
+            with _waiting_lock(entry, self.rules.stall, cancelled) as waiting_since:
+                return self._fetch_locked(entry, into, get, fresh_seconds, waiting_since)
+        return _fetched(get(into, None))
 
     def _fetch_locked(
         self,
         entry: _Entry,
-        url: SourceUrl,
         into: Path,
-        headers: dict[str, str],
+        get: Callable[[Path, Validators | None], Download],
+        fresh_seconds: float,
         waiting_since: float | None,
-        cancelled: Cancelled,
-        on_progress: Progress,
     ) -> Fetched:
         record = entry.read()
         if record is not None:
             age = time.time() - record.checked
             shared = waiting_since is not None and record.checked >= waiting_since
-            if shared or (record.validators is None and 0 <= age < FRESH_SECONDS):
+            if shared or (record.validators is None and 0 <= age < fresh_seconds):
                 return entry.hand_out(record, into, from_cache=True)
         temporary = entry.temporary()
-        validators = record.validators if record else None
         try:
-            fresh = download(
-                url,
-                temporary,
-                self.rules,
-                headers=headers,
-                cancelled=cancelled,
-                on_progress=on_progress,
-                validators=validators,
-            )
+            fresh = get(temporary, record.validators if record else None)
             if record is not None and fresh.not_modified:
                 record = replace(record, checked=time.time())
                 entry.write(record)
@@ -159,13 +192,13 @@ class SourceCache:
                 time.time(),
             )
             entry.about.unlink(missing_ok=True)
-            os.replace(temporary, entry.data)
-            if fresh.cacheable:
-                entry.write(record)
-            fetched = entry.hand_out(record, into, from_cache=False)
             if not fresh.cacheable:
-                entry.data.unlink()
-            return fetched
+                entry.data.unlink(missing_ok=True)
+                os.replace(temporary, into)
+                return _fetched(fresh)
+            os.replace(temporary, entry.data)
+            entry.write(record)
+            return entry.hand_out(record, into, from_cache=False)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -277,6 +310,11 @@ class _Entry:
             if ACROSS_PROCESSES or now - _mtime(path) > longest_download:
                 freed += _remove(path)
         return freed + (0 if self.about.exists() else _remove(self.data))
+
+
+def _fetched(fresh: Download) -> Fetched:
+    version = fresh.etag or fresh.last_modified
+    return Fetched(fresh.size, fresh.url, fresh.content_type, False, fresh.kind, version)
 
 
 def _key(url: SourceUrl, headers: Mapping[str, str]) -> str:

@@ -233,6 +233,26 @@ def _whole_bytes(args: list[str]) -> list[str]:
     return changed
 
 
+CLOCKED = ("mpegts", "mov,mp4,m4a,3gp,3g2,mj2")
+"""Containers whose times go on from file to file, as `MediaInfo.container` names them."""
+
+
+def join(
+    ffmpeg: Ffmpeg, tracks: Sequence[Path], output: Path, *, clocked: bool, max_pixels: int
+) -> list[str]:
+    """The command that puts pictures (of the first file) and sound (of the second) into one file,
+    as they are. `clocked` files keep their times, others begin together."""
+    pictures, sound = tracks
+    return [
+        *head(ffmpeg, None, "warning"),
+        *(["-copyts"] if clocked else []),
+        *guarded_input(pictures, max_pixels),
+        *guarded_input(sound, max_pixels),
+        "-map", "0:v?", "-map", "1:a", "-c", "copy", "-avoid_negative_ts", "make_zero",
+        "-f", "matroska", f"file:{output}",
+    ]  # fmt: skip
+
+
 def span(start: float, duration: float | None) -> list[str]:
     """Input options that take a part of the source, seconds."""
     words = ["-ss", f"{start:.6f}"] if start > 0 else []

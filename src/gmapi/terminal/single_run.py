@@ -118,13 +118,20 @@ class _Work(Work):
         name: str = "input",
         headers: Mapping[str, str] | None = None,
         use_cache: bool = True,
+        max_duration: float | None = None,
         share: tuple[float, float] = (0.0, 15.0),
     ) -> Path:
         """The file, which is read where it is; a source without a file is fetched."""
         file = self._files.get(field)
         if file is None:
             return super().fetch(
-                url, field=field, name=name, headers=headers, use_cache=use_cache, share=share
+                url,
+                field=field,
+                name=name,
+                headers=headers,
+                use_cache=use_cache,
+                max_duration=max_duration,
+                share=share,
             )
         try:
             with open(file, "rb") as source:

@@ -11,10 +11,14 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, Field
 
-from gmapi.errors import LimitError, NoSpaceError
-from gmapi.fetch.address import check_url
+from gmapi.errors import LimitError, NoSpaceError, RequestError
+from gmapi.fetch.address import SourceUrl, check_url
+from gmapi.fetch.headers import HARMLESS_HEADERS, check_headers
+from gmapi.fetch.site_door import nothing_found
+from gmapi.fetch.sniff import PAGE, NotMediaError
 from gmapi.fetch.source_cache import SourceCache
-from gmapi.media import failures, process
+from gmapi.fetch.sources import Source, amount, bring
+from gmapi.media import command, failures, process
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.probe import MediaInfo, probe, seen_size
 from gmapi.media.progress import Progress
@@ -26,6 +30,7 @@ from gmapi.storage.base import Storage, StoredFile
 from gmapi.storage.framestore import FrameWriter
 from gmapi.storage.growing import GrowingFile
 from gmapi.tools.fields import ToolRequest
+from gmapi.tools.page import find_media
 
 FILES_MAX = 1000
 """Most files one job may make; frames are kept in chunks and do not count singly."""
@@ -147,40 +152,102 @@ class Work:
         name: str = "input",
         headers: Mapping[str, str] | None = None,
         use_cache: bool = True,
+        max_duration: float | None = None,
         share: tuple[float, float] = (0.0, 15.0),
     ) -> Path:
         """Bring a source into the work folder; reports progress from `share[0]` to `share[1]`.
 
-        Raises SourceError when it cannot be had or is not media.
+        A playlist is fetched by its segments, at most `max_duration` seconds of it. Raises
+        SourceError when it cannot be had or is not media.
         """
         source = check_url(url, field)
         low, high = share
         self.reporter.report(progress=low, message=f"Fetching the source from {source.host}.")
         started = time.monotonic()
 
-        def progress(received: int, total: int | None) -> None:
-            part = received / total if total else 0.0
+        def progress(part: float, words: str) -> None:
             seconds = time.monotonic() - started
             eta = seconds / part - seconds if part > 0.02 and seconds > 1 else None
             self.reporter.report(
                 progress=low + (high - low) * part,
-                message=f"Fetching the source from {source.host}: {_amount(received, total)}.",
+                message=f"Fetching the source from {source.host}: {words}.",
                 eta=eta,
             )
 
         target = self.inputs / name
-        fetched = self._sources.fetch(
-            source,
-            target,
-            headers=headers,
-            use_cache=use_cache,
-            cancelled=self._stopped,
-            on_progress=progress,
-        )
-        origin = "taken from the cache" if fetched.from_cache else "fetched"
-        self.reporter.log(f"source {origin}: {_amount(fetched.size, None)} from {source.host}")
+
+        def bring_from(url: SourceUrl, sent: Mapping[str, str] | None) -> Source:
+            return bring(
+                self._sources,
+                url,
+                target,
+                headers=sent,
+                use_cache=use_cache,
+                seconds=max_duration,
+                cancelled=self._stopped,
+                on_progress=progress,
+            )
+
+        try:
+            brought = bring_from(source, headers)
+        except NotMediaError as error:
+            if error.kind != PAGE:
+                raise
+            brought = bring_from(*self._look_into(source, headers, error))
+        origin = "taken from the cache" if brought.from_cache else "fetched"
+        self.reporter.log(f"source {origin}: {amount(brought.size, None)} from {source.host}")
+        if len(brought.paths) > 1:
+            self._join(brought.paths, target)
         self.reporter.report(progress=high)
         return target
+
+    def _look_into(
+        self, page: SourceUrl, headers: Mapping[str, str] | None, error: NotMediaError
+    ) -> tuple[SourceUrl, dict[str, str]]:
+        """Address of the media in a web page, and the headers to fetch it with."""
+        if self.settings.sites == "off":
+            raise NotMediaError(
+                PAGE,
+                error.cause,
+                " The operator can let the server look into pages: GMAPI_SITES=on.",
+            ) from error
+        self.reporter.report(message=f"Looking for the media in the page of {page.host}.")
+        found = find_media(
+            self.launcher,
+            page,
+            self._sources.rules,
+            cwd=self.folder,
+            cancelled=self._stopped,
+        )
+        try:
+            url = check_url(found.url)
+            own = check_headers(found.headers)
+        except RequestError as refused:
+            raise nothing_found(f"{found}: {refused}") from None
+        self.reporter.log(f"the page leads to {url.host}")
+        # The caller's headers were meant for the page's origin.
+        given = headers or {}
+        if url.origin != page.origin:
+            given = {k: v for k, v in given.items() if k.lower() in HARMLESS_HEADERS}
+        lower = {name.lower() for name in given}
+        return url, {k: v for k, v in own.items() if k.lower() not in lower} | dict(given)
+
+    def _join(self, tracks: Sequence[Path], target: Path) -> None:
+        """Make one file of the pictures and the sound of a film that come apart."""
+        joined = self.outputs / f"{target.name}.joined"
+        # Files with a clock of their own keep it: their sound need not begin with the pictures.
+        clocked = all(self.probe(track).container in command.CLOCKED for track in tracks)
+        argv = command.join(
+            self.ffmpeg,
+            tracks,
+            joined,
+            clocked=clocked,
+            max_pixels=self.settings.picture_max_pixels,
+        )
+        self.run_ffmpeg(argv, outputs=[joined])
+        joined.replace(target)
+        for track in tracks:
+            track.unlink()
 
     def limits(self) -> Limits:
         """The limits of each child process."""
@@ -296,9 +363,3 @@ class Work:
 def free_space_reserve(folder: Path) -> int:
     """Bytes of the disk that jobs leave free, so that the database can always be written."""
     return min(RESERVE_MAX, shutil.disk_usage(folder).total // 20)
-
-
-def _amount(size: int, total: int | None) -> str:
-    if total:
-        return f"{size / 1e6:.1f} of {total / 1e6:.1f} MB"
-    return f"{size / 1e6:.1f} MB"

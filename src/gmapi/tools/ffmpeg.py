@@ -99,6 +99,7 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
                 name=f"input{number}",
                 headers=request.headers,
                 use_cache=not request.no_cache,
+                max_duration=request.max_duration,
                 share=(low, high),
             )
         )

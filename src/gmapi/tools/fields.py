@@ -143,6 +143,14 @@ class ToolRequest(LuaModel, ABC):
         default_factory=dict,
         description="Request headers for fetching the source, such as Referer.",
     )
+    max_duration: LuaFloat | None = Field(
+        None,
+        ge=1,
+        le=3600,
+        allow_inf_nan=False,
+        description="Seconds that are taken of a source that is a playlist (HLS or DASH), to the "
+        "end of a segment; default: all of it, and 60 of a live stream.",
+    )
 
     @abstractmethod
     def sources(self) -> list[tuple[str, str]]:

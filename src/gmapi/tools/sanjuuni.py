@@ -21,7 +21,11 @@ def run(work: Work, request: SanjuuniRequest) -> ScreenResult:
     """Fetch, convert, and publish while converting."""
     cached = not request.no_cache
     source = work.fetch(
-        request.input_url, field="input_url", headers=request.headers, use_cache=cached
+        request.input_url,
+        field="input_url",
+        headers=request.headers,
+        use_cache=cached,
+        max_duration=request.max_duration,
     )
     subtitles = None
     if request.subtitle_url:

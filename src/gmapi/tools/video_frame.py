@@ -98,6 +98,7 @@ def run(work: Work, request: VideoFrameRequest) -> VideoFrameResult:
         field="video_url",
         headers=request.headers,
         use_cache=not request.no_cache,
+        max_duration=request.max_duration,
         share=(0.0, FETCHED),
     )
     info = work.probe(source)

@@ -1,0 +1,268 @@
+"""Reading HLS playlists (RFC 8216 and its successor draft) and plain M3U lists; no network.
+
+The libraries that there are fetch by themselves or stop at tags that nobody needs here; of the
+format only some ten tags matter. All functions raise SourceError with a sentence.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gmapi.fetch.address import SourceUrl
+from gmapi.fetch.segments import (
+    PICTURE_HEIGHT_MAX,
+    Segment,
+    bad_playlist,
+    check_count,
+    make_span,
+    resolve_url,
+)
+from gmapi.fetch.transfer import Span
+
+LINE_MAX = 16 * 1024
+
+_ATTRIBUTE = re.compile(r'([A-Z0-9-]+)\s*=\s*(?:"([^"]*)"|([^",]*))\s*(?:,\s*|$)')
+_RANGE = re.compile(r"([0-9]{1,15})(?:@([0-9]{1,15}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One quality of a stream: bits a second, height in pixels (0 when not said), the group of
+    sound that belongs to it."""
+
+    url: SourceUrl
+    bandwidth: int
+    height: int
+    sound: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The playlists chosen from a master playlist; `sound` where it is apart."""
+
+    pictures: SourceUrl
+    sound: SourceUrl | None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPlaylist:
+    """Segments with their media sequence numbers counted from `sequence`; `headers[i]` is the
+    EXT-X-MAP in force at segment i. Not `ended`: more will come. `target` is in seconds."""
+
+    segments: tuple[Segment, ...]
+    headers: tuple[Segment | None, ...]
+    sequence: int
+    ended: bool
+    target: float
+
+    def in_order(self) -> list[Segment]:
+        """All segments, with the header where it is first needed and where it changes."""
+        listed: list[Segment] = []
+        current: Segment | None = None
+        for header, segment in zip(self.headers, self.segments, strict=True):
+            if header is not None and header != current:
+                listed.append(header)
+                current = header
+            listed.append(segment)
+        return listed
+
+
+def is_master(text: str) -> bool:
+    return any(line.startswith("#EXT-X-STREAM-INF") for line in _lines(text))
+
+
+def is_hls(text: str) -> bool:
+    """Whether it is a playlist of a stream, not a list of songs."""
+    return any(line.startswith("#EXT-X-") for line in _lines(text))
+
+
+def single_entry(text: str, base: SourceUrl) -> SourceUrl:
+    """The address in a list that names only one: M3U or PLS."""
+    if text.lstrip("\ufeff \t\r\n").lower().startswith("[playlist]"):
+        matches = (re.fullmatch(r"File[0-9]+\s*=\s*(.+)", line, re.I) for line in _lines(text))
+        found = [match[1] for match in matches if match]
+    else:
+        found = [line for line in _lines(text) if not line.startswith("#")]
+    if len(found) != 1:
+        raise bad_playlist(f"names {len(found)} sources; give the address of one of them")
+    return resolve_url(base, found[0], "its entry")
+
+
+def choose(text: str, base: SourceUrl) -> Choice:
+    """The best variant up to 1080 lines, or the smallest, with its sound."""
+    variants: list[Variant] = []
+    sounds: dict[str, list[dict[str, str]]] = {}
+    pending: dict[str, str] | None = None
+    for line in _lines(text):
+        if line.startswith("#EXT-X-STREAM-INF:"):
+            pending = _attributes(line)
+        elif line.startswith("#EXT-X-MEDIA:"):
+            media = _attributes(line)
+            if media.get("TYPE") == "AUDIO":
+                sounds.setdefault(media.get("GROUP-ID", ""), []).append(media)
+        elif line.startswith(("#EXT-X-SESSION-KEY:", "#EXT-X-KEY:")):
+            _check_key(line)
+        elif not line.startswith("#") and pending is not None:
+            url = resolve_url(base, line, f"variant {len(variants) + 1}")
+            size = re.fullmatch(r"[0-9]{1,5}x([0-9]{1,5})", pending.get("RESOLUTION", ""))
+            rate = re.match(r"[0-9]{1,12}", pending.get("BANDWIDTH", ""))
+            variants.append(
+                Variant(
+                    url,
+                    int(rate[0]) if rate else 0,
+                    int(size[1]) if size else 0,
+                    pending.get("AUDIO"),
+                )
+            )
+            pending = None
+            check_count(len(variants))
+    if not variants:
+        raise bad_playlist("names no variant of the stream; check the address")
+    best = best_quality([(variant.height, variant.bandwidth) for variant in variants])
+    chosen = variants[best]
+    sound = _sound(sounds.get(chosen.sound or "", []), base)
+    return Choice(chosen.url, None if sound == chosen.url else sound)
+
+
+def best_quality(qualities: list[tuple[int, int]]) -> int:
+    """Index of the best of pairs of height and bandwidth: with pictures rather than without, up to
+    1080 lines rather than more."""
+
+    def worth(quality: tuple[int, int]) -> tuple[int, int]:
+        height, bandwidth = quality
+        if height > PICTURE_HEIGHT_MAX:
+            return 1, -bandwidth
+        return (2 if height else 0), bandwidth
+
+    some = any(height for height, _ in qualities)
+    if not some:
+        return max(range(len(qualities)), key=lambda i: qualities[i][1])
+    return max(range(len(qualities)), key=lambda i: worth(qualities[i]))
+
+
+def _sound(group: list[dict[str, str]], base: SourceUrl) -> SourceUrl | None:
+    """Where the sound of a group is; None when it is in the variant itself."""
+    if not group:
+        return None
+    default = next((media for media in group if media.get("DEFAULT") == "YES"), group[0])
+    uri = default.get("URI")
+    return resolve_url(base, uri, "its sound") if uri else None
+
+
+def parse_media(text: str, base: SourceUrl) -> MediaPlaylist:
+    """Read a playlist of segments."""
+    # Before any address is looked at, since that takes longest.
+    check_count(sum(not line.startswith("#") for line in _lines(text)))
+    segments: list[Segment] = []
+    headers: list[Segment | None] = []
+    header: Segment | None = None
+    seconds, span_text, gap = 0.0, "", False
+    sequence, target, ended, listed = 0, 0.0, False, 0
+    ends: dict[str, int] = {}
+    for line in _lines(text):
+        if line.startswith("#EXTINF:"):
+            seconds = _seconds(line.partition(":")[2].partition(",")[0])
+        elif line.startswith("#EXT-X-BYTERANGE:"):
+            span_text = line.partition(":")[2].strip()
+        elif line.startswith("#EXT-X-KEY:"):
+            _check_key(line)
+        elif line.startswith("#EXT-X-MAP:"):
+            header = _header(_attributes(line), base)
+        elif line.startswith("#EXT-X-GAP"):
+            gap = True
+        elif line.startswith("#EXT-X-TARGETDURATION:"):
+            target = _seconds(line.partition(":")[2])
+        elif line.startswith("#EXT-X-MEDIA-SEQUENCE:"):
+            sequence = _whole(line.partition(":")[2])
+        elif line.startswith("#EXT-X-ENDLIST"):
+            ended = True
+        elif line.startswith("#EXT-X-I-FRAMES-ONLY"):
+            raise bad_playlist("is only for winding forward; give the address of the stream itself")
+        elif line.startswith(("#EXT-X-STREAM-INF", "#EXT-X-MEDIA:")):
+            raise bad_playlist("names other playlists more than once; use another address")
+        elif line.startswith("#EXT-X-SKIP"):
+            raise bad_playlist("leaves out what was sent before; use another address")
+        elif not line.startswith("#"):
+            listed += 1
+            if not gap:
+                name = f"segment {listed}"
+                url = resolve_url(base, line, name)
+                span = _span(span_text, ends, url, name)
+                segments.append(Segment(url, span, seconds, listed))
+                headers.append(header)
+            seconds, span_text, gap = 0.0, "", False
+    if not segments and ended:
+        raise bad_playlist("names no segments; check the address")
+    return MediaPlaylist(tuple(segments), tuple(headers), sequence, ended, target)
+
+
+def _lines(text: str) -> Iterator[str]:
+    for line in text.lstrip("\ufeff").splitlines():
+        line = line.strip()
+        if len(line) > LINE_MAX:
+            raise bad_playlist(f"has a line of more than {LINE_MAX} characters; check the address")
+        if line:
+            yield line
+
+
+def _attributes(line: str) -> dict[str, str]:
+    """The attribute list of a tag; quotes are taken off."""
+    found: dict[str, str] = {}
+    text = line.partition(":")[2].strip()
+    at = 0
+    while match := _ATTRIBUTE.match(text, at):
+        if match.end() == at:
+            break
+        found[match[1]] = match[2] if match[2] is not None else match[3].strip()
+        at = match.end()
+    return found
+
+
+def _check_key(line: str) -> None:
+    method = _attributes(line).get("METHOD", "")
+    if method != "NONE":
+        raise bad_playlist(
+            "is of an encrypted stream, which this server does not decrypt; use another source",
+            f"METHOD={method[:40]}",
+        )
+
+
+def _header(attributes: dict[str, str], base: SourceUrl) -> Segment:
+    uri = attributes.get("URI")
+    if uri is None:
+        raise bad_playlist("has an EXT-X-MAP without an address")
+    url = resolve_url(base, uri, "the header")
+    return Segment(url, _span(attributes.get("BYTERANGE", ""), {}, url, "the header"))
+
+
+def _span(text: str, ends: dict[str, int], url: SourceUrl, name: str) -> Span | None:
+    """The part of a file; one without a position follows the part before in the same file."""
+    if not text:
+        return None
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        raise bad_playlist(f"names an impossible part of a file for {name}", text[:100])
+    first = int(match[2]) if match[2] else ends.get(url.url, 0)
+    span = make_span(first, int(match[1]), name)
+    ends[url.url] = span.last + 1
+    return span
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text.strip() or "nan")
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= 1e9:
+        raise bad_playlist("has a segment of an impossible length", text[:100])
+    return seconds
+
+
+def _whole(text: str) -> int:
+    match = re.fullmatch(r"\s*([0-9]{1,20})\s*", text)
+    if match is None:
+        raise bad_playlist("has an impossible sequence number", text[:100])
+    return int(match[1])

@@ -1,0 +1,75 @@
+"""Streams as sources of a running server: each tool takes one, and refusals say what is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canary import Canary
+from origin import Origin, status
+from server import GmapiServer
+
+SECONDS = 2
+
+
+def test_a_stream_becomes_sound(server: GmapiServer, origin: Origin) -> None:
+    values = {"input_url": origin.url("/stream/index.m3u8"), "output_format": "dfpwm"}
+    answer = server.post("/api/ffmpeg", values).json()
+    assert answer["status"] == "success", answer
+    sound = server.get(answer["download_url"]).body
+    assert len(sound) / 6000 == pytest.approx(SECONDS, abs=0.1)
+
+
+def test_a_stream_becomes_frames(server: GmapiServer, origin: Origin) -> None:
+    values = {"video_url": origin.url("/stream/index.m3u8"), "w": 32, "h": 24, "fps": 5}
+    accepted = server.post("/api/video_frame/async", values).json()
+    task = server.wait_for_task(accepted["task_id"])
+    assert task["status"] == "completed", task
+    assert task["result"]["total_frames"] == pytest.approx(SECONDS * 5, abs=1)
+    assert task["result"]["audio_urls"]
+    frame = server.get(task["result"]["frame_pattern"] % 1)
+    assert frame.body.startswith(b"\x89PNG")
+
+
+def test_a_stream_becomes_screens(server: GmapiServer, origin: Origin) -> None:
+    values = {
+        "input_url": origin.url("/stream/index.m3u8"),
+        "output_format": "bimg",
+        "width": 32,
+        "height": 24,
+    }
+    answer = server.post("/api/sanjuuni", values).json()
+    assert answer["status"] == "success", answer
+    assert answer["frames"] == pytest.approx(SECONDS * 10, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("entry", "code", "words"),
+    [
+        ("gone.ts", "source_status", "segment 2: The server of the source answered HTTP 404"),
+        ("http://[::1]:{port}/x.ts", "source_refused", "segment 2: The source is at [::1]:"),
+        ("file:///etc/passwd", "source_refused", "an address for segment 2 that is not a valid"),
+    ],
+)
+def test_a_bad_segment_is_named(
+    server: GmapiServer, origin: Origin, entry: str, code: str, words: str
+) -> None:
+    with Canary() as canary:
+        entry = entry.format(port=canary.port)
+        origin.add("/stream/gone.ts", status(404))
+        text = f"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:2,\nindex0.ts\n#EXTINF:2,\n{entry}\n"
+        url = origin.add("/stream/bad.m3u8", text.encode() + b"#EXT-X-ENDLIST\n")
+        values: dict[str, Any] = {"input_url": url, "output_format": "mp3", "no_cache": True}
+        answer = server.post("/api/ffmpeg", values).json()
+        assert (answer["status"], answer["error_code"]) == ("error", code)
+        assert words in answer["error"]
+        assert canary.visits() == 0
+
+
+@pytest.mark.parametrize("value", [0, 3601, "x", True])
+def test_max_duration_has_bounds(server: GmapiServer, origin: Origin, value: Any) -> None:
+    values = {"input_url": origin.url("/song.mp3"), "output_format": "mp3", "max_duration": value}
+    answer = server.post("/api/ffmpeg", values)
+    assert answer.status == 400
+    assert answer.json()["field"] == "max_duration"
