@@ -6,11 +6,13 @@ import os
 import selectors
 import struct
 import sys
+import sysconfig
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+import gmapi
 from gmapi.errors import JobCancelled, SourceError
 from gmapi.fetch import site_reader
 from gmapi.fetch.address import SourceUrl
@@ -23,7 +25,7 @@ from gmapi.fetch.site_door import (
     talk,
 )
 from gmapi.fetch.transfer import FetchRules
-from gmapi.sandbox.launcher import Child, Launch, Launcher
+from gmapi.sandbox.launcher import Child, Grants, Launch, Launcher
 from gmapi.sandbox.limits import Limits
 
 _LENGTH = struct.Struct("!I")
@@ -60,6 +62,7 @@ def find_media(
                     cwd=cwd,
                     fds={0: child_in, 1: child_out},
                     limits=Limits(cpu_seconds=_CPU_SECONDS, file_size=0),
+                    grants=Grants(read=_python_code()),
                 )
             )
         finally:
@@ -68,6 +71,15 @@ def find_media(
         stack.callback(_end, child)
         pipes = _Pipes(stack, from_child, to_child, until, cancelled)
         return talk(pipes.receive, pipes.send, SiteDoor(rules, limits, until, cancelled), page.url)
+
+
+def _python_code() -> tuple[Path, ...]:
+    """Where Python, its modules and this program are; no data is in any of these."""
+    folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    # Python looks for a package by listing the folder that it is in.
+    package = Path(gmapi.__file__).resolve().parent
+    environment = Path(sys.prefix, "pyvenv.cfg")
+    return tuple(dict.fromkeys((*map(Path, folders), package.parent, environment)))
 
 
 def _end(child: Child) -> None:
