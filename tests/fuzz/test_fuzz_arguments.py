@@ -37,7 +37,8 @@ HOSTILE = st.sampled_from(
      ["-stream_loop", "-1"], ["-re"], ["-f", "lavfi"], ["-f", "hls"], ["-f", "segment"],
      ["-protocol_whitelist", "all"], ["-vf", "movie=a"], ["-lavfi", "amovie=a"], ["-sdp_file", "a"],
      ["-init_hw_device", "cuda"], ["-hls_key_info_file", "a"], ["-x264-params", "stats=a"],
-     ["-x265-params", "csv=a"], ["-cqmfile", "a"], ["", ""], ["-sources", "pulse"], ["-safe", "0"]]
+     ["-x265-params", "csv=a"], ["-cqmfile", "a"], ["", ""], ["-sources", "pulse"], ["-safe", "0"],
+     ["xvn"], [" -vn"], ["\u2212vn"], ["/vn"]]
 )  # fmt: skip
 ALPHABET = "-abcfivmpt:/\\ =.,|019'\"%\0\n"
 WORDS = st.lists(
