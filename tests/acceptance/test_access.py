@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import simple_websocket
+from openapi_spec_validator import validate
 
 from gmapi_command import Command
 from harness import SONG, Bench, SqliteBackend, held_source, serve_file
@@ -66,6 +67,7 @@ def refused(answer: Answer, status: int, code: str, phrase: str) -> None:
 def test_every_address_that_needs_a_token_says_so(closed: Bench) -> None:
     server = closed.server
     document = server.get("/openapi.json").json()
+    validate(document)
     schemes = document["components"]["securitySchemes"]
     assert schemes["bearer"]["scheme"] == "bearer"
     locked = set()

@@ -72,9 +72,9 @@ def test_a_token_goes_with_each_request_and_into_no_message(strange: Origin) -> 
     secret = "alices-secret-0123456789"
     strange.add("/api/task/x", status(401))
     for token, told in ((secret, "does not know this access token"), (None, "asks for a token")):
-        with ServerClient(strange.url(""), token) as client:
-            with pytest.raises(ClientError, match=told) as caught:
-                next(client.follow("x"))
+        client = ServerClient(strange.url(""), token)
+        with client, pytest.raises(ClientError, match=told) as caught:
+            next(client.follow("x"))
         assert (caught.value.status_code, caught.value.code) == (401, "unauthorized")
         assert "GMAPI_TOKEN" in caught.value.message
         assert secret not in caught.value.message
