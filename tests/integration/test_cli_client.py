@@ -68,6 +68,27 @@ def test_refusals_carry_the_servers_words(strange: Origin) -> None:
     assert error.status_code == 403
 
 
+def test_a_token_goes_with_each_request_and_into_no_message(strange: Origin) -> None:
+    secret = "alices-secret-0123456789"
+    strange.add("/api/task/x", status(401))
+    for token, told in ((secret, "does not know this access token"), (None, "asks for a token")):
+        client = ServerClient(strange.url(""), token)
+        with client, pytest.raises(ClientError, match=told) as caught:
+            next(client.follow("x"))
+        assert (caught.value.status_code, caught.value.code) == (401, "unauthorized")
+        assert "GMAPI_TOKEN" in caught.value.message
+        assert secret not in caught.value.message
+    sent = [request.headers.get("authorization") for request in strange.requests]
+    assert sent == [f"Bearer {secret}", None]
+
+
+@pytest.mark.parametrize("token", ["", "two words", "a\r\nX-Other: 1", "g\u00e9heim-0123456789"])
+def test_what_no_header_can_carry_is_no_token(token: str) -> None:
+    with pytest.raises(ClientError, match="access token is empty or has characters") as caught:
+        ServerClient("http://127.0.0.1:1", token)
+    assert not token or token not in caught.value.message
+
+
 def test_ids_cannot_lead_elsewhere(strange: Origin) -> None:
     with ServerClient(strange.url("")) as client, pytest.raises(ClientError):
         client.task("../../x?y")

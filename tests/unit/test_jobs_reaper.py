@@ -176,6 +176,40 @@ def test_a_lost_message_is_sent_again_but_not_one_on_its_way(place: Place, clock
     assert sorted(place.delivered()) == sorted([lost.id, waiting.id])  # each once
 
 
+def test_messages_used_up_for_other_jobs_are_no_loss(place: Place, clocks: Clocks) -> None:
+    """Any message leads to the job whose turn it is: what counts is that there are enough."""
+    jobs = [place.submit() for _ in range(3)]
+    for job_id in ("gone", "gone", jobs[0].id):
+        place.queue.put(job_id)
+    reaper = place.reaper()
+    for _ in range(8):
+        reaper.round()
+        clocks.pass_time(1.0)
+    assert place.queue.count() == 3
+    place.queue.huey.dequeue()
+    for _ in range(3):
+        reaper.round()
+        clocks.pass_time(1.0)
+    assert place.delivered() == ["gone", jobs[0].id, jobs[1].id]
+
+
+def test_jobs_that_may_not_run_now_are_no_loss(place: Place, clocks: Clocks) -> None:
+    place.settings = place.settings.model_copy(update={"running_max_per_client": 1})
+    fence, _ = place.claim(place.submit())
+    waiting = place.submit()
+    reaper = place.reaper()
+    for _ in range(8):
+        place.store.renew(fence, LEASE)
+        reaper.round()
+        clocks.pass_time(1.0)
+    assert place.delivered() == []
+    place.store.finish(fence, {}, "Done.")
+    for _ in range(3):
+        reaper.round()
+        clocks.pass_time(1.0)
+    assert place.delivered() == [waiting.id]
+
+
 def test_a_message_between_queue_and_claim_is_not_doubled(place: Place, clocks: Clocks) -> None:
     job = place.submit()
     place.queue.put(job.id)
