@@ -88,7 +88,8 @@ def make_ruleset(abi: int, read: Iterable[bytes], write: Iterable[bytes],
 
     Files are read, written or executed themselves, folders with all that is below them; symbolic
     links stand for what they point to. What may be written or executed may be read. What may be
-    read or executed and does not exist is left out. Raises OSError with the path concerned.
+    read or executed but is not there, or out of this process's reach, is left out. Raises OSError
+    with the path concerned.
     """
     handled = Handled.by(abi)
     attr = _RulesetAttr(handled.files, handled.tcp, handled.scoped)
@@ -116,7 +117,7 @@ def _allow_if_there(ruleset: int, path: bytes, rights: int) -> None:
     try:
         _allow(ruleset, path, rights)
     except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):
             raise
 
 
