@@ -209,7 +209,3 @@ def main() -> None:
         line.send({"failed": f"{type(error).__name__}: {error}"[:2000]})
     else:
         line.send({"found": found})
-
-
-if __name__ == "__main__":
-    main()

@@ -28,6 +28,12 @@ from gmapi.fetch.transfer import FetchRules
 from gmapi.sandbox.launcher import Child, Grants, Launch, Launcher
 from gmapi.sandbox.limits import Limits
 
+_PACKAGE_FOLDER = str(Path(site_reader.__file__).resolve().parents[2])
+# -I keeps the folder it runs in and the user's settings out; so the package's folder is given.
+_BOOTSTRAP = (
+    "import sys; sys.path.append(sys.argv[1]); from gmapi.fetch.site_reader import main; main()"
+)
+_COMMAND = (sys.executable, "-I", "-B", "-c", _BOOTSTRAP, _PACKAGE_FOLDER)
 _LENGTH = struct.Struct("!I")
 _POLL_SECONDS = 0.2
 _KILL_SECONDS = 30.0
@@ -57,8 +63,7 @@ def find_media(
         try:
             child = launcher.launch(
                 Launch(
-                    # Neither the user's folder nor the environment adds anything to it.
-                    (sys.executable, "-I", "-B", "-m", site_reader.__name__),
+                    _COMMAND,
                     cwd=cwd,
                     fds={0: child_in, 1: child_out},
                     limits=Limits(cpu_seconds=_CPU_SECONDS, file_size=0),
