@@ -6,13 +6,17 @@ STAMP := $(VENV)/.installed
 PORT ?= 5000
 TESTS ?= tests
 
-.PHONY: run test lint bench bench-convert bench-quality clean
+.PHONY: run test test-slow lint bench bench-convert bench-quality clean
 
 run: $(STAMP)
 	$(BIN)/python main.py --port $(PORT)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+# What `make test` leaves out: every filter of every ffmpeg here, every exploit unprotected.
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow --timeout 600 $(TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
