@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -11,19 +13,38 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from attacks.catalogue import ArgumentExploit, MediaExploit
+import pytest
+
+from attacks.catalogue import NEW, OLD, ArgumentExploit, MediaExploit
 from attacks.traps import TOKEN, VARIABLE, Traps
 from gmapi.errors import LimitError
 from gmapi.media import process
 from gmapi.media.command import guarded_input
 from gmapi.sandbox.launcher import Launcher
 from gmapi.sandbox.limits import Limits
+from media_files import ffmpeg_program
 
 SECONDS = 3.0
 """What is not over by then counts as without an end."""
 MEMORY = 400 << 20
 """Bytes; what takes more counts as too much."""
 MAX_PIXELS = 40_000_000
+
+PROGRAMS = {NEW: ffmpeg_program(), OLD: shutil.which("ffmpeg") or ""}
+"""Where the two versions are that the catalogue speaks of: the product's own, and the system's."""
+
+
+@functools.cache
+def program(version: str) -> str:
+    """The path of a version; skips the test when this machine has another one or none."""
+    path = PROGRAMS[version]
+    if not path:
+        pytest.skip("this machine has no ffmpeg of its own")
+    words = subprocess.run([path, "-version"], capture_output=True, text=True, check=True).stdout
+    major = re.match(r"ffmpeg version n?(\d+)", words)
+    if major is None or f"ffmpeg {major[1]}" != version:
+        pytest.skip(f"{path} is another version than {version}")
+    return path
 
 
 @dataclass(frozen=True)

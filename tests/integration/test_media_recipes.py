@@ -251,7 +251,9 @@ RECIPES = {
          "-map", "[l]", "-ar", "48000"], "dfpwm", ("sound",),
     ),
     "left by map of channels": Recipe("-af channelmap=map=FL|FL,pan=mono|c0=c0", "wav", ("sound",)),
-    "both to the middle": Recipe(["-ar", "48000", "-af", "pan=mono|c0=.5*c0+.5*c1"], "dfpwm", ("sound",)),
+    "both to the middle": Recipe(
+        ["-ar", "48000", "-af", "pan=mono|c0=.5*c0+.5*c1"], "dfpwm", ("sound",)
+    ),
     "louder as measured": Recipe(
         "-af loudnorm=I=-14:TP=-2:LRA=7:measured_I=-20:measured_TP=-3:measured_LRA=4:"
         "measured_thresh=-30:linear=true:print_format=summary -ar 48000", "mp3", ("sound",),
