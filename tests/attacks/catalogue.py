@@ -176,7 +176,7 @@ ENDLESS = [
       ("-vf", "scale=640:480,geq=lum='st(0,0);while(lt(ld(0),9999),st(0,ld(0)+1))'", "-an")),
     A("D3 expression without an end", ("-vf", "setpts='while(1,0)'", "-an")),
     A("D3 expression of key frames", ("-force_key_frames", "expr:while(1,0)", "-an")),
-    A("D3 thousands of filters", ("-vf", ",".join(["null"] * 5000), "-an"), works=()),
+    A("D3 thousands of filters", ("-vf", ",".join(["null"] * 15000), "-an")),
     A("D3 minterpolate", ("-vf", "scale=1280:960,minterpolate=fps=600:mi_mode=mci", "-an")),
     A("D6 flood of log lines", ("-loglevel", "trace"), works=()),
     A("D7 report", ("-report",), works=()),

@@ -24,8 +24,10 @@ from gmapi.sandbox.launcher import Launcher
 from gmapi.sandbox.limits import Limits
 from media_files import ffmpeg_program
 
-SECONDS = 3.0
-"""What is not over by then counts as without an end."""
+SOON = 3.0
+"""Seconds; an exploit that is to run without an end has shown by then that it does."""
+PATIENCE = 30.0
+"""Seconds that any other run may take on a busy machine."""
 MEMORY = 400 << 20
 """Bytes; what takes more counts as too much."""
 MAX_PIXELS = 40_000_000
@@ -65,11 +67,11 @@ def _memory(pid: int) -> int:
     return int(match[1]) * 1024 if match else 0
 
 
-Run = Callable[[Sequence[str], Path], Outcome]
-"""Runs a command in a folder, for at most SECONDS."""
+Run = Callable[[Sequence[str], Path, float], Outcome]
+"""Runs a command in a folder, for at most so many seconds."""
 
 
-def bare(argv: Sequence[str], folder: Path) -> Outcome:
+def bare(argv: Sequence[str], folder: Path, seconds: float) -> Outcome:
     """The command as a careless server would start it: with the server's environment."""
     log = folder / "log"
     started = time.monotonic()
@@ -84,7 +86,7 @@ def bare(argv: Sequence[str], folder: Path) -> Outcome:
             start_new_session=True,
         )
         most = 0
-        while (code := child.poll()) is None and time.monotonic() - started < SECONDS:
+        while (code := child.poll()) is None and time.monotonic() - started < seconds:
             most = max(most, _memory(child.pid))
             time.sleep(0.01)
         if code is None:
@@ -99,9 +101,9 @@ def bare(argv: Sequence[str], folder: Path) -> Outcome:
 def launched(launcher: Launcher, limits: Limits | None = None) -> Run:
     """Runs through a launcher of the product, with whatever protection that gives."""
 
-    def run(argv: Sequence[str], folder: Path) -> Outcome:
+    def run(argv: Sequence[str], folder: Path, seconds: float) -> Outcome:
         lines: list[str] = []
-        watch = process.Watch((folder,), 256 << 20, 1000, SECONDS)
+        watch = process.Watch((folder,), 256 << 20, 1000, seconds)
         try:
             done = process.run(
                 launcher, argv, cwd=folder, limits=limits or Limits(), watch=watch,
@@ -115,7 +117,13 @@ def launched(launcher: Launcher, limits: Limits | None = None) -> Run:
 
 
 def attack_by_arguments(
-    exploit: ArgumentExploit, program: str, traps: Traps, folder: Path, run: Run = bare
+    exploit: ArgumentExploit,
+    program: str,
+    traps: Traps,
+    folder: Path,
+    run: Run = bare,
+    *,
+    seconds: float = PATIENCE,
 ) -> list[str]:
     """What the exploit reaches when its arguments are not checked."""
     film = str(traps.media / "film.mkv")
@@ -123,7 +131,7 @@ def attack_by_arguments(
         program, "-hide_banner", "-nostdin", "-y", *traps.fill(exploit.input_args), "-i", film,
         *traps.fill(exploit.args), str(folder / f"out.{exploit.output}"),
     ]  # fmt: skip
-    return _reached(traps, folder, run(argv, folder))
+    return _reached(traps, folder, run(argv, folder, seconds))
 
 
 def attack_by_media(
@@ -135,6 +143,7 @@ def attack_by_media(
     *,
     address: str | None = None,
     guarded: bool = False,
+    seconds: float = PATIENCE,
 ) -> list[str]:
     """What a hostile file reaches in a plain conversion, with or without the product's flags for
     inputs; with `address` ffmpeg opens that instead of the file."""
@@ -146,7 +155,7 @@ def attack_by_media(
         program, "-hide_banner", "-nostdin", "-y", *given, "-t", "1",
         str(folder / "out.mkv"),
     ]  # fmt: skip
-    return _reached(traps, folder, run(argv, folder))
+    return _reached(traps, folder, run(argv, folder, seconds))
 
 
 def _reached(traps: Traps, folder: Path, outcome: Outcome) -> list[str]:
