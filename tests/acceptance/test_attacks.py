@@ -18,7 +18,7 @@ from server import Answer, GmapiServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the traps need inotify")
 
-JOB_SECONDS = 6
+JOB_SECONDS = 8
 LOG_LINES = 200
 REASONS = {
     "source_not_media", "source_failed", "source_refused", "media_failed", "limit_exceeded",
