@@ -49,7 +49,7 @@ class Target:
 
     def serve(self, exploit: MediaExploit) -> str:
         """The address of a hostile file."""
-        path = f"/{abs(hash(exploit.id))}/{exploit.name}"
+        path = f"/{MEDIA.index(exploit)}/{exploit.name}"
         if exploit.redirect:
             return self._origin.add(path, redirect(self.traps.fill([exploit.redirect])[0]))
         body = exploit.content(lambda text: self.traps.fill([text])[0])
