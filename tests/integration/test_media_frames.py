@@ -152,16 +152,35 @@ def test_the_picture_is_centred_on_black(pictures: Pictures, tmp_path: Path) -> 
         assert row == [black] * 10 + [white] * 10 + [black] * 10
 
 
+SEE_THROUGH = "color=red@0.5:s=16x16,format=rgba,drawbox=w=8:h=16:c=white@0:replace=1:t=fill"
+
+
 def test_transparent_is_black(pictures: Pictures, tmp_path: Path) -> None:
-    half = "color=red@0.5:s=16x16,format=rgba,drawbox=w=8:h=16:c=white@0:replace=1:t=fill"
-    source = make(tmp_path, "in", "-f", "lavfi", "-i", half, "-frames:v", "1",
+    source = make(tmp_path, "in", "-f", "lavfi", "-i", SEE_THROUGH, "-frames:v", "1",
                   "-c:v", "png", "-f", "image2pipe")  # fmt: skip
-    (file,) = pictures(source)
+    (file,) = pictures(source, has_alpha=True)
     row = pixels(file)[8]
     assert row[2] == (0, 0, 0)
     red, green, blue = row[13]
     assert abs(red - 127) <= 2
     assert (green, blue) == (0, 0)
+    # What is not to be seen has no part in what is beside it.
+    (small,) = pictures(source, has_alpha=True, width=4, height=4, mode="stretch")
+    assert all(max(green, blue) <= 2 for red, green, blue in pixels(small)[1])
+
+
+def test_transparent_is_black_in_palettes_too(
+    pictures: Pictures, ffmpeg: Ffmpeg, launcher: Launcher, screen_media: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """The left half of this picture is not to be seen and white underneath."""
+    source = screen_media("half_there_palette.png")
+    stream = probe.probe(launcher, ffmpeg, source, tmp_path).first("video")
+    assert stream is not None
+    (file,) = pictures(source, has_alpha=stream.has_alpha)
+    row = pixels(file)[10]
+    assert set(row[:18]) == {(0, 0, 0)}
+    assert min(min(pixel) for pixel in row[22:]) > 200
 
 
 def test_shape_of_pixels_and_rotation_are_respected(pictures: Pictures, tmp_path: Path) -> None:

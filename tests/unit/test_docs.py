@@ -326,8 +326,8 @@ def test_every_page_is_linked_from_both_readmes() -> None:
 
 def test_commands_of_the_development_part_exist() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
-    named = set(re.findall(r"`make (\w+)`", EVERYTHING))
+    targets = set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"`make ([\w-]+)`", EVERYTHING))
     assert named
     assert named <= targets
     for file in ("requirements.txt", "main.py", "LICENSE"):

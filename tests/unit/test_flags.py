@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -241,6 +242,41 @@ def test_what_the_server_does_itself_is_refused(word: str, field: str) -> None:
     assert caught.value.field == "args"
     assert field in caught.value.message
     assert word.split()[0] in caught.value.message
+
+
+HOSTILE_VALUES = ["x", "/etc/passwd", "file:///etc/passwd", "ws://127.0.0.1:1", "80", "-", "a.mp4"]
+
+
+@st.composite
+def hostile_words(draw: st.DrawFn) -> list[str]:
+    """A refused flag in any spelling that a parser of options might take for it."""
+    flag = draw(st.sampled_from([flag for flag in FLAGS if flag.refused]))
+    value = draw(st.sampled_from(HOSTILE_VALUES))
+    long = flag.name[: draw(st.integers(1, len(flag.name)))]
+    long = draw(st.sampled_from([long, long.upper(), long.title()]))
+    name = draw(st.sampled_from([f"--{long}", f"-{flag.letter}"]))
+    name = draw(st.sampled_from([name, f"'{name}'", f"{name[:1]}''{name[1:]}", f"\\{name}"]))
+    joined = draw(st.sampled_from([f"{name}{value}", f"{name}={value}", f"{name}:{value}"]))
+    entry = draw(st.sampled_from([joined, f"{name} {value}"]))
+    entries = draw(st.sampled_from([[entry], entry.split(), [f"-p {entry}"], ["-p", entry, "-k"]]))
+    return list(entries)
+
+
+@given(hostile_words())
+def test_no_spelling_of_a_refused_flag_passes(words: list[str]) -> None:
+    try:
+        flags = parse_flags(words)
+    except (RefusedError, RequestError) as error:
+        assert error.field == "args"
+    else:
+        # A lone -S is the harmless one of its two flags.
+        assert flags.separate_streams
+        assert shlex.split(words[0] if len(words) == 1 else " ".join(words))[-1] in ("-", "-k")
+
+
+@pytest.mark.parametrize("word", ["/o", "/o=x", "/input:x", "o=x", "+o", "\u2013o", "\u2212o", "x"])
+def test_what_only_looks_like_a_flag_is_ignored(word: str) -> None:
+    assert parse_flags([word, "x"]) == Flags()
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_one_spelling(args: list[str], normal: list[str]) -> None:
         "-r 30000/1001 -r:v ntsc -s 1920x1080 -s hd720 -aspect 16:9 -pix_fmt yuv420p",
         "-ar 44.1k -ac 2 -ch_layout 5.1(side) -sample_fmt s16",
         "-f mp4 -fs 10M -frames:v 1 -shortest -an -sn -dn -threads 4",
-        "-force_key_frames 0:00:05,10",
+        "-force_key_frames 0:00:05,10 -force_key_frames:v expr:gte(t,n_forced*2)",
         "-sws_flags lanczos+accurate_rnd -fps_mode cfr",
         "-bsf:a aac_adtstoasc -tag:v hvc1 -strict -2 -loop 0",
         "-quality best -deadline good -vbr on -application audio",
@@ -162,6 +162,8 @@ ATTACKS = [
     ["-protocol_opts", "x"],
     ["-strftime", "1"],
     ["-encryption_key", "x"],
+    ["-force_key_frames", "expr:while(1,0)"],
+    ["-force_key_frames", "expr:whi le(1,0)"],
     ["-devices"],
     ["-VN"],
     ["-c:v", "/etc/passwd"],
@@ -277,6 +279,12 @@ def test_all_graphs_together_are_bounded() -> None:
         (["-i", "x"], "input_urls"),
         (["-ar 48000"], "two strings"),
         (["-vfr", "x"], "did you mean -vf"),
+        (["-filter_script:v", "x"], "graph itself with -vf"),
+        (["-filter_complex_script", "x"], "-filter_complex$|-filter_complex\\."),
+        (["-stream_loop", "-1"], "endless"),
+        (["-re"], "as fast as possible"),
+        (["-analyzeduration", "1"], "input_args"),
+        (["-loglevel", "debug"], "warning"),
         (["-sseof", "-3"], "input_args"),
         (["out.mp4"], "output_format"),
         (["-c:a", "mystery"], "leave -c:a out"),
@@ -337,6 +345,8 @@ def test_any_words_pass_normalised_or_raise_the_two_errors(args: list[str]) -> N
         "-loop 1 -t 5 -framerate 1/5",
         "-f rawvideo -pix_fmt rgb24 -video_size 160x90 -r 10",
         "-an -noaccurate_seek",
+        "-probesize 50M -analyzeduration 100M -thread_queue_size 512",
+        "-fflags +genpts+igndts -err_detect ignore_err",
     ],
 )
 def test_input_arguments(words: str) -> None:
@@ -355,7 +365,19 @@ def test_input_arguments_refused(words: str) -> None:
     assert caught.value.field == "input_args"
 
 
-@pytest.mark.parametrize("words", ["-ss", "-loop 1", "-loop 2 -t 1", "-sseof 10", "-s 1x", "-t x"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-ss",
+        "-loop 1",
+        "-loop 2 -t 1",
+        "-sseof 10",
+        "-s 1x",
+        "-t x",
+        "-probesize 1G",
+        "-analyzeduration 1e9",
+    ],
+)
 def test_input_arguments_malformed(words: str) -> None:
     with pytest.raises(RequestError):
         check_input_arguments(words.split())

@@ -259,6 +259,20 @@ def span(start: float, duration: float | None) -> list[str]:
     return words if duration is None else [*words, "-t", f"{duration:.6f}"]
 
 
+def over(background: tuple[int, int, int]) -> str:
+    """Filters that put pictures with transparency over (red, green, blue).
+
+    Over a plain copy of the picture itself, which has the same times; and before it is scaled,
+    which would mix in the colours of what is not to be seen. The scale filter's own blending
+    leaves palettes as they are and darkens YUV.
+    """
+    red, green, blue = background
+    return (
+        f"format=rgba,split[over][under];[under]lutrgb=r={red}:g={green}:b={blue}:a=255[plain];"
+        "[plain][over]overlay=format=rgb"
+    )
+
+
 def frames(
     ffmpeg: Ffmpeg,
     input: Path,
@@ -269,15 +283,16 @@ def frames(
     height: int | None,
     fps: float,
     mode: Mode,
+    has_alpha: bool = False,
     max_pixels: int,
     progress_fd: int,
 ) -> list[str]:
     """The command that writes `fps` pictures a second to stdout, PNG files one after another.
 
-    They are 8-bit RGB, not interlaced, transparency over black, square pixels, rotated as the
-    source says. "stretch" and "pad" give exactly `width` x `height` (pad: the picture centred on
-    black), "fit" the largest picture inside; without one side that side is free, and "pad" and
-    "stretch" need both. Raises ValueError for sizes that make no sense.
+    They are 8-bit RGB, not interlaced, square pixels, rotated as the source says, and over black
+    where the source `has_alpha`. "stretch" and "pad" give exactly `width` x `height` (pad: the
+    picture centred on black), "fit" the largest picture inside; without one side that side is
+    free, and "pad" and "stretch" need both. Raises ValueError for sizes that make no sense.
     """
     # A whole source gives one picture even when it is shorter than that, as a still is; a part of
     # one gives no picture beyond its end.
@@ -285,7 +300,8 @@ def frames(
     chain = [
         # Picture n is what is seen at n / fps from the start, even where the video starts late.
         f"fps=fps={fps:g}:start_time=0:eof_action={last}",
-        f"scale={_scale(width, height, mode)}:alphablend=uniform_color",
+        *([over((0, 0, 0))] if has_alpha else []),
+        f"scale={_scale(width, height, mode)}",
         "format=rgb24",
         "setsar=1",
     ]

@@ -56,7 +56,7 @@ ALLOWED = words("""
     shufflepixels shuffleplanes sidechaincompress sidechaingate sidedata signalstats
     silencedetect silenceremove siti smartblur sobel spectrumsynth speechnorm split spp stereo3d
     stereotools stereowiden streamselect super2xsai superequalizer surround swaprect swapuv
-    tblend telecine thistogram threshold thumbnail tiltandshift tiltshelf tinterlace tlut2
+    tblend telecine thistogram threshold thumbnail tile tiltandshift tiltshelf tinterlace tlut2
     tmedian tmidequalizer tmix tonemap transpose treble tremolo trim unpremultiply unsharp
     untile v360 vaguedenoiser varblur vectorscope vflip vfrdet vibrance vibrato vif vignette
     virtualbass volume volumedetect vstack w3fdif waveform weave xbr xcorrelate xfade xmedian
@@ -68,6 +68,8 @@ SIZE = "size"
 """A bound of picture sizes: no whole number of five or more digits, however it is written."""
 RATE = "rate"
 """A bound of pictures per second: at most 1,000."""
+TILES = "tiles"
+"""A bound of numbers of pictures in one: columns x rows, at most 100 pictures."""
 FONT = "font"
 """The name of a font family, perhaps with its style."""
 
@@ -78,7 +80,7 @@ class FilterRule:
 
     `order` names the values that may be given by position; values beyond it must be given as
     name=value, so that nothing in `forbidden` is reached by position. None: any number.
-    `bounds` limits single options: SIZE, RATE, FONT or the largest whole number allowed.
+    `bounds` limits single options: SIZE, RATE, TILES, FONT or the largest whole number allowed.
     """
 
     order: tuple[str, ...] | None = None
@@ -199,6 +201,15 @@ RULES: Mapping[str, FilterRule] = MappingProxyType(
         # Numbers of pictures.
         "fps": _rule("fps start_time round eof_action", fps=RATE),
         "thumbnail": _rule("n", n=1000),
+        "tile": _rule(
+            "layout nb_frames margin padding color",
+            layout=TILES,
+            nb_frames=100,
+            margin=1024,
+            padding=1024,
+            overlap=100,
+            init_padding=100,
+        ),
         "tmix": _rule("frames weights scale planes", frames=128),
         "untile": _rule("layout", layout=SIZE),
         # Numbers of inputs and outputs.
@@ -249,10 +260,13 @@ HINTS: Mapping[str, str] = MappingProxyType(
             ),
             _FILES,
         ),
-        **dict.fromkeys(
-            words("loop aloop tpad apad reverse areverse tile random framerate"), _MEMORY
-        ),
+        **dict.fromkeys(words("loop aloop tpad apad reverse areverse random framerate"), _MEMORY),
         **dict.fromkeys(words("geq aeval"), _EXPRESSION),
+        **dict.fromkeys(
+            words("subtitles ass"),
+            "subtitles are not drawn into videos; send them as a further input and add them as a "
+            "track, such as -map 0 -map 1 -c:s mov_text",
+        ),
         "minterpolate": "it takes too long; use fps or tblend instead",
         "movie": "send the media as a further input and name it as [1:v]",
         "amovie": "send the media as a further input and name it as [1:a]",

@@ -33,6 +33,13 @@ _FONT = re.compile(r"(?i:(?!.*file)[a-z0-9 _,.-]+(?::[a-z]+(?:=[a-z0-9 .]+)?)*)"
 _HUGE = re.compile(r"[0-9]{5}|[0-9.][eE]\+?[0-9]|[0-9.]\s*[kKMGTPEZY]|(?<![0-9])0[xX]")
 _RATE = re.compile(r"([0-9]{1,8}(?:\.[0-9]+)?)(?:[/:]([0-9]{1,8}(?:\.[0-9]+)?))?")
 _RATE_OF_SOURCE = re.compile(r"source_fps(?:\s*[*/]\s*[0-9]{1,2}(?:\.[0-9]+)?)?")
+_LAYOUT = re.compile(r"([0-9]{1,3})x([0-9]{1,3})")
+TILES_MAX = 100
+_LOOP = re.compile(r"(?:while|taylor|root)\(")
+LOOPS = (
+    "an expression with while, taylor or root, which is not allowed: it may never end; use if, "
+    "between or mod"
+)
 RATE_MAX = 1000
 RATE_NAMES = words("ntsc pal qntsc qpal sntsc spal film ntsc-film")
 SIZE_NAMES = RATE_NAMES | words("""
@@ -275,6 +282,9 @@ def _check_filter(each: Filter, place: Place) -> None:
     rule = table.RULES.get(name, table.FilterRule())
     named = False
     for position, (key, value) in enumerate(options(each.arguments or "")):
+        # What drawtext writes is text but for its %{...}.
+        if has_loop(value) and (key != "text" or "%{" in value):
+            raise place.refused(f"gives the filter {name} {LOOPS}")
         if key is None:
             if named:
                 raise place.wrong(
@@ -317,6 +327,11 @@ def _check_option(name: str, key: str, value: str, rule: table.FilterRule, place
             f"sets {key} of the filter {name} to {shown(value)}; whole numbers up to 9999 are "
             "allowed, without exponents or unit letters"
         )
+    elif bound == table.TILES and not is_layout(value):
+        raise place.wrong(
+            f"sets {key} of the filter {name} to {shown(value)}; at most {TILES_MAX} pictures are "
+            "allowed, such as 4x3"
+        )
     elif bound == table.RATE and not is_rate(value):
         raise place.wrong(
             f"sets {key} of the filter {name} to {shown(value)}; rates up to {RATE_MAX} a second "
@@ -345,6 +360,18 @@ def is_huge(value: str) -> bool:
         return False
     # Digits after the point do not count: iw*0.33333 is a small number.
     return _HUGE.search(re.sub(r"\.[0-9]+(?![0-9eEkKMGTPEZY])", "", value)) is not None
+
+
+def is_layout(value: str) -> bool:
+    """Whether this is a number of columns and rows, such as 4x3, of at most 100 pictures."""
+    match = _LAYOUT.fullmatch(value)
+    return match is not None and 1 <= int(match[1]) * int(match[2]) <= TILES_MAX
+
+
+def has_loop(value: str) -> bool:
+    """Whether an expression has a function that may never end, or takes very long: loops and
+    series, which can be put into each other. ffmpeg ignores spaces anywhere in expressions."""
+    return _LOOP.search("".join(value.split())) is not None
 
 
 def is_rate(value: str) -> bool:

@@ -140,7 +140,7 @@ _add(
     ),
     streams=True,
 )
-_add("f", values.one_of(MUXERS))
+_add("f", values.container(MUXERS))
 
 # Times and sizes of the output.
 _add("ss t to", values.duration())
@@ -181,7 +181,7 @@ _add(
 )
 _add(
     "force_key_frames",
-    values.pattern(r"[A-Za-z0-9_:.,+*/()<>= -]{1,500}", "expr:gte(t,n_forced*2)"),
+    values.key_frames,
     streams=True,
 )
 _add("timecode", values.pattern(r"[0-9]{2}(?:[:;.][0-9]{2}){3}", "00:00:00:00"))
@@ -319,7 +319,7 @@ INPUT_OPTIONS: Mapping[str, Option] = MappingProxyType(
         **dict.fromkeys(("ss", "t", "to"), Option(values.duration())),
         "sseof": Option(values.pattern(r"-[0-9:.]{1,20}", "-10")),
         "itsoffset": Option(values.duration(negative=True)),
-        "f": Option(values.one_of(DEMUXERS)),
+        "f": Option(values.container(DEMUXERS)),
         "ar": Option(values.amount(1, 768_000)),
         "sample_rate": Option(values.amount(1, 768_000)),
         "ac": Option(values.integer(1, 64)),
@@ -330,6 +330,16 @@ INPUT_OPTIONS: Mapping[str, Option] = MappingProxyType(
         "video_size": Option(values.picture_size),
         "pix_fmt": Option(values.pixel_format),
         "loop": Option(values.integer(0, 1)),
+        # How much of a source is looked at, and what is forgiven.
+        "probesize": Option(values.amount(32, 100_000_000)),
+        "analyzeduration": Option(values.amount(0, 100_000_000)),
+        "thread_queue_size": Option(values.integer(1, 4096)),
+        "fflags": Option(
+            values.flags("genpts igndts ignidx discardcorrupt nofillin noparse sortdts bitexact")
+        ),
+        "err_detect": Option(
+            values.flags("crccheck bitstream buffer explode ignore_err careful compliant")
+        ),
         **dict.fromkeys(
             ("an", "vn", "sn", "dn", "accurate_seek", "noaccurate_seek", "noautorotate"),
             Option(),
@@ -357,7 +367,10 @@ HINTS: Mapping[str, str] = MappingProxyType(
         "deinterlace": "use -vf yadif",
         "nodisp": "the output is a file",
         **dict.fromkeys(
-            words("sseof itsoffset accurate_seek noaccurate_seek framerate video_size sample_rate"),
+            words(
+                "sseof itsoffset accurate_seek noaccurate_seek framerate video_size sample_rate "
+                "probesize analyzeduration thread_queue_size err_detect"
+            ),
             "it belongs before the input: give it in input_args",
         ),
         **dict.fromkeys(
@@ -369,7 +382,7 @@ HINTS: Mapping[str, str] = MappingProxyType(
         ),
         **dict.fromkeys(
             words(
-                "progress report debug cpuflags max_alloc protocol_whitelist safe "
+                "progress report debug cpuflags max_alloc protocol_whitelist "
                 "format_whitelist max_pixels timelimit benchmark stats_period print_graphs"
             ),
             _ITS_OWN,
@@ -377,11 +390,13 @@ HINTS: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(
             words(
                 "attach dump_attachment pre fpre vpre apre spre passlogfile vstats vstats_file "
-                "sdp_file stats_enc_pre stats_enc_post stats_mux_pre filter_script "
-                "filter_complex_script x265-stats print_graphs_file"
+                "sdp_file stats_enc_pre stats_enc_post stats_mux_pre x265-stats print_graphs_file"
             ),
             _FILES,
         ),
+        "safe": values.CONCAT,
+        "filter_script": "give the graph itself with -vf or -af",
+        "filter_complex_script": "give the graph itself with -filter_complex",
     }
 )
 """Why an option is refused and what to use instead, for those that people ask for."""

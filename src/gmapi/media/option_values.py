@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection
 
 from gmapi.media.filter_table import words
-from gmapi.media.filtergraph import SIZE_NAMES, Place, is_rate, shown
+from gmapi.media.filtergraph import LOOPS, SIZE_NAMES, Place, has_loop, is_rate, shown
 
 Reader = Callable[[str, Place], str]
 
@@ -153,6 +153,21 @@ def one_of(words: Collection[str]) -> Reader:
     return read
 
 
+CONCAT = "give the files in input_urls and join them with the filter concat"
+
+
+def container(names: Collection[str]) -> Reader:
+    """The name of a container."""
+    known = one_of(names)
+
+    def read(value: str, place: Place) -> str:
+        if value == "concat":
+            raise place.refused(f"does not take a list of files here; {CONCAT}")
+        return known(value, place)
+
+    return read
+
+
 def codec(names: Collection[str]) -> Reader:
     """The name of an encoder, or "copy"."""
 
@@ -209,6 +224,16 @@ def pattern(regex: str, example: str) -> Reader:
         return value
 
     return read
+
+
+_KEY_FRAMES = pattern(r"[A-Za-z0-9_:.,+*/()<>= -]{1,500}", "expr:gte(t,n_forced*2)")
+
+
+def key_frames(value: str, place: Place) -> str:
+    """Where key frames shall be: times, or an expression after "expr:"."""
+    if has_loop(value):
+        raise place.refused(f"has {LOOPS}")
+    return _KEY_FRAMES(value, place)
 
 
 def key_list(words: str) -> Reader:

@@ -91,14 +91,7 @@ def _filters(look: Look) -> list[str]:
         chain.append(f"{scale}:flags=bicubic:in_color_matrix=bt601")
     else:
         if look.has_alpha:
-            # Over a plain copy of itself, which has the same times; and before it is scaled, which
-            # would mix in the colours of what is not to be seen. The scale filter's own blending
-            # leaves palettes as they are and darkens YUV.
-            red, green, blue = look.background
-            chain.append(
-                f"format=rgba,split[over][under];[under]lutrgb=r={red}:g={green}:b={blue}:a=255"
-                "[plain];[plain][over]overlay=format=rgb"
-            )
+            chain.append(command.over(look.background))
         kernel = "area" if look.shrinks else "bicubic"
         chain.append(f"{scale}:flags={kernel}")
     wide, high = size.inner

@@ -121,6 +121,7 @@ class _Cut:
         self._source = source
         self._info = info
         self._width, self._height, self._mode = _size(request, video)
+        self._has_alpha = video.has_alpha
         self._ended = threading.Event()
         self._frames = 0
         self._bytes = 0
@@ -168,6 +169,7 @@ class _Cut:
             height=self._height,
             fps=self._request.fps,
             mode=self._mode,
+            has_alpha=self._has_alpha,
             max_pixels=work.settings.picture_max_pixels,
             progress_fd=PROGRESS_FD,
         )
