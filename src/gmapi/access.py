@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
+
+from gmapi.hosts import plain_address
 
 SECRET_MIN = 16
 SECRET_MAX = 256
@@ -101,27 +103,6 @@ def parse_rate(text: str) -> Rate | None:
     if match is None or match[2] not in _UNITS or int(match[1]) > RATE_MAX:
         raise ValueError("give off, or a number per s, min or hour such as 30/min")
     return Rate(int(match[1]), _UNITS[match[2]])
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address, or a host to listen on, is reached from this machine only."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return plain_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def plain_address(text: str) -> IPv4Address | IPv6Address:
-    """The address; an IPv4 one in IPv6's clothes (`::ffff:a.b.c.d`) as what it is.
-
-    Raises ValueError.
-    """
-    parsed = ip_address(text.partition("%")[0])
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        return parsed.ipv4_mapped
-    return parsed
 
 
 def client_network(address: str) -> str:

@@ -35,6 +35,52 @@ def host_name(text: str) -> str:
     return bare
 
 
+def plain_address(text: str) -> Address:
+    """An address as sockets tell it, without the name of its interface; an IPv4 one in IPv6's
+    clothes (`::ffff:a.b.c.d`, as a socket shows that listens on both) as what it is.
+
+    Raises ValueError.
+    """
+    parsed = ip_address(text.partition("%")[0])
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        return parsed.ipv4_mapped
+    return parsed
+
+
+def is_address(text: str) -> bool:
+    """Whether this is an address rather than a name."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this name or address is of the machine it is used on."""
+    try:
+        return plain_address(host).is_loopback
+    except ValueError:
+        name = host.lower()
+        return name == "localhost" or name.endswith(".localhost")
+
+
+class Networks:
+    """Addresses and networks that an operator has named."""
+
+    def __init__(self, entries: Sequence[str]) -> None:
+        self._networks = [ip_network(entry, strict=False) for entry in entries]
+
+    def __contains__(self, address: str) -> bool:
+        if not self._networks:
+            return False
+        try:
+            parsed = plain_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._networks)
+
+
 @dataclass(frozen=True, slots=True)
 class AllowEntry:
     """One thing an operator lets through although it is private: a host by name or a network
@@ -69,7 +115,7 @@ def _parse_entry(entry: str) -> AllowEntry:
             network = IPv6Network(body)
         elif plain:
             body, port_text = plain[1], plain[2]
-            network = ip_network(body) if "/" in body or _is_address(body) else None
+            network = ip_network(body) if "/" in body or is_address(body) else None
         else:
             body, port_text = entry, None
             network = IPv6Network(body)
@@ -82,11 +128,3 @@ def _parse_entry(entry: str) -> AllowEntry:
             f"{entry!r} is not a host, an address or a network with an optional port, such as "
             f"nas.lan:8000, 192.168.1.5, 10.0.0.0/8 or [fd00::/8]:8000 ({error})"
         ) from None
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

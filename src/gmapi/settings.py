@@ -29,12 +29,11 @@ from gmapi.access import (
     Rate,
     Token,
     describe_access,
-    is_loopback,
     parse_rate,
     parse_tokens,
 )
 from gmapi.errors import SettingsError
-from gmapi.hosts import host_name, parse_allow
+from gmapi.hosts import host_name, is_loopback, parse_allow
 
 ENV_PREFIX = "GMAPI_"
 CONFIG_VARIABLE = "GMAPI_CONFIG"

@@ -17,11 +17,11 @@ from gmapi.access import (
     Rate,
     Token,
     client_network,
-    is_loopback,
     parse_rate,
     parse_tokens,
 )
 from gmapi.errors import SettingsError
+from gmapi.hosts import is_loopback
 from gmapi.settings import Settings, load_settings
 from gmapi.terminal.doctor import check_access
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmapi.errors import HostError, SettingsError
+from gmapi.hosts import is_loopback
 from gmapi.settings import Settings, load_settings
 from gmapi.web.address import Addresses
-from gmapi.web.host_rule import HostRule, is_loopback
+from gmapi.web.host_rule import HostRule
 
 OTHERS = [
     "evil.example", "evil.example:5000", "localhost.evil.example", "127.0.0.1.evil.example",

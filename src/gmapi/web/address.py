@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address, ip_network
 
 from flask import current_app, request
 
-from gmapi.access import plain_address
+from gmapi.hosts import Networks, is_address
 from gmapi.settings import Settings
 
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
@@ -20,14 +19,14 @@ class Addresses:
 
     def __init__(self, settings: Settings) -> None:
         self._public_url = settings.public_url
-        self._trusted = [ip_network(text, strict=False) for text in settings.trusted_proxies]
+        self._trusted = Networks(settings.trusted_proxies)
 
     def base(self) -> str:
         """Scheme, host and port that callers reach this server by, without a closing slash."""
         if self._public_url is not None:
             return self._public_url
         scheme, own_port = request.scheme, True
-        if self._is_trusted(request.remote_addr):
+        if (request.remote_addr or "") in self._trusted:
             scheme = _last(request.headers.get("X-Forwarded-Proto")).lower() or scheme
             own_port = False
         if scheme not in _DEFAULT_PORTS:
@@ -45,34 +44,22 @@ class Addresses:
     def host(self) -> str:
         """The host, perhaps with a port, that the caller asked for, as sent; empty without one."""
         host = str(request.environ.get("HTTP_HOST", ""))
-        if self._is_trusted(request.remote_addr):
+        if (request.remote_addr or "") in self._trusted:
             host = _last(request.headers.get("X-Forwarded-Host")) or host
         return host
 
     def client(self) -> str:
         """The caller's address."""
         address = request.remote_addr or "unknown"
-        if self._is_trusted(address):
+        if address in self._trusted:
             for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
                 hop = hop.strip()
-                try:
-                    ip_address(hop)
-                except ValueError:
+                if not is_address(hop):
                     break
                 address = hop
-                if not self._is_trusted(hop):
+                if hop not in self._trusted:
                     break
         return address
-
-    def _is_trusted(self, address: str | None) -> bool:
-        if not self._trusted or not address:
-            return False
-        try:
-            # A socket that listens on both families shows IPv4 callers as ::ffff:a.b.c.d.
-            parsed = plain_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._trusted)
 
 
 def addresses() -> Addresses:

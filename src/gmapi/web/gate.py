@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from flask import current_app, g, request
 
-from gmapi.access import Mode, Rate, client_network, is_loopback
+from gmapi.access import Mode, Rate, client_network
 from gmapi.errors import RequestError, UnauthorizedError
+from gmapi.hosts import is_loopback
 from gmapi.settings import Settings
 from gmapi.web.address import Addresses
 

@@ -9,13 +9,12 @@ only to pages from there. Programs send no `Origin`, so none of this concerns th
 
 from __future__ import annotations
 
-from functools import lru_cache
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from flask import request
 
 from gmapi.errors import HostError
+from gmapi.hosts import is_address, is_loopback
 from gmapi.settings import Settings
 from gmapi.web.address import Addresses, split_host
 
@@ -36,7 +35,7 @@ class HostRule:
         self._any = ANY in self._names
         self._private = (
             not self._any
-            and is_loopback(settings.host)
+            and settings.listens_locally
             and not settings.public_url
             and not settings.trusted_proxies
         )
@@ -57,14 +56,7 @@ class HostRule:
             raise _refusal("This server takes no requests from pages of", page)
 
     def _is_ours(self, name: str) -> bool:
-        return name in self._names or is_loopback(name) or _is_address(name)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this name or address is of the machine it is used on."""
-    if _is_address(host):
-        return ip_address(host).is_loopback
-    return host == "localhost" or host.endswith(".localhost")
+        return name in self._names or is_loopback(name) or is_address(name)
 
 
 def _refusal(what: str, name: str) -> HostError:
@@ -84,12 +76,3 @@ def _origin_host(origin: str) -> str:
     """The host of an Origin header; empty for `null` and whatever else has none."""
     scheme, divider, rest = origin.partition("://")
     return split_host(rest)[0] if divider and scheme in ("http", "https") else ""
-
-
-@lru_cache(256)
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address
 
+from gmapi.hosts import Networks, plain_address
 from gmapi.settings import Settings
 
 if sys.platform != "win32":
@@ -58,7 +59,7 @@ class Callers:
 
     def __init__(self, most: int, trusted: tuple[str, ...] = ()) -> None:
         self._most = most
-        self._trusted = [ip_network(text, strict=False) for text in trusted]
+        self._trusted = Networks(trusted)
         self._open: Counter[object] = Counter()
 
     @contextmanager
@@ -80,15 +81,12 @@ class Callers:
                 del self._open[key]
 
     def _key(self, address: str) -> object | None:
+        if address in self._trusted:
+            return None
         try:
-            # A link-local address carries the name of its interface.
-            parsed: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+            parsed = plain_address(address)
         except ValueError:
             return address
-        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-            parsed = parsed.ipv4_mapped
-        if any(parsed in network for network in self._trusted):
-            return None
         if isinstance(parsed, IPv6Address):
             return int(parsed) >> (parsed.max_prefixlen - _IPV6_PREFIX)
         return parsed
