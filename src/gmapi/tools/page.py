@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-import gmapi
 from gmapi.errors import JobCancelled, SourceError
 from gmapi.fetch import site_reader
 from gmapi.fetch.address import SourceUrl
@@ -82,9 +81,9 @@ def _python_code() -> tuple[Path, ...]:
     """Where Python, its modules and this program are; no data is in any of these."""
     folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     # Python looks for a package by listing the folder that it is in.
-    package = Path(gmapi.__file__).resolve().parent
+    ours = Path(site_reader.__file__).resolve().parents[2]
     environment = Path(sys.prefix, "pyvenv.cfg")
-    return tuple(dict.fromkeys((*map(Path, folders), package.parent, environment)))
+    return tuple(dict.fromkeys((*map(Path, folders), ours, environment)))
 
 
 def _end(child: Child) -> None:
