@@ -127,11 +127,11 @@ def test_every_operation_says_what_it_does_and_answers(document: dict[str, Any])
 @pytest.mark.parametrize(
     ("operation", "codes"),
     [
-        ("post /api/ffmpeg", {"200", "400", "403", "413", "429", "507"}),
-        ("post /api/ffmpeg/async", {"200", "202", "400", "403", "413", "429", "507"}),
-        ("post /api/sanjuuni", {"200", "400", "403", "413", "429", "507"}),
-        ("post /api/framepack", {"200", "400", "404", "413", "503"}),
-        ("get /api/task/{task_id}", {"200", "400", "404"}),
+        ("post /api/ffmpeg", {"200", "400", "403", "408", "413", "421", "429", "507"}),
+        ("post /api/ffmpeg/async", {"200", "202", "400", "403", "408", "413", "421", "429", "507"}),
+        ("post /api/sanjuuni", {"200", "400", "403", "408", "413", "421", "429", "507"}),
+        ("post /api/framepack", {"200", "400", "404", "408", "413", "421", "503"}),
+        ("get /api/task/{task_id}", {"200", "400", "404", "421"}),
         ("get /download/{file_id}/{name}", {"200", "206", "304", "404", "416"}),
         ("get /frames/{task_id}/{name}", {"200", "206", "304", "404", "416", "503"}),
         ("get /health", {"200", "503"}),

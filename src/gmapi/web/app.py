@@ -59,7 +59,7 @@ def create_app(settings: Settings, service: JobService) -> OpenAPI:
             license=License(name="MIT", identifier="MIT"),
         ),
         security_schemes={},
-        responses=failures("400"),
+        responses=failures("400", "421"),
         operation_id_callback=lambda *, name, **_: name,
         validation_error_status=400,
         validation_error_model=Failure,

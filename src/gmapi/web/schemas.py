@@ -44,11 +44,24 @@ _FAILURES: dict[str, tuple[str, str, str, str | None]] = {
         "not_found",
         None,
     ),
+    "408": (
+        "The request did not come in time.",
+        "The request body did not come in time; send it at once, and without a long pause.",
+        "too_slow",
+        None,
+    ),
     "413": (
         "The request, or the answer it asks for, is too large.",
         "The request body is larger than the 1,048,576 bytes that this server accepts; send less, "
         "or ask its operator for more.",
         "too_large",
+        None,
+    ),
+    "421": (
+        "This server does not go by the name in `Host`, or takes no requests from that web page.",
+        "This server does not go by the name media.lan; use localhost or its address, or let its "
+        "operator set GMAPI_ALLOWED_HOSTS=media.lan.",
+        "host_refused",
         None,
     ),
     "429": (

@@ -54,7 +54,7 @@ def register(app: OpenAPI, service: JobService) -> None:
         tags=[Tag(name="files")],
         responses={
             "200": binary("The pack.", MEDIA_TYPE),
-            **failures("400", "404", "413", "503"),
+            **failures("400", "404", "408", "413", "503"),
         },
     )
     def framepack(body: FramepackRequest) -> Response:

@@ -24,7 +24,7 @@ def register(app: OpenAPI, service: JobService) -> None:
     """Add the routes of all tools."""
     for tool in TOOLS.values():
         tag = Tag(name=tool.name, description=tool.summary)
-        refusals = failures("400", "403", "413", "429", "507")
+        refusals = failures("400", "403", "408", "413", "429", "507")
         _add(
             app,
             f"/api/{tool.name}",
