@@ -244,7 +244,7 @@ def test_methods(server: GmapiServer, path: str) -> None:
     assert options.status == 200
     assert set(options.headers["allow"].split(", ")) >= allowed
     assert options.headers["access-control-allow-origin"] == "*"
-    assert options.headers["access-control-allow-headers"] == "*"
+    assert options.headers["access-control-allow-headers"] == "Authorization, *"
 
 
 @pytest.mark.parametrize("path", [path for path in ROUTES if "GET" in ROUTES[path]])
