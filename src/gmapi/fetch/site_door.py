@@ -20,7 +20,7 @@ from typing import Any
 from urllib3.exceptions import ReadTimeoutError
 
 from gmapi.errors import RequestError, SourceError
-from gmapi.fetch.address import check_url
+from gmapi.fetch.address import SourceUrl, check_url
 from gmapi.fetch.connection import NETWORK_ERRORS, Connection
 from gmapi.fetch.fetcher import Cancelled, watched
 from gmapi.fetch.headers import RESERVED_HEADERS
@@ -93,7 +93,7 @@ class SiteDoor:
     def _exchange(
         self,
         connection: Connection,
-        source: Any,
+        source: SourceUrl,
         method: str,
         headers: dict[str, str],
         body: bytes | None,
