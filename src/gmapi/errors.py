@@ -8,7 +8,7 @@ the design: what is wrong with a request is a 4xx, a conversion that failed is a
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
 _FIRST_WORD = re.compile(r"[a-z]+(?= )")
 
@@ -111,8 +111,8 @@ class QueueFullError(GmapiError):
     status = 429
     code = "queue_full"
 
-    def __init__(self, message: str, *, waiting: int, retry_after: int) -> None:
-        super().__init__(message, retry_after=retry_after)
+    def __init__(self, message: str, *, waiting: int | None = None, **options: Any) -> None:
+        super().__init__(message, **options)
         self.waiting = waiting
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmapi import errors
-from gmapi.errors import GmapiError
+from gmapi.errors import GmapiError, QueueFullError
 from gmapi.jobs.model import Job, State
 from gmapi.web.answers import (
     REASON_MAX,
@@ -42,6 +42,9 @@ CLASSES = {
     "TooLargeError": (413, "too_large"),
     "RateLimitedError": (429, "rate_limited"),
     "QueueFullError": (429, "queue_full"),
+    "RateLimitedError": (429, "rate_limited"),
+    "UnauthorizedError": (401, "unauthorized"),
+    "ForbiddenError": (403, "forbidden"),
     "UnavailableError": (503, "unavailable"),
     "StorageFullError": (507, "storage_full"),
     "JobError": (200, "conversion_failed"),
@@ -78,6 +81,13 @@ def test_the_keys_of_every_failure(cls: type[GmapiError]) -> None:
     expected = "The reason." if cls.status >= 400 else "OK"
     assert response.status.partition(" ")[2] == expected
     assert "Retry-After" not in response.headers
+
+
+def test_what_some_failures_have_besides() -> None:
+    assert failure(QueueFullError("Full.", waiting=7)).get_json()["waiting"] == 7
+    for cls in PUBLIC:
+        challenge = failure(cls("No.")).headers.get("WWW-Authenticate", "")
+        assert challenge.startswith("Bearer") is (cls.status == 401)
 
 
 def test_a_code_of_its_own_and_retry_after() -> None:

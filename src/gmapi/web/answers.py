@@ -56,7 +56,7 @@ def failure_fields(message: str, code: str, field: str | None = None) -> dict[st
 def failure(error: GmapiError) -> Response:
     """An error answer; from 400 on the reason phrase carries the cause, too (rule A3)."""
     fields = failure_fields(error.message, error.code, error.field)
-    if isinstance(error, QueueFullError):
+    if isinstance(error, QueueFullError) and error.waiting is not None:
         fields["waiting"] = error.waiting
     response = json_response(fields, error.status)
     if error.status == 401:
