@@ -12,6 +12,7 @@ import pytest
 from attacks.catalogue import ARGUMENTS, LOADS, MEDIA, NEW, OLD, ArgumentExploit, MediaExploit
 from attacks.runs import program
 from attacks.traps import TOKEN, VARIABLE, Traps
+from gmapi.sandbox.launcher import Launcher
 from origin import Origin, content, redirect
 from refusals import assert_one_sentence
 from server import Answer, GmapiServer, wait_for
@@ -20,9 +21,30 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the traps need 
 
 JOB_SECONDS = 8
 LOG_LINES = 200
+# Playlists are read by a step of our own, which takes nothing but http and https: a path in one is
+# part of an address on the same server.
 REASONS = {
-    "source_not_media", "source_failed", "source_refused", "media_failed", "limit_exceeded",
-}  # fmt: skip
+    "M1 playlist of a file": "source_refused",
+    "M1 playlist of a path": "source_status",
+    "M1 playlist behind bytes that are no text": "media_failed",
+    "M2 manifest of a file": "source_refused",
+    "M2 list of a neighbour": "source_not_media",
+    "M3 playlist of an address": "source_refused",
+    "M3 manifest of an address": "source_refused",
+    "M3 list of an address": "source_not_media",
+    "M3 session": "source_not_media",
+    "M4 playlist that ffmpeg opens": "source_refused",
+    "M4 manifest that ffmpeg opens": "source_refused",
+    "M4 redirect": "source_refused",
+    "M5 playlist of a text": "source_refused",
+    "M5 playlist of a chain": "source_refused",
+    "M5 list of a path": "source_not_media",
+    "M5 drawing": "source_not_media",
+    "M5 library": "media_failed",
+    "D4 picture of 256 megapixels": "limit_exceeded",
+}
+"""Why each hostile file is refused: where another layer answers, the right one is lost."""
+OF_LIMITS = {"limit_exceeded", "media_failed"}
 VIDEO_TOOLS = {"video_frame": "video_url", "sanjuuni": "input_url"}
 
 
@@ -109,6 +131,15 @@ def test_each_kind_of_threat_is_there() -> None:
     assert len(MEDIA) >= 17
 
 
+def test_the_sandbox_is_what_this_system_allows(target: Target) -> None:
+    """A lock that is lost between the launcher and the server is seen here."""
+    with Launcher() as launcher:
+        expected = launcher.protection
+    health = target.server.get("/health").json()
+    assert health["status"] == "ok"
+    assert health["sandbox"] == {"state": expected.state, "missing": list(expected.missing)}
+
+
 @pytest.mark.parametrize("exploit", ARGUMENTS, ids=lambda exploit: exploit.id)
 def test_hostile_arguments_are_refused(target: Target, exploit: ArgumentExploit) -> None:
     answer = target.ask(
@@ -130,9 +161,12 @@ def test_hostile_arguments_are_refused(target: Target, exploit: ArgumentExploit)
 @pytest.mark.parametrize("exploit", MEDIA, ids=lambda exploit: exploit.id)
 def test_hostile_media_reach_nothing(target: Target, exploit: MediaExploit) -> None:
     fields = target.convert(target.serve(exploit)).json()
-    if target.version in exploit.works or fields["status"] != "success":
-        target.assert_clear(fields)
-        assert fields["error_code"] in REASONS
+    if exploit.id.startswith("D5"):
+        # Some versions read on behind it, as long as there is time and memory.
+        assert fields["status"] == "success" or fields["error_code"] in OF_LIMITS
+        return
+    target.assert_clear(fields)
+    assert fields["error_code"] == REASONS[exploit.id]
 
 
 FOR_ALL_TOOLS = [

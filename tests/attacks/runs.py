@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from attacks.traps import TOKEN, VARIABLE, Traps
 from gmapi.errors import LimitError
 from gmapi.media import process
 from gmapi.media.command import guarded_input
-from gmapi.sandbox.launcher import Launcher
+from gmapi.sandbox.launcher import Child, Grants, Launch, Launcher
 from gmapi.sandbox.limits import Limits
 from media_files import ffmpeg_program
 
@@ -31,6 +31,7 @@ PATIENCE = 30.0
 MEMORY = 400 << 20
 """Bytes; what takes more counts as too much."""
 MAX_PIXELS = 40_000_000
+NO_LIMITS = Limits(None, None, None, None, None, None)
 
 PROGRAMS = {NEW: ffmpeg_program(), OLD: shutil.which("ffmpeg") or ""}
 """Where the two versions are that the catalogue speaks of: the product's own, and the system's."""
@@ -51,7 +52,7 @@ def program(version: str) -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: what was told, and whether it went beyond time or memory."""
+    """How a run ended: what was told, and what it went beyond: time, memory or bytes of output."""
 
     log: bytes
     beyond: tuple[str, ...] = ()
@@ -67,18 +68,36 @@ def _memory(pid: int) -> int:
     return int(match[1]) * 1024 if match else 0
 
 
-Run = Callable[[Sequence[str], Path, float], Outcome]
-"""Runs a command in a folder, for at most so many seconds."""
+@dataclass(frozen=True)
+class Job:
+    """The folder of one run: what it may write is in `out`, what it may read is `sources`."""
+
+    folder: Path
+    sources: tuple[Path, ...]
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    @classmethod
+    def new(cls, folder: Path, *sources: Path) -> Job:
+        job = cls(folder, sources)
+        job.out.mkdir(exist_ok=True)
+        return job
 
 
-def bare(argv: Sequence[str], folder: Path, seconds: float) -> Outcome:
+Run = Callable[[Sequence[str], Job, float], Outcome]
+"""Runs a command for a job, for at most so many seconds."""
+
+
+def bare(argv: Sequence[str], job: Job, seconds: float) -> Outcome:
     """The command as a careless server would start it: with the server's environment."""
-    log = folder / "log"
+    log = job.folder / "log"
     started = time.monotonic()
     with log.open("wb") as stream:
         child = subprocess.Popen(
             argv,
-            cwd=folder,
+            cwd=job.folder,
             env={**os.environ, VARIABLE: TOKEN.decode()},
             stdin=subprocess.DEVNULL,
             stdout=stream,
@@ -98,22 +117,49 @@ def bare(argv: Sequence[str], folder: Path, seconds: float) -> Outcome:
     return Outcome(log.read_bytes()[:1_000_000], tuple(beyond), code)
 
 
-def launched(launcher: Launcher, limits: Limits | None = None) -> Run:
-    """Runs through a launcher of the product, with whatever protection that gives."""
+class CarelessLauncher(Launcher):
+    """One that gives children a secret in their environment, which the product never does: so
+    that what keeps it there is the locks."""
 
-    def run(argv: Sequence[str], folder: Path, seconds: float) -> Outcome:
+    def launch(self, spec: Launch) -> Child:
+        return super().launch(replace(spec, env={VARIABLE: TOKEN.decode()}))
+
+
+def launched(launcher: Launcher, limits: Limits = NO_LIMITS, *, max_bytes: int = 256 << 20) -> Run:
+    """Runs through a launcher of the product, with whatever protection that gives; at most so
+    many bytes of output in all."""
+
+    def run(argv: Sequence[str], job: Job, seconds: float) -> Outcome:
         lines: list[str] = []
-        watch = process.Watch((folder,), 256 << 20, 1000, seconds)
+        watch = process.Watch((job.out,), max_bytes, 1000, seconds)
         try:
             done = process.run(
-                launcher, argv, cwd=folder, limits=limits or Limits(), watch=watch,
-                on_line=lines.append,
+                launcher, argv, cwd=job.folder, limits=limits, watch=watch,
+                grants=Grants(job.sources, (job.out,)), on_line=lines.append,
             )  # fmt: skip
         except LimitError as error:
-            return Outcome("\n".join([*lines, error.message]).encode(), ("time",))
+            what = "time" if "took longer" in error.message else "bytes"
+            return Outcome("\n".join([*lines, error.message]).encode(), (what,))
         return Outcome("\n".join(lines).encode(), (), done.returncode)
 
     return run
+
+
+def run_arguments(
+    exploit: ArgumentExploit,
+    program: str,
+    traps: Traps,
+    job: Job,
+    run: Run,
+    seconds: float = PATIENCE,
+) -> Outcome:
+    """A conversion of the job's first source with arguments that nobody has checked."""
+    argv = [
+        program, "-hide_banner", "-nostdin", "-y", *traps.fill(exploit.input_args),
+        "-i", str(job.sources[0]), *traps.fill(exploit.args),
+        str(job.out / f"out.{exploit.output}"),
+    ]  # fmt: skip
+    return run(argv, job, seconds)
 
 
 def attack_by_arguments(
@@ -126,12 +172,8 @@ def attack_by_arguments(
     seconds: float = PATIENCE,
 ) -> list[str]:
     """What the exploit reaches when its arguments are not checked."""
-    film = str(traps.media / "film.mkv")
-    argv = [
-        program, "-hide_banner", "-nostdin", "-y", *traps.fill(exploit.input_args), "-i", film,
-        *traps.fill(exploit.args), str(folder / f"out.{exploit.output}"),
-    ]  # fmt: skip
-    return _reached(traps, folder, run(argv, folder, seconds))
+    job = Job.new(folder, traps.media / "film.mkv")
+    return _reached(traps, job, run_arguments(exploit, program, traps, job, run, seconds))
 
 
 def attack_by_media(
@@ -151,13 +193,14 @@ def attack_by_media(
     source.write_bytes(exploit.content(lambda text: traps.fill([text])[0]))
     (folder / "neighbour.ts").symlink_to(traps.fill(["@ts@"])[0])
     given = guarded_input(source, MAX_PIXELS) if guarded else ["-i", address or str(source)]
+    job = Job.new(folder, source)
     argv = [
         program, "-hide_banner", "-nostdin", "-y", *given, "-t", "1",
-        str(folder / "out.mkv"),
+        str(job.out / "out.mkv"),
     ]  # fmt: skip
-    return _reached(traps, folder, run(argv, folder, seconds))
+    return _reached(traps, job, run(argv, job, seconds))
 
 
-def _reached(traps: Traps, folder: Path, outcome: Outcome) -> list[str]:
-    made = [path.read_bytes()[:1_000_000] for path in folder.glob("out*") if path.is_file()]
+def _reached(traps: Traps, job: Job, outcome: Outcome) -> list[str]:
+    made = [path.read_bytes()[:1_000_000] for path in job.out.iterdir() if path.is_file()]
     return [*traps.sprung(outcome.log, made), *(f"beyond its {what}" for what in outcome.beyond)]

@@ -29,10 +29,13 @@ VARIABLE = "ATTACK_CANARY"
 
 _IN_OPEN, _IN_ISDIR = 0x20, 0x40000000
 _EVENT = struct.Struct("iIII")
-# Code that runs when the library is loaded, and does nothing but to say so.
+LOADED = b"the code of a library runs"
+# Code that runs when the library is loaded, and does nothing but to say so: in ffmpeg's own log,
+# and in a file where nothing may be written.
 _LIBRARY = """
 #include <stdio.h>
 __attribute__((constructor)) static void loaded(void) {
+    fputs("%s\\n", stderr);
     FILE *file = fopen("%s", "w");
     if (file) { fputs("loaded", file); fclose(file); }
 }
@@ -61,6 +64,8 @@ class Traps:
         self._free: int | None = None
         self._visitors: list[str] = []
         self._over = threading.Event()
+        self._own: object = None
+        self._own_came = threading.Event()
         self._doorman = threading.Thread(target=self._welcome, daemon=True)
         self._knocker = threading.Thread(target=self._knock, daemon=True)
         self._opened = _Opened(self.secrets)
@@ -119,7 +124,7 @@ class Traps:
         made = self.media / "plugin.so"
         if not made.exists():
             source = self.media / "plugin.c"
-            source.write_text(_LIBRARY % (self.outside / "loaded"))
+            source.write_text(_LIBRARY % (LOADED.decode(), self.outside / "loaded"))
             try:
                 subprocess.run(
                     ["cc", "-shared", "-fPIC", "-o", str(made), str(source)],
@@ -168,15 +173,30 @@ class Traps:
 
     def _welcome(self) -> None:
         while True:
-            connection, _ = self._tcp.accept()
+            connection, address = self._tcp.accept()
             with connection:
                 if self._over.is_set():
                     return
+                if address == self._own:
+                    self._own_came.set()
+                    continue
                 self._visitors.append("a connection to the listener")
                 connection.settimeout(2)
                 with contextlib.suppress(OSError):
                     connection.recv(4096)
                     connection.sendall(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+
+    def _let_all_in(self) -> None:
+        """Until all who have reached the listener are counted: it takes them in their order, and
+        one of our own comes last."""
+        with socket.socket() as own:
+            own.bind(("127.0.0.1", 0))
+            self._own_came.clear()
+            self._own = own.getsockname()
+            own.connect(self._tcp.getsockname())
+            if not self._own_came.wait(60):
+                raise TimeoutError("the listener does not answer")
+        self._own = None  # the next to have that port is a visitor
 
     def _knock(self) -> None:
         """Tell when something listens on the port that was free when an exploit got it."""
@@ -201,6 +221,7 @@ class Traps:
                 found.append(f"the file {path.name} was written outside")
                 path.unlink()
         self._free = None
+        self._let_all_in()
         found += sorted(set(self._visitors))
         self._visitors.clear()
         with contextlib.suppress(BlockingIOError):
