@@ -49,11 +49,11 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 @pytest.fixture(scope="session")
 def origin(media_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
     """A loopback media server with all generated media at `/<name>` and `clip.mp4` as an HLS
-    stream at `/stream/index.m3u8`; tests may add routes."""
+    stream at `/hls/index.m3u8`; tests may add routes."""
     stream = tmp_path_factory.mktemp("stream") / "ts"
     make_stream("ts", media_dir / "clip.mp4", stream)
     with Origin() as found:
-        found.add_folder("/stream", stream)
+        found.add_folder("/hls", stream)
         for path in media_dir.iterdir():
             found.add(f"/{path.name}", path.read_bytes(), etag=f'"{path.name}"')
         yield found

@@ -108,7 +108,7 @@ def test_sources(logged: GmapiServer, origin: Origin) -> None:
         exchange.raw(b"HTTP/1.1 200 OK\r\nContent-Length: " + BYTES + b"\r\n\r\nx")
 
     def hostile_place(exchange: Exchange) -> None:
-        exchange.raw(b"HTTP/1.1 302 x\r\nLocation: http://\x1b[2J\x9b31m.example/\r\n\r\n")
+        exchange.raw(b"HTTP/1.1 302 x\r\nLocation: http://\x1b[2J\x9b31m.forged.example/\r\n\r\n")
 
     def hostile_line(exchange: Exchange) -> None:
         exchange.raw(BYTES)

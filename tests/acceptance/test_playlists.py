@@ -14,7 +14,7 @@ SECONDS = 2
 
 
 def test_a_stream_becomes_sound(server: GmapiServer, origin: Origin) -> None:
-    values = {"input_url": origin.url("/stream/index.m3u8"), "output_format": "dfpwm"}
+    values = {"input_url": origin.url("/hls/index.m3u8"), "output_format": "dfpwm"}
     answer = server.post("/api/ffmpeg", values).json()
     assert answer["status"] == "success", answer
     sound = server.get(answer["download_url"]).body
@@ -22,7 +22,7 @@ def test_a_stream_becomes_sound(server: GmapiServer, origin: Origin) -> None:
 
 
 def test_a_stream_becomes_frames(server: GmapiServer, origin: Origin) -> None:
-    values = {"video_url": origin.url("/stream/index.m3u8"), "w": 32, "h": 24, "fps": 5}
+    values = {"video_url": origin.url("/hls/index.m3u8"), "w": 32, "h": 24, "fps": 5}
     accepted = server.post("/api/video_frame/async", values).json()
     task = server.wait_for_task(accepted["task_id"])
     assert task["status"] == "completed", task
@@ -34,7 +34,7 @@ def test_a_stream_becomes_frames(server: GmapiServer, origin: Origin) -> None:
 
 def test_a_stream_becomes_screens(server: GmapiServer, origin: Origin) -> None:
     values = {
-        "input_url": origin.url("/stream/index.m3u8"),
+        "input_url": origin.url("/hls/index.m3u8"),
         "output_format": "bimg",
         "width": 32,
         "height": 24,
@@ -57,9 +57,9 @@ def test_a_bad_segment_is_named(
 ) -> None:
     with Canary() as canary:
         entry = entry.format(port=canary.port)
-        origin.add("/stream/gone.ts", status(404))
+        origin.add("/hls/gone.ts", status(404))
         text = f"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:2,\nindex0.ts\n#EXTINF:2,\n{entry}\n"
-        url = origin.add("/stream/bad.m3u8", text.encode() + b"#EXT-X-ENDLIST\n")
+        url = origin.add("/hls/bad.m3u8", text.encode() + b"#EXT-X-ENDLIST\n")
         values: dict[str, Any] = {"input_url": url, "output_format": "mp3", "no_cache": True}
         answer = server.post("/api/ffmpeg", values).json()
         assert (answer["status"], answer["error_code"]) == ("error", code)

@@ -109,7 +109,9 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
     work.reporter.report(message="Converting.")
 
     def progress(now: Progress) -> None:
-        done = now.out_time or 0.0
+        if now.out_time is None:  # not yet, or no longer known: what was said last still holds
+            return
+        done = now.out_time
         percent, eta = estimate(done, total, time.monotonic() - started)
         speed = f" at {now.speed:.1f} times real time" if now.speed else ""
         work.reporter.report(
