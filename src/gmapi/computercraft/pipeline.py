@@ -45,7 +45,8 @@ class Pipeline(Generic[Result]):
         self._convert = convert
         self._deliver = deliver
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="frames")
-        self._most = max(2, min(2 * threads + 2, PENDING_BYTES // self._size))
+        # Room to go on while the other side has a slow moment.
+        self._most = max(2, min(8 * threads + 8, PENDING_BYTES // self._size))
         self._pending: deque[tuple[Future[Result], U8]] = deque()
         # Pictures are used again: fresh memory costs as much as filling it.
         self._free: list[U8] = []

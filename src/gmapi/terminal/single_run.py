@@ -17,6 +17,7 @@ from gmapi.fetch.source_cache import SourceCache
 from gmapi.hosts import parse_allow
 from gmapi.media.binaries import find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
+from gmapi.sandbox.limits import Limits
 from gmapi.settings import Settings
 from gmapi.storage.base import new_file_id
 from gmapi.storage.local import LocalStorage
@@ -109,6 +110,11 @@ class _Work(Work):
     def __init__(self, files: Mapping[str, Path], **options: Any) -> None:
         super().__init__(**options)
         self._files = files
+
+    def limits(self) -> Limits:
+        """As in a server, but for the low priority: ffmpeg is not to wait for its own converter,
+        and there is no web process to be kept quick."""
+        return replace(super().limits(), nice=None)
 
     def fetch(
         self,

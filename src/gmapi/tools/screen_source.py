@@ -18,6 +18,7 @@ from gmapi.tools.screen_plan import ScreenPlan
 from gmapi.tools.sound_track import SECONDS_PER_PIECE
 
 _ONE_PICTURE = PictureTimes((0.0,), 0.04)
+_SMALL_PIXELS = 640 * 480
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
         one=rhythm.still,
         shrinks=size.inner[0] <= source[0],
         has_alpha=video.has_alpha,
+        is_small=video.coded_width * video.coded_height <= _SMALL_PIXELS,
     )
     has_sound = _has_sound(plan, info)
     seconds = info.duration or (rhythm.expected or 0) / float(rhythm.fps)
