@@ -7,6 +7,9 @@ PORT ?= 5000
 TESTS ?= tests
 EXAMPLES ?= 100000
 
+# The tests start many servers, which start sooner when Python keeps what it has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test test-slow lint fuzz bench bench-convert bench-quality bench-slow bench-sandbox clean
 
 run: $(STAMP)
