@@ -86,21 +86,21 @@ class NumpyComposer:
 
     def _take(self, pixels: U8) -> npt.NDArray[np.bool_]:
         """Bring the picture up to date where it differs visibly; (n,) tells where."""
-        shape = (self._rows, 3, self._columns, 2, 3)
+        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        shape = (3, self._rows, 3, self._columns, 2)
         if self._seen is None:
-            self._seen = pixels.copy()
+            self._seen = planes.copy()
             dirty = np.ones((self._rows, self._columns), bool)
         else:
-            apart = np.maximum(pixels, self._seen) - np.minimum(pixels, self._seen)
-            rows = apart.reshape(self._rows, 3, -1).max(axis=1)
-            dirty = np.asarray(
-                rows.reshape(self._rows, self._columns, _PIXELS).max(axis=2) > _NOISE, bool
-            )
+            apart = np.maximum(planes, self._seen) - np.minimum(planes, self._seen)
+            rows = apart.reshape(3, self._rows, 3, -1).max(axis=(0, 2))
+            pairs = rows.reshape(self._rows, self._columns, 2)
+            dirty = np.asarray(np.maximum(pairs[..., 0], pairs[..., 1]) > _NOISE, bool)
             if not dirty.any():
                 return dirty.ravel()
             view = self._seen.reshape(shape)
-            np.copyto(view, pixels.reshape(shape), where=dirty[:, None, :, None, None])
-        cells = self._seen.reshape(shape).transpose(4, 1, 3, 0, 2)
+            np.copyto(view, planes.reshape(shape), where=dirty[:, None, :, None])
+        cells = self._seen.reshape(shape).transpose(0, 2, 4, 1, 3)
         self._planes = planes_of(cells.reshape(3, -1)).reshape(3, _PIXELS, -1)
         return dirty.ravel()
 
