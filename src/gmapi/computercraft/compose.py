@@ -98,8 +98,10 @@ class NumpyComposer:
             dirty = np.asarray(np.maximum(pairs[..., 0], pairs[..., 1]) > _NOISE, bool)
             if not dirty.any():
                 return dirty.ravel()
-            view = self._seen.reshape(shape)
-            np.copyto(view, planes.reshape(shape), where=dirty[:, None, :, None])
+            # The two bytes of a cell in a row as one number: many times faster than one by one.
+            halves = (3, self._rows, 3, self._columns)
+            now, seen = (each.view(np.uint16).reshape(halves) for each in (planes, self._seen))
+            np.copyto(seen, now, where=dirty[:, None, :])
         cells = self._seen.reshape(shape).transpose(0, 2, 4, 1, 3)
         self._planes = planes_of(cells.reshape(3, -1)).reshape(3, _PIXELS, -1)
         return dirty.ravel()
