@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -56,6 +57,7 @@ def is_address(text: str) -> bool:
     return True
 
 
+@lru_cache(256)  # asked for each request
 def is_loopback(host: str) -> bool:
     """Whether this name or address is of the machine it is used on."""
     try:
