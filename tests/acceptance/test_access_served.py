@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import simple_websocket
+import websocket
 from openapi_spec_validator import validate
 
 from gmapi_command import Command
@@ -120,10 +120,9 @@ def test_files_and_tasks_need_no_token_for_who_has_their_address(
     assert b"event: end" in events.body
     path = f"/api/task/{task['task_id']}/ws"
     for query in ("", f"?token={ALICE}"):
-        client = simple_websocket.Client(f"ws://127.0.0.1:{server.port}{path}{query}")
-        assert "event" in json.loads(client.receive(timeout=20))
-        with contextlib.suppress(simple_websocket.ConnectionClosed):  # by the server, first
-            client.close()
+        address = f"ws://127.0.0.1:{server.port}{path}{query}"
+        with contextlib.closing(websocket.create_connection(address, timeout=30)) as client:
+            assert "event" in json.loads(client.recv())
 
 
 def test_a_token_lists_and_cancels_its_own_tasks_only(
