@@ -26,6 +26,7 @@ from gmapi.storage.local import LocalStorage
 from gmapi.tools.base import Work
 from gmapi.tools.sanjuuni import SANJUUNI
 from gmapi.tools.screen_request import SanjuuniRequest, ScreenResult
+from gmapi.tools.source_fetch import FetchedSources
 from media_files import ffmpeg_program
 
 
@@ -131,7 +132,9 @@ class Studio:
             settings=chosen,
             ffmpeg=self.ffmpeg,
             launcher=self.launcher,
-            sources=SourceCache(self.folder / "sources", FetchRules.from_settings(chosen)),
+            sources=FetchedSources(
+                SourceCache(self.folder / "sources", FetchRules.from_settings(chosen))
+            ),
             storage=storage,
             reporter=notes,
         )

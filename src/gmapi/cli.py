@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import shlex
@@ -10,7 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,7 +22,12 @@ from gmapi.settings import CLIENT_TOKEN_VARIABLE, Settings, load_settings
 from gmapi.terminal.screen_options import screen_options
 
 if TYPE_CHECKING:
+    from gmapi.sandbox.fork_client import ForkServer
     from gmapi.terminal.client import ServerClient
+
+# What is made while modules load stays: looking for garbage in it at each 700 objects takes a
+# tenth of the start.
+gc.set_threshold(20_000)
 
 WORKER_NICE = 10
 STATES = ("pending", "running", "completed", "error", "cancelled")
@@ -242,41 +248,62 @@ def convert(
 
     Exit codes: 0 done, 1 failed, 2 wrong call, 130 interrupted.
     """
-    from gmapi.terminal import convert as conversion
-    from gmapi.terminal.client import ServerClient
+    from gmapi.terminal.delivery import is_url
 
+    files = [name for name in (source, screen["subtitles"]) if name and not is_url(name)]
     if server is not None and (local or allow_private):
         raise click.UsageError("--server goes neither with --local nor with --allow-private.")
-    order = conversion.Order(
-        source, output_format, args, input_args, output, screen, force=force, verbose=verbose
-    )
-    if not order.is_url and "://" in source:
+    if "://" in source and not is_url(source):
         raise click.UsageError("INPUT must begin with http:// or https://, or be a file.")
-    for file in order.files.values():
-        if not file.is_file():
+    for file in files:
+        if not os.path.isfile(file):
             raise click.UsageError(f"There is no file {file}.")
-    if order.files and server is not None:
+    if files and server is not None:
         raise click.UsageError(
             "A server takes URLs only; leave out --server to convert files here."
         )
-    client: ServerClient | None = None
+    here = bool(files) or local or allow_private
+    with _early_fork_server() if here else nullcontext() as fork_server:
+        from gmapi.terminal import convert as conversion
+
+        order = conversion.Order(
+            source, output_format, args, input_args, output, screen, force=force, verbose=verbose
+        )
+        try:
+            with conversion.interruptible(), _failures(), ExitStack() as stack:
+                client = None if here else _find_client(server, token, stack)
+                if client is not None:
+                    conversion.convert_at(client, order)
+                else:
+                    conversion.convert_here(
+                        _settings({}),
+                        order,
+                        allow_private=allow_private,
+                        fork_server=fork_server,
+                    )
+        except KeyboardInterrupt:
+            raise Interrupted("Interrupted.") from None
+
+
+@contextmanager
+def _early_fork_server() -> Iterator[ForkServer | None]:
+    """One that comes up while what a conversion needs is loaded, which takes longer."""
+    from gmapi.sandbox.launcher import spawn_fork_server
+
+    fork_server = spawn_fork_server()
     try:
-        with conversion.interruptible(), _failures():
-            if server is not None:
-                client = ServerClient(server, token)
-            else:
-                settings = _settings({})
-                if not (order.files or local or allow_private):
-                    client = conversion.find_server(settings, token)
-            if client is not None:
-                conversion.convert_at(client, order)
-            else:
-                conversion.convert_here(settings, order, allow_private=allow_private)
-    except KeyboardInterrupt:
-        raise Interrupted("Interrupted.") from None
+        yield fork_server
     finally:
-        if client is not None:
-            client.close()
+        if fork_server is not None:
+            fork_server.stop()
+
+
+def _find_client(server: str | None, token: str | None, stack: ExitStack) -> ServerClient | None:
+    """The server of --server, or the one that runs where the settings say, if there is one."""
+    from gmapi.terminal.client import ServerClient, find_server
+
+    client = ServerClient(server, token) if server else find_server(_settings({}), token)
+    return client if client is None else stack.enter_context(client)
 
 
 @main.group(invoke_without_command=True)
@@ -371,8 +398,8 @@ def doctor(server: str | None, token: str | None, as_json: bool, **flags: Any) -
 @contextmanager
 def _failures() -> Iterator[None]:
     """Errors as sentences on standard error, with their exit codes."""
-    from gmapi.terminal.convert import is_usage, sentence
     from gmapi.terminal.delivery import DeliveryError
+    from gmapi.terminal.failures import is_usage, sentence
 
     try:
         yield

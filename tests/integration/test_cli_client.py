@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gmapi.terminal import client as client_module
-from gmapi.terminal.client import ClientError, ServerClient
+from gmapi.terminal.client import ServerClient
+from gmapi.terminal.failures import ClientError
 from origin import Exchange, Origin, content, status
 
 

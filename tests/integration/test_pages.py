@@ -24,6 +24,7 @@ from gmapi.settings import load_settings
 from gmapi.storage.local import LocalStorage
 from gmapi.tools.base import Work
 from gmapi.tools.page import find_media
+from gmapi.tools.source_fetch import FetchedSources
 from media_files import ffmpeg_program
 from origin import Exchange, Origin, redirect, silent
 from server import descendants
@@ -55,7 +56,9 @@ def make_work(tmp_path: Path, launcher: Launcher, origin: Origin) -> Callable[..
             settings=settings,
             ffmpeg=inspect(launcher, Path(ffmpeg_program())),
             launcher=launcher,
-            sources=SourceCache(tmp_path / "sources", FetchRules.from_settings(settings)),
+            sources=FetchedSources(
+                SourceCache(tmp_path / "sources", FetchRules.from_settings(settings))
+            ),
             storage=LocalStorage(tmp_path / "files"),
             reporter=Notes(),
         )

@@ -21,6 +21,7 @@ from gmapi.storage.local import LocalStorage
 from gmapi.tools.base import FileResult, Work
 from gmapi.tools.ffmpeg import FFMPEG
 from gmapi.tools.registry import TOOLS
+from gmapi.tools.source_fetch import FetchedSources
 from gmapi.tools.video_frame import VideoFrameResult
 from media_files import ffmpeg_program
 from origin import Exchange, Origin, content
@@ -73,7 +74,9 @@ def make_work(tmp_path: Path, launcher: Launcher, ffmpeg: Ffmpeg) -> Callable[..
             settings=settings,
             ffmpeg=program,
             launcher=launcher,
-            sources=SourceCache(tmp_path / "sources", FetchRules.from_settings(settings)),
+            sources=FetchedSources(
+                SourceCache(tmp_path / "sources", FetchRules.from_settings(settings))
+            ),
             storage=LocalStorage(tmp_path / "files"),
             reporter=Notes(),
         )

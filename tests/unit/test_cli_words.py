@@ -17,9 +17,9 @@ from gmapi.errors import RefusedError, RequestError, SourceError
 from gmapi.media.binaries import Abilities, Ffmpeg
 from gmapi.sandbox.protection import Protection
 from gmapi.settings import load_settings
-from gmapi.terminal.client import ClientError, Task, local_base, server_base
-from gmapi.terminal.convert import is_usage, sentence
+from gmapi.terminal.client import Task, local_base, server_base
 from gmapi.terminal.display import Display, clock_text, duration_text
+from gmapi.terminal.failures import ClientError, is_usage, sentence
 from gmapi.terminal.startup import Facts, summary
 
 HEAVY = {"flask", "gevent", "sqlalchemy", "alembic", "huey"}
@@ -140,9 +140,14 @@ def test_errors_speak_of_options(error: RequestError, text: str, usage: bool) ->
 # -- progress ---------------------------------------------------------------------------------
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 def plain(verbose: bool = False) -> tuple[Display, io.StringIO]:
     output = io.StringIO()
-    return Display(Console(file=output, width=40), verbose=verbose), output
+    return Display(output, verbose=verbose), output
 
 
 def test_without_a_terminal_progress_is_a_few_lines() -> None:
@@ -164,17 +169,29 @@ def test_lines_are_never_cut_and_cannot_steer_the_terminal() -> None:
     assert output.getvalue() == "[red]" + "x" * 200 + " [2J \n"
 
 
-def test_a_bar_on_a_terminal() -> None:
-    output = io.StringIO()
-    console = Console(file=output, width=80, force_terminal=True, _environ={"TERM": "xterm"})
-    with Display(console) as display:
+def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    output = Terminal()
+    with Display(output, verbose=True) as display:
         display.report(progress=42, message="Converting [b]: 3 s done.", eta=61)
         display.report(progress=41, eta=61)
+        display.log("[red]" + "x" * 200)
     shown = output.getvalue()
     assert "Converting [b]: 3 s done." in shown
     assert "42 %" in shown
     assert "41 %" not in shown
     assert "1:01 left" in shown
+    assert "[red]" + "x" * 200 in shown
+
+
+def test_no_bar_on_a_terminal_that_cannot_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    output = Terminal()
+    with Display(output, verbose=True) as display:
+        display.report(progress=42, message="Converting: 3 s done.", eta=61)
+        display.log("frame= 1")
+    assert output.getvalue() == " 42 %  Converting: 3 s done. (1:01 left)\nframe= 1\n"
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,6 @@ from ipaddress import (
 )
 from urllib.parse import quote, urlsplit
 
-from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
-
 from gmapi.errors import RequestError, SourceError
 from gmapi.hosts import Address, AllowEntry, host_name
 
@@ -114,7 +111,7 @@ def check_url(url: str, field: str = "input_url") -> SourceUrl:
         # Two parsers that read one text differently are how a check is talked past.
         for text in (url, source.url) if url.isascii() else (source.url,):
             _second_opinion(text, source)
-    except (ValueError, LocationParseError) as error:
+    except ValueError as error:
         raise refuse(
             "is not a valid address; give one like https://example.org/song.mp3", error
         ) from None
@@ -134,7 +131,10 @@ def _authority(netloc: str, default_port: int) -> tuple[str, int]:
 
 
 def _second_opinion(text: str, source: SourceUrl) -> None:
-    other = parse_url(text)
+    # Loaded late: the command line checks addresses that it never fetches.
+    from urllib3.util import parse_url
+
+    other = parse_url(text)  # LocationParseError is a ValueError
     host = (other.host or "").lower()
     if host.startswith("["):
         host = str(IPv6Address(host[1:-1]))

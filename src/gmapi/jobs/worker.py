@@ -45,6 +45,7 @@ from gmapi.storage.local import LocalStorage
 from gmapi.tools.base import Work
 from gmapi.tools.kernel_state import kernel_state
 from gmapi.tools.registry import TOOLS
+from gmapi.tools.source_fetch import FetchedSources
 
 STOP_GRACE_SECONDS = 10.0
 """How long a job at hand may go on after SIGTERM before it is handed back."""
@@ -237,7 +238,7 @@ class Worker:
                     settings=self.settings,
                     ffmpeg=self.ffmpeg,
                     launcher=self.launcher,
-                    sources=self.sources,
+                    sources=FetchedSources(self.sources),
                     storage=self.storage,
                     reporter=pulse,
                 )

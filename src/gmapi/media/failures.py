@@ -29,19 +29,12 @@ class Context:
 
 @dataclass(frozen=True)
 class _Case:
-    """A wording of ffmpeg and what it means; groups of the pattern fill the sentence."""
+    """A wording of ffmpeg and what it means; groups of the pattern fill the sentence. It is
+    compiled when something has failed, not at each start of a process."""
 
-    pattern: re.Pattern[str]
+    pattern: str
     error: type[GmapiError]
     sentence: str | Callable[[re.Match[str], Context], str]
-
-
-def _case(
-    pattern: str,
-    error: type[GmapiError],
-    sentence: str | Callable[[re.Match[str], Context], str],
-) -> _Case:
-    return _Case(re.compile(pattern), error, sentence)
 
 
 _NOUNS = {"v": "video", "a": "sound", "s": "subtitles"}
@@ -92,82 +85,82 @@ _NOTHING = (
 
 # The first case that fits any line wins, so causes stand before their consequences.
 _CASES = (
-    _case(r"No space left on device|Disk quota exceeded", NoSpaceError,
+    _Case(r"No space left on device|Disk quota exceeded", NoSpaceError,
           "the server's disk is full; try again later"),
-    _case(r"File too large|received signal 25\b", LimitError,
+    _Case(r"File too large|received signal 25\b", LimitError,
           "the output grew beyond the limit of this server; ask for a shorter part with -t or "
           "for a lower quality"),
-    _case(r"received signal 24\b", LimitError,
+    _Case(r"received signal 24\b", LimitError,
           "the conversion used more processor time than this server allows; ask for a shorter "
           "part with -t or for a faster format"),
-    _case(r"Picture size (\d+x\d+) exceeds specified max pixel count", LimitError,
+    _Case(r"Picture size (\d+x\d+) exceeds specified max pixel count", LimitError,
           _too_many_pixels),
-    _case(r"Cannot allocate memory|malloc(?: of size \d+)? failed|Could not allocate|"
+    _Case(r"Cannot allocate memory|malloc(?: of size \d+)? failed|Could not allocate|"
           r"std::bad_alloc", LimitError, _NO_MEMORY),
-    _case(r"Format not on (?:the )?whitelist", MediaError,
+    _Case(r"Format not on (?:the )?whitelist", MediaError,
           "the source is a kind of file that is not accepted here (a playlist or something else "
           "that names other files); give the address of the media itself"),
-    _case(r"moov atom not found", MediaError,
+    _Case(r"moov atom not found", MediaError,
           "the source is an incomplete MP4 file (its index is missing)"),
-    _case(r"Stream map '?([^']*)'? matches no streams|Failed to set value '(.*)' for option 'map'",
+    _Case(r"Stream map '?([^']*)'? matches no streams|Failed to set value '(.*)' for option 'map'",
           MediaError, _no_such_map),
-    _case(r"Stream specifier '?([^' ]*)'? in filtergraph", MediaError, _no_such_stream),
-    _case(r"does not contain any stream", MediaError, _no_stream),
-    _case(r"Unknown encoder '?([\w.-]+)'?", MediaError,
+    _Case(r"Stream specifier '?([^' ]*)'? in filtergraph", MediaError, _no_such_stream),
+    _Case(r"does not contain any stream", MediaError, _no_stream),
+    _Case(r"Unknown encoder '?([\w.-]+)'?", MediaError,
           "there is no encoder {0}; check the codec argument"),
-    _case(r"Automatic encoder selection failed .*codec (\w+)|Default encoder for format (\w+)",
+    _Case(r"Automatic encoder selection failed .*codec (\w+)|Default encoder for format (\w+)",
           MediaError, "this server has no encoder for the format's usual codec; choose another "
           "codec with -c:a or -c:v"),
-    _case(r"Unknown decoder '?([\w.-]+)'?", MediaError, "there is no decoder {0}"),
-    _case(r"[Dd]ecoder \(codec (\w+)\) not found|No decoder found for codec (\w+)|"
+    _Case(r"Unknown decoder '?([\w.-]+)'?", MediaError, "there is no decoder {0}"),
+    _Case(r"[Dd]ecoder \(codec (\w+)\) not found|No decoder found for codec (\w+)|"
           r"Decoder for (\w+) not found|no decoder found for: (\w+)",
           MediaError, "the source uses a codec that this server cannot decode ({0})"),
-    _case(r"(?i)cannot determine format of input|encrypted|No key found|decryption key",
+    _Case(r"(?i)cannot determine format of input|encrypted|No key found|decryption key",
           MediaError, "the source could not be decoded; it is damaged, encrypted or in a codec "
           "that this server does not know"),
-    _case(r"[Cc]odec (\w+) not supported in (?:WAVE|\w+) format|"
+    _Case(r"[Cc]odec (\w+) not supported in (?:WAVE|\w+) format|"
           r"Could not find tag for codec (\w+) in stream|"
           r"Unsupported (?:audio|video) codec|Unsupported codec|"
           r"codec (\w+) (?:is )?not (?:currently )?supported in (?:this )?container",
           MediaError, "this codec cannot be stored in the format asked for; leave the codec out "
           "or choose another format"),
-    _case(r"(Only \S.* are supported for \w+)", MediaError,
+    _Case(r"(Only \S.* are supported for \w+)", MediaError,
           "this codec cannot be stored in the format asked for: {0}"),
-    _case(r"(?:width|height) not divisible by 2 \((\d+x\d+)\)", MediaError,
+    _Case(r"(?:width|height) not divisible by 2 \((\d+x\d+)\)", MediaError,
           "the picture would be {0}, and this codec needs even sides; scale to even numbers"),
-    _case(r"Specified sample rate (\d+) is not supported", MediaError,
+    _Case(r"Specified sample rate (\d+) is not supported", MediaError,
           "this codec cannot have {0} samples per second; -ar 48000 always works"),
-    _case(r"Only (\d+) ?Hz sample rate supported", MediaError,
+    _Case(r"Only (\d+) ?Hz sample rate supported", MediaError,
           "this codec can only have {0} samples per second; use -ar {0}"),
-    _case(r"Specified channel layout '?([^']+?)'? is not supported|Only mono supported", MediaError,
+    _Case(r"Specified channel layout '?([^']+?)'? is not supported|Only mono supported", MediaError,
           "this codec cannot have that many channels; use -ac 2 or -ac 1"),
-    _case(r"Specified pixel format (\w+) is not supported|Unknown pixel format requested: (\w+)",
+    _Case(r"Specified pixel format (\w+) is not supported|Unknown pixel format requested: (\w+)",
           MediaError, "this codec cannot have the pixel format {0}; leave -pix_fmt out"),
-    _case(r"Filtering and streamcopy cannot be used together", MediaError,
+    _Case(r"Filtering and streamcopy cannot be used together", MediaError,
           "filters cannot be used together with -c copy; leave out one of the two"),
-    _case(r"invalid preset '?([\w.-]+)'?|Error setting preset/tune ([\w.-]+)/", MediaError,
+    _Case(r"invalid preset '?([\w.-]+)'?|Error setting preset/tune ([\w.-]+)/", MediaError,
           "there is no preset {0}; presets are ultrafast, superfast, veryfast, faster, fast, "
           "medium, slow, slower, veryslow"),
-    _case(r"No such filter: '?([\w.-]+)'?", MediaError, "there is no filter {0}"),
-    _case(r"Option '?([\w.-]+)'? not found|Error applying option '?([\w.-]+)'? to filter",
+    _Case(r"No such filter: '?([\w.-]+)'?", MediaError, "there is no filter {0}"),
+    _Case(r"Option '?([\w.-]+)'? not found|Error applying option '?([\w.-]+)'? to filter",
           MediaError, "the filter has no option {0}"),
-    _case(r"Expected (?:number|int64|int) for ([\w:.-]+) but found:? ?(.*)", MediaError,
+    _Case(r"Expected (?:number|int64|int) for ([\w:.-]+) but found:? ?(.*)", MediaError,
           "-{0} needs a number, not {1}"),
-    _case(r"Invalid duration (?:specification )?for (?:option )?([\w:.-]+): (.*)", MediaError,
+    _Case(r"Invalid duration (?:specification )?for (?:option )?([\w:.-]+): (.*)", MediaError,
           "-{0} needs a time such as 90.5 or 0:01:30, not {1}"),
-    _case(r"Invalid framerate value: (.*)", MediaError,
+    _Case(r"Invalid framerate value: (.*)", MediaError,
           "-r needs a number of pictures per second, not {0}"),
-    _case(r"Invalid frame size: (.*?)\.?$", MediaError, "-s needs a size such as 640x360, not {0}"),
-    _case(r"Error setting option ([\w:.-]+) to value (.*?)\.?$", MediaError,
+    _Case(r"Invalid frame size: (.*?)\.?$", MediaError, "-s needs a size such as 640x360, not {0}"),
+    _Case(r"Error setting option ([\w:.-]+) to value (.*?)\.?$", MediaError,
           "-{0} cannot be {1}"),
-    _case(r"Invalid too big or non positive size for width '(-?\d+)' or height '(-?\d+)'",
+    _Case(r"Invalid too big or non positive size for width '(-?\d+)' or height '(-?\d+)'",
           MediaError, "crop cannot cut {0}x{1} out of this picture; it is too large"),
-    _case(r"Picture size (\d+x\d+) is invalid", MediaError,
+    _Case(r"Picture size (\d+x\d+) is invalid", MediaError,
           "a picture of {0} pixels is too large for this codec"),
-    _case(r"Unrecognized option '?([\w:.-]+)'?", MediaError, "ffmpeg has no option -{0}"),
-    _case(r"Output file(?: #\d+)? is empty, nothing was encoded|[Nn]othing was encoded",
+    _Case(r"Unrecognized option '?([\w:.-]+)'?", MediaError, "ffmpeg has no option -{0}"),
+    _Case(r"Output file(?: #\d+)? is empty, nothing was encoded|[Nn]othing was encoded",
           MediaError, _NOTHING),
-    _case(r"Error opening input: (?:Invalid data|End of file)|"
+    _Case(r"Error opening input: (?:Invalid data|End of file)|"
           r"Invalid data found when processing input$|^\S+: (?:Invalid data|End of file)",
           MediaError, "the source is not media that ffmpeg knows, or it is damaged"),
 )  # fmt: skip
@@ -188,7 +181,7 @@ _SIGNALS: dict[int, tuple[type[GmapiError], str]] = {
 _CONTEXT = re.compile(r"^(?:\[[^\]]*\] ?)+")
 _LEVEL = re.compile(r"\[(panic|fatal|error|warning|info|verbose)\] ?")
 # Lines that say only that something failed, or how much was done until then.
-_NOISE = re.compile(
+_NOISE = (
     r"Task finished|Terminating thread|Conversion failed|^(?:frame|size)=|Qavg|"
     r"Nothing was written|Error opening (?:input|output) files?|Error parsing options|"
     r"Error (?:sending|submitting|while (?:opening|processing)|initializing|reinitializing|"
@@ -210,7 +203,7 @@ def explain(returncode: int, tail: Sequence[str], *, context: Context | None = N
     cause = f"ffmpeg ended with {returncode}: " + " | ".join(tail[-12:])
     lines = [_LEVEL.sub("", line, count=1) for line in tail]
     for case in _CASES:
-        matches = (case.pattern.search(_CONTEXT.sub("", line)) for line in reversed(lines))
+        matches = (re.search(case.pattern, _CONTEXT.sub("", line)) for line in reversed(lines))
         found = [match for match in matches if match]
         if found:
             # The one that says most: of some wordings ffmpeg 9 also writes an empty one.
@@ -278,6 +271,6 @@ def _last_words(tail: Sequence[str]) -> str:
     errors = [line for line in tail if re.search(r"\[(?:panic|fatal|error)\]", line)] or tail
     for line in reversed(errors):
         text = _CONTEXT.sub("", line)
-        if text.strip() and not _NOISE.search(text):
+        if text.strip() and not re.search(_NOISE, text):
             return f"ffmpeg could not convert the source: {_public(text).rstrip('.')}"
     return "ffmpeg could not convert the source and did not say why"

@@ -45,11 +45,14 @@ class ForkServerGone(Exception):
 class ForkServer:
     """This process's end of one fork server (see `fork_server` for the wire).
 
-    `landlock_abi` and `seccomp` say which locks it has found to work, 0 and False for none.
+    `landlock_abi` and `seccomp` say which locks it has found to work, 0 and False for none, and
+    are known when it is ready.
     """
 
     def __init__(self) -> None:
-        """Start it. Raises OSError when it does not come up."""
+        """Start it without waiting for it. Raises OSError when it cannot be started."""
+        self.landlock_abi = 0
+        self.seccomp = False
         self._lock = threading.Lock()
         self._last_ident = 0
         self._children: weakref.WeakValueDictionary[int, ServedChild] = (
@@ -74,16 +77,17 @@ class ForkServer:
         self._watcher = threading.Thread(
             target=self._watch, name="gmapi-fork-server-watch", daemon=True
         )
+
+    def await_ready(self) -> None:
+        """Wait until it takes messages; call it once, before all else. Raises OSError when it
+        does not come up."""
         try:
             self._control.settimeout(_SEND_SECONDS)
             hello = self._control.recv(HELLO.size)
             if hello[:1] != READY or len(hello) != HELLO.size:
                 raise ChildProcessError("the fork server ended at its start")
         except BaseException:
-            self._stopping = True
-            self._control.close()
-            self._process.kill()
-            self._process.wait()
+            self.stop()
             raise
         _, self.landlock_abi, seccomp = HELLO.unpack(hello)
         self.seccomp = bool(seccomp)
@@ -163,6 +167,10 @@ class ForkServer:
         with self._lock:
             self._stopping = True
             self._control.close()
+        if self._watcher.ident is None:  # not ready yet, so it has no children
+            self._process.kill()
+            self._process.wait()
+            return
         self._watcher.join(_SEND_SECONDS)
         if self._watcher.is_alive():
             self._process.kill()

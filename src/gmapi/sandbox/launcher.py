@@ -32,6 +32,17 @@ logger = logging.getLogger(__name__)
 _TRIAL_SECONDS = 20.0
 
 
+def spawn_fork_server() -> ForkServer | None:
+    """A fork server that comes up while this process does something else, for a Launcher that is
+    made later; None where there is none. Call it before the process has other threads."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return ForkServer()
+    except OSError:
+        return None  # the launcher will try for itself and tell why
+
+
 class Launcher:
     """Starts children; a context manager. Thread safe; several children may run at once.
 
@@ -40,17 +51,23 @@ class Launcher:
     Elsewhere, with `plain=True`, or when the fork server does not start, children are started
     without limits and locks.
 
-    `mode` is the setting GMAPI_SANDBOX. `locks` is for tests, which try each lock alone.
+    `mode` is the setting GMAPI_SANDBOX. `fork_server` is one that `spawn_fork_server` has made;
+    the launcher ends it. `locks` is for tests, which try each lock alone.
     """
 
     def __init__(
-        self, mode: Mode = "auto", *, plain: bool = False, locks: Set[Lock] = LOCKS
+        self,
+        mode: Mode = "auto",
+        *,
+        plain: bool = False,
+        fork_server: ForkServer | None = None,
+        locks: Set[Lock] = LOCKS,
     ) -> None:
         self._mode = mode
         self._plain = plain or sys.platform != "linux"
         self._locks = locks
         self._lock = threading.Lock()
-        self._server: ForkServer | None = None
+        self._server = fork_server
         self._bubblewrap: str | None = None
         self._state: Literal["new", "started", "closed"] = "new"
         self._plain_children: list[PlainChild] = []
@@ -81,8 +98,10 @@ class Launcher:
                 return
             if not self._plain:
                 try:
-                    self._server = ForkServer()
+                    self._server = self._server or ForkServer()
+                    self._server.await_ready()
                 except OSError:
+                    self._server = None
                     logger.warning(
                         "The fork server does not start; children run without limits.",
                         exc_info=True,
@@ -192,7 +211,9 @@ class Launcher:
             if self._server is None or self._server is broken:
                 logger.warning("Starting a new fork server in place of one that is gone.")
                 broken.stop()
-                self._server = ForkServer()
+                server = ForkServer()
+                server.await_ready()
+                self._server = server
             return self._server
 
 

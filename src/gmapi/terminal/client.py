@@ -14,9 +14,9 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError
 
 from gmapi import __version__
-from gmapi.errors import GmapiError
 from gmapi.settings import Settings
 from gmapi.terminal.display import printable
+from gmapi.terminal.failures import ClientError
 
 FINISHED = frozenset({"completed", "error", "cancelled"})
 POLL_SECONDS = 20.0
@@ -27,25 +27,13 @@ PATIENCE_SECONDS = 60.0
 
 _RETRY_PAUSE_SECONDS = 0.5
 _CONNECT_SECONDS = 5.0
+_DETECT_SECONDS = 2.0
 _ANSWER_SECONDS = 30.0
 _ANSWER_MAX_BYTES = 16 * 1024**2
 _CHUNK_BYTES = 256 * 1024
 _BUSY = frozenset({502, 503, 504})
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _REMEDY = "give one that its operator has made with --token or in GMAPI_TOKEN"
-
-
-class ClientError(GmapiError):
-    """The server does not answer, answers with an error, or is none.
-
-    `status_code` is that of its answer; None when there was none.
-    """
-
-    code = "server_failed"
-
-    def __init__(self, message: str, *, status_code: int | None = None, **options: Any) -> None:
-        super().__init__(message, **options)
-        self.status_code = status_code
 
 
 @dataclass(frozen=True)
@@ -347,3 +335,16 @@ def own_client(settings: Settings, token: str | None = None) -> ServerClient:
     if token is None and settings.tokens:
         token = settings.tokens[0].secret
     return ServerClient(local_base(settings.host, settings.port), token)
+
+
+def find_server(settings: Settings, token: str | None = None) -> ServerClient | None:
+    """The server that answers where the settings say, if there is one."""
+    if settings.port == 0:
+        return None
+    client = own_client(settings, token)
+    try:
+        client.version(_DETECT_SECONDS)
+    except ClientError:
+        client.close()
+        return None
+    return client

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,40 +11,18 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from gmapi.errors import (
-    GmapiError,
-    JobError,
-    RefusedError,
-    RequestError,
-    SourceError,
-)
+from gmapi.errors import JobError, RequestError, SourceError
 from gmapi.settings import Settings
-from gmapi.terminal.client import ClientError, ServerClient, Task, own_client
-from gmapi.terminal.delivery import STDOUT, deliver_file, new_file, target_path, to_stdout
-from gmapi.terminal.display import Display, plain_print
+from gmapi.terminal.delivery import STDOUT, deliver_file, is_url, new_file, target_path, to_stdout
+from gmapi.terminal.display import Display, tell
+from gmapi.terminal.failures import ClientError
 from gmapi.terminal.screen_options import SCREEN_FORMATS, screen_fields
 
 if TYPE_CHECKING:
+    from gmapi.sandbox.fork_client import ForkServer
+    from gmapi.terminal.client import ServerClient, Task
     from gmapi.tools.base import Tool
     from gmapi.tools.fields import ToolRequest
-
-DETECT_SECONDS = 2.0
-"""How long the configured address may take to say that a server is there."""
-
-_OPTIONS = {
-    "output_format": "--format",
-    "args": "--args",
-    "input_args": "--input-args",
-    "input_url": "INPUT",
-    "subtitle_url": "--subtitles",
-    "subtitles": "--burn",
-    **{name: f"--{name}" for name in (
-        "width", "height", "monitor", "fit", "quality", "dither", "palette", "colors",
-        "compression", "audio", "fps", "background", "index",
-    )},
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,13 +42,13 @@ class Order:
     @property
     def is_url(self) -> bool:
         """Whether the source is fetched rather than read."""
-        return _is_url(self.source)
+        return is_url(self.source)
 
     @property
     def files(self) -> dict[str, Path]:
         """The files to be read, by the field that names them."""
         named = {"input_url": self.source, "subtitle_url": self.screen.get("subtitles")}
-        return {key: Path(name) for key, name in named.items() if name and not _is_url(name)}
+        return {key: Path(name) for key, name in named.items() if name and not is_url(name)}
 
     @property
     def is_screen(self) -> bool:
@@ -134,27 +111,6 @@ class Order:
         return target_path(self.output, self.source, extension, force=self.force)
 
 
-def _is_url(text: str) -> bool:
-    return text.lower().startswith(("http://", "https://"))
-
-
-def is_usage(error: GmapiError) -> bool:
-    """Whether the command line is at fault rather than the world."""
-    if isinstance(error, ClientError):
-        return error.status_code in (400, 403) and error.field is not None
-    return isinstance(error, RequestError | RefusedError)
-
-
-def sentence(error: GmapiError) -> str:
-    """An error in the words of the command line."""
-    text = error.message
-    name = (error.field or "").partition("[")[0]
-    if name in _OPTIONS:
-        text = re.sub(rf"^{re.escape(name)}\b", _OPTIONS[name], text)
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "?", "!")) else f"{text}."
-
-
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Let SIGTERM stop the block as Ctrl-C does, by KeyboardInterrupt, and each of them once:
@@ -174,30 +130,23 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def find_server(settings: Settings, token: str | None = None) -> ServerClient | None:
-    """The server that answers where the settings say, if there is one."""
-    if settings.port == 0:
-        return None
-    client = own_client(settings, token)
-    try:
-        client.version(DETECT_SECONDS)
-    except ClientError:
-        client.close()
-        return None
-    return client
-
-
-def convert_here(settings: Settings, order: Order, *, allow_private: bool) -> None:
-    """Run the conversion in this process.
+def convert_here(
+    settings: Settings, order: Order, *, allow_private: bool, fork_server: ForkServer | None
+) -> None:
+    """Run the conversion in this process, with a fork server that may be on its way up already.
 
     Raises GmapiError, DeliveryError and, for what is wrong with ffmpeg, SettingsError.
     """
     from gmapi.terminal.single_run import SingleRun
 
-    console = Console(stderr=True)
     # What is wrong with the call comes before what is wrong with the world.
     single_run = SingleRun(
-        settings, order.tool(), order.request(), files=order.files, allow_private=allow_private
+        settings,
+        order.tool(),
+        order.request(),
+        files=order.files,
+        allow_private=allow_private,
+        fork_server=fork_server,
     )
     target = order.target()
     if order.is_screen:
@@ -206,7 +155,7 @@ def convert_here(settings: Settings, order: Order, *, allow_private: bool) -> No
         kernel_state(settings)
     with single_run as run:
         try:
-            with Display(console, verbose=order.verbose) as display:
+            with Display(verbose=order.verbose) as display:
                 done = run.convert(display)
         except SourceError as error:
             if error.code != "source_refused":
@@ -217,22 +166,20 @@ def convert_here(settings: Settings, order: Order, *, allow_private: bool) -> No
             to_stdout(done.path)
         else:
             deliver_file(done.path, target, force=order.force)
-    _tell(console, target, done.result.size, done.result.duration)
+    _tell_made(target, done.result.size, done.result.duration)
 
 
 def convert_at(client: ServerClient, order: Order) -> None:
     """Hand the conversion to a server and fetch its output. Raises GmapiError, DeliveryError."""
-    console = Console(stderr=True)
     request = order.request()
     target = order.target()
     task_id = client.submit(order.tool().name, request.normalised())
-    plain_print(console, f"Task {task_id} at {client.base}")
+    tell(f"Task {task_id} at {client.base}")
     try:
-        with Display(console, verbose=order.verbose) as display:
+        with Display(verbose=order.verbose) as display:
             task = _follow(client, task_id, display)
     except KeyboardInterrupt:
-        plain_print(
-            console,
+        tell(
             f"The task goes on without you; end it with "
             f"gmapi tasks --server {client.base} cancel {task_id}",
         )
@@ -247,7 +194,7 @@ def convert_at(client: ServerClient, order: Order) -> None:
         with new_file(target, force=order.force) as part, open(part, "xb") as file:
             client.download(file_id, name, file)
     duration = task.result.get("duration")
-    _tell(console, target, size, duration if isinstance(duration, float | int) else None)
+    _tell_made(target, size, duration if isinstance(duration, float | int) else None)
 
 
 def _follow(client: ServerClient, task_id: str, display: Display) -> Task:
@@ -261,7 +208,7 @@ def _follow(client: ServerClient, task_id: str, display: Display) -> Task:
     return task
 
 
-def _tell(console: Console, target: Path | None, size: int, duration: float | None) -> None:
+def _tell_made(target: Path | None, size: int, duration: float | None) -> None:
     length = f", {duration:.1f} s" if duration is not None else ""
     name = target if target is not None else "standard output"
-    plain_print(console, f"{name}: {size:,} bytes{length}")
+    tell(f"{name}: {size:,} bytes{length}")

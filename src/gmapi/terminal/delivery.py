@@ -24,9 +24,14 @@ class DeliveryError(Exception):
     """The result cannot be put where it should go; the text says why and what to do."""
 
 
+def is_url(source: str) -> bool:
+    """Whether a source is fetched rather than read."""
+    return source.lower().startswith(("http://", "https://"))
+
+
 def default_name(source: str, extension: str) -> str:
     """The output's name for a source, a URL or a path: its last part with a new extension."""
-    if source.lower().startswith(("http://", "https://")):
+    if is_url(source):
         try:
             path = urlsplit(source).path
         except ValueError:

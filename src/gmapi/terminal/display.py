@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import sys
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Column
-from rich.text import Text
+import click
+
+if TYPE_CHECKING:
+    from gmapi.terminal.progress_bar import ProgressBar
 
 # C0 and C1 control characters and the marks that turn the direction of text.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_DUMB_TERMINALS = frozenset({"dumb", "unknown"})
 _LINE_STEP = 10.0
 """Percent of progress after which a plain line is due."""
 
@@ -38,39 +41,30 @@ def clock_text(seconds: float) -> str:
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
 
 
-def plain_print(console: Console, text: str, style: str | None = None) -> None:
-    """Print a line as it is: no markup, and never cut or wrapped."""
-    console.print(Text(text, style=style or ""), soft_wrap=True)
+def tell(text: str) -> None:
+    """Print a line to standard error."""
+    click.echo(text, err=True)
 
 
 class Display:
-    """Progress on `console`; a context manager. `verbose` shows log lines, too.
+    """Progress on `stream`, by default standard error; a context manager. `verbose` shows log
+    lines, too.
 
     Made to be a tool's Reporter as well: `check` never stops the work.
     """
 
-    def __init__(self, console: Console, *, verbose: bool = False) -> None:
-        self._console = console
+    def __init__(self, stream: TextIO | None = None, *, verbose: bool = False) -> None:
+        self._stream = stream or sys.stderr
         self._verbose = verbose
         self._percent = 0.0
         self._message = ""
         self._shown: tuple[str, float] | None = None
-        self._bar: Progress | None = None
-        if console.is_terminal and not console.is_dumb_terminal:
-            self._bar = Progress(
-                TextColumn(
-                    "{task.description}",
-                    markup=False,
-                    table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
-                ),
-                BarColumn(bar_width=24),
-                TextColumn("{task.percentage:>3.0f} %"),
-                TextColumn("{task.fields[eta]}"),
-                console=console,
-                transient=True,
-                expand=True,
-            )
-            self._task = self._bar.add_task("", total=100.0, eta="")
+        self._bar: ProgressBar | None = None
+        if self._stream.isatty() and os.environ.get("TERM", "").lower() not in _DUMB_TERMINALS:
+            # Loaded late: who calls this from a program waits for its start, and sees no bar.
+            from gmapi.terminal.progress_bar import ProgressBar
+
+            self._bar = ProgressBar(self._stream)
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -101,9 +95,7 @@ class Display:
             self._message = printable(message)
         if self._bar is not None:
             left = f"{clock_text(eta)} left" if eta else ""
-            self._bar.update(
-                self._task, description=self._message, completed=self._percent, eta=left
-            )
+            self._bar.update(self._message, self._percent, left)
         else:
             self._line(eta)
 
@@ -118,12 +110,18 @@ class Display:
                 return
         self._shown = (kind, self._percent)
         left = f" ({clock_text(eta)} left)" if eta else ""
-        plain_print(self._console, f"{self._percent:3.0f} %  {self._message}{left}")
+        self._print(f"{self._percent:3.0f} %  {self._message}{left}")
 
     def log(self, line: str) -> None:
         """Show a line of the job's log, if these are wanted."""
         if self._verbose:
-            plain_print(self._console, printable(line), style="dim")
+            self._print(printable(line))
+
+    def _print(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.print(line)
+        else:
+            click.echo(line, file=self._stream)
 
     def check(self) -> None:
         """Nothing but Ctrl-C stops work at a terminal."""

@@ -26,8 +26,10 @@ from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.sandbox.protection import Protection
 from gmapi.settings import Settings, load_settings
-from gmapi.terminal.client import ClientError, ServerClient, own_client
-from gmapi.terminal.display import plain_print, printable
+from gmapi.terminal.client import ServerClient, own_client
+from gmapi.terminal.display import printable
+from gmapi.terminal.failures import ClientError
+from gmapi.terminal.progress_bar import plain_print
 from gmapi.terminal.startup import access_line, game_rule
 from gmapi.tools.base import free_space_reserve
 from gmapi.tools.kernel_state import KERNEL_REMEDY, kernel_state

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from gmapi.errors import SourceError
 from gmapi.fetch.address import check_url
-from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.sniff import HEAD_BYTES, check_first_bytes
-from gmapi.fetch.source_cache import SourceCache
 from gmapi.hosts import parse_allow
 from gmapi.media.binaries import find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
@@ -21,8 +19,12 @@ from gmapi.sandbox.limits import Limits
 from gmapi.settings import Settings
 from gmapi.storage.base import new_file_id
 from gmapi.storage.local import LocalStorage
-from gmapi.tools.base import FileResult, Reporter, Tool, Work
+from gmapi.tools.base import FileResult, Reporter, Tool, Wanted, Work
 from gmapi.tools.fields import ToolRequest
+
+if TYPE_CHECKING:
+    from gmapi.sandbox.fork_client import ForkServer
+    from gmapi.tools.source_fetch import FetchedSources
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 
@@ -50,9 +52,11 @@ class SingleRun:
         *,
         files: Mapping[str, Path] | None = None,
         allow_private: bool = False,
+        fork_server: ForkServer | None = None,
     ) -> None:
         """`tool` makes a file. `files` are read instead of what the fields of that name say. With
-        `allow_private` sources may be at private addresses, whatever the settings say.
+        `allow_private` sources may be at private addresses, whatever the settings say. The
+        launcher uses `fork_server` if one is at hand.
 
         Raises RequestError or RefusedError for a request that no server would take either.
         """
@@ -61,8 +65,8 @@ class SingleRun:
             if field not in self._files:
                 check_url(url, field)
         tool.check(request)
-        rules = FetchRules.from_settings(settings)
-        self._rules = replace(rules, allow=parse_allow(EVERYWHERE)) if allow_private else rules
+        self._allow_private = allow_private
+        self._fork_server = fork_server
         self._settings = settings
         self._tool = tool
         self._request = request
@@ -70,7 +74,8 @@ class SingleRun:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._launcher = stack.enter_context(Launcher(self._settings.sandbox))
+            launcher = Launcher(self._settings.sandbox, fork_server=self._fork_server)
+            self._launcher = stack.enter_context(launcher)
             self._ffmpeg = inspect(self._launcher, find_ffmpeg(self._settings.ffmpeg))
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gmapi-"))
             self._settings = self._settings.model_copy(update={"data_dir": Path(folder)})
@@ -86,14 +91,13 @@ class SingleRun:
         file_id = new_file_id()
         files = self._settings.files_dir
         work = _Work(
-            self._files,
             job_id=new_file_id(),
             file_id=file_id,
             folder=self._settings.attempts_dir / file_id,
             settings=self._settings,
             ffmpeg=self._ffmpeg,
             launcher=self._launcher,
-            sources=SourceCache(self._settings.sources_dir, self._rules),
+            sources=_Sources(self._files, self._settings, allow_private=self._allow_private),
             storage=LocalStorage(files),
             reporter=reporter,
         )
@@ -105,40 +109,29 @@ class SingleRun:
 
 
 class _Work(Work):
-    """Work whose sources may be files that are there already."""
-
-    def __init__(self, files: Mapping[str, Path], **options: Any) -> None:
-        super().__init__(**options)
-        self._files = files
+    """Work that nothing but its own converter waits for."""
 
     def limits(self) -> Limits:
         """As in a server, but for the low priority: ffmpeg is not to wait for its own converter,
         and there is no web process to be kept quick."""
         return replace(super().limits(), nice=None)
 
-    def fetch(
-        self,
-        url: str,
-        *,
-        field: str,
-        name: str = "input",
-        headers: Mapping[str, str] | None = None,
-        use_cache: bool = True,
-        max_duration: float | None = None,
-        share: tuple[float, float] = (0.0, 15.0),
-    ) -> Path:
-        """The file, which is read where it is; a source without a file is fetched."""
-        file = self._files.get(field)
+
+class _Sources:
+    """Files that are there already; a source without a file is fetched."""
+
+    def __init__(
+        self, files: Mapping[str, Path], settings: Settings, *, allow_private: bool
+    ) -> None:
+        self._files = files
+        self._settings = settings
+        self._allow_private = allow_private
+
+    def bring(self, work: Work, wanted: Wanted) -> Path:
+        """The file, which is read where it is. Raises SourceError."""
+        file = self._files.get(wanted.field)
         if file is None:
-            return super().fetch(
-                url,
-                field=field,
-                name=name,
-                headers=headers,
-                use_cache=use_cache,
-                max_duration=max_duration,
-                share=share,
-            )
+            return self._fetched().bring(work, wanted)
         try:
             with open(file, "rb") as source:
                 head = source.read(HEAD_BYTES)
@@ -150,12 +143,23 @@ class _Work(Work):
         if not head:
             raise SourceError(f"{file} is empty.", code="source_empty")
         check_first_bytes(head, None)
-        self.reporter.report(progress=share[1])
+        work.reporter.report(progress=wanted.share[1])
         # Under a name without an extension: ffmpeg must judge by what is inside, as it does with
         # what was fetched. A picture's extension makes it look for a numbered series of files.
-        link = self.inputs / name
+        link = work.inputs / wanted.name
         try:
             link.symlink_to(file.absolute())
         except OSError:  # not allowed to everybody on Windows
             return file.absolute()
         return link
+
+    def _fetched(self) -> FetchedSources:
+        # Loaded late: HTTP is a good part of the command's start, and files have no use for it.
+        from gmapi.fetch.fetcher import FetchRules
+        from gmapi.fetch.source_cache import SourceCache
+        from gmapi.tools.source_fetch import FetchedSources
+
+        rules = FetchRules.from_settings(self._settings)
+        if self._allow_private:
+            rules = replace(rules, allow=parse_allow(EVERYWHERE))
+        return FetchedSources(SourceCache(self._settings.sources_dir, rules))

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gmapi.terminal.client import Task
-from gmapi.terminal.display import clock_text, duration_text, plain_print
+from gmapi.terminal.display import clock_text, duration_text, tell
+from gmapi.terminal.progress_bar import plain_print
 
 _STYLES = {"completed": "green", "error": "red", "running": "cyan", "cancelled": "dim"}
 _WIDE = 10_000
@@ -38,9 +39,9 @@ def print_tasks(tasks: Sequence[Task], total: int) -> None:
     if tasks:
         console.print(table)
     if not tasks:
-        plain_print(Console(stderr=True), "There are no such tasks.")
+        tell("There are no such tasks.")
     elif total > len(tasks):
-        plain_print(Console(stderr=True), f"{len(tasks)} of {total} tasks; --limit shows more.")
+        tell(f"{len(tasks)} of {total} tasks; --limit shows more.")
 
 
 def print_task(task: Task) -> None:

@@ -9,16 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from gmapi.errors import LimitError, NoSpaceError, RequestError
-from gmapi.fetch.address import SourceUrl, check_url
-from gmapi.fetch.headers import HARMLESS_HEADERS, check_headers
-from gmapi.fetch.site_door import nothing_found
-from gmapi.fetch.sniff import PAGE, NotMediaError
-from gmapi.fetch.source_cache import SourceCache
-from gmapi.fetch.sources import Source, amount, bring
-from gmapi.media import command, failures, process
+from gmapi.errors import LimitError, NoSpaceError
+from gmapi.fetch.address import check_url
+from gmapi.media import failures, process
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.probe import MediaInfo, probe, seen_size
 from gmapi.media.progress import Progress
@@ -30,7 +25,6 @@ from gmapi.storage.base import Storage, StoredFile
 from gmapi.storage.framestore import FrameWriter
 from gmapi.storage.growing import GrowingFile
 from gmapi.tools.fields import ToolRequest
-from gmapi.tools.page import find_media
 
 FILES_MAX = 1000
 """Most files one job may make; frames are kept in chunks and do not count singly."""
@@ -57,6 +51,8 @@ class Reporter(Protocol):
 
 class ToolResult(BaseModel):
     """Base of what tools answer. Addresses in it begin with `/`; the web layer knows the host."""
+
+    model_config = ConfigDict(defer_build=True)
 
     message: str = ""
 
@@ -97,6 +93,28 @@ class Tool:
         self.check(request)
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A source that a tool asks for; see `Work.fetch`."""
+
+    url: str
+    field: str
+    name: str
+    headers: Mapping[str, str]
+    use_cache: bool
+    max_duration: float | None
+    share: tuple[float, float]
+
+
+class Sources(Protocol):
+    """Where the sources of a job come from."""
+
+    def bring(self, work: Work, wanted: Wanted) -> Path:
+        """Have a source in place. Raises SourceError, RequestError for what no address or header
+        can be, and whatever `work.check` raises."""
+        ...
+
+
 class Work:
     """What a running tool is given: folders, the door outwards, ffmpeg, storage and a reporter."""
 
@@ -109,7 +127,7 @@ class Work:
         settings: Settings,
         ffmpeg: Ffmpeg,
         launcher: Launcher,
-        sources: SourceCache,
+        sources: Sources,
         storage: Storage,
         reporter: Reporter,
     ) -> None:
@@ -140,10 +158,6 @@ class Work:
         if shutil.disk_usage(self.folder).free < self._reserve:
             raise NoSpaceError("The disk of this server is full.", cause="free space reserve")
 
-    def _stopped(self) -> bool:
-        self.check()
-        return False
-
     def fetch(
         self,
         url: str,
@@ -155,99 +169,14 @@ class Work:
         max_duration: float | None = None,
         share: tuple[float, float] = (0.0, 15.0),
     ) -> Path:
-        """Bring a source into the work folder; reports progress from `share[0]` to `share[1]`.
+        """Bring a source into the work folder, as `name` or wherever it is; reports progress from
+        `share[0]` to `share[1]`.
 
         A playlist is fetched by its segments, at most `max_duration` seconds of it. Raises
         SourceError when it cannot be had or is not media.
         """
-        source = check_url(url, field)
-        low, high = share
-        self.reporter.report(progress=low, message=f"Fetching the source from {source.host}.")
-        started = time.monotonic()
-
-        def progress(part: float, words: str) -> None:
-            seconds = time.monotonic() - started
-            eta = seconds / part - seconds if part > 0.02 and seconds > 1 else None
-            self.reporter.report(
-                progress=low + (high - low) * part,
-                message=f"Fetching the source from {source.host}: {words}.",
-                eta=eta,
-            )
-
-        target = self.inputs / name
-
-        def bring_from(url: SourceUrl, sent: Mapping[str, str] | None) -> Source:
-            return bring(
-                self._sources,
-                url,
-                target,
-                headers=sent,
-                use_cache=use_cache,
-                seconds=max_duration,
-                cancelled=self._stopped,
-                on_progress=progress,
-            )
-
-        try:
-            brought = bring_from(source, headers)
-        except NotMediaError as error:
-            if error.kind != PAGE:
-                raise
-            brought = bring_from(*self._look_into(source, headers, error))
-        origin = "taken from the cache" if brought.from_cache else "fetched"
-        self.reporter.log(f"source {origin}: {amount(brought.size, None)} from {source.host}")
-        if len(brought.paths) > 1:
-            self._join(brought.paths, target)
-        self.reporter.report(progress=high)
-        return target
-
-    def _look_into(
-        self, page: SourceUrl, headers: Mapping[str, str] | None, error: NotMediaError
-    ) -> tuple[SourceUrl, dict[str, str]]:
-        """Address of the media in a web page, and the headers to fetch it with."""
-        if self.settings.sites == "off":
-            raise NotMediaError(
-                PAGE,
-                error.cause,
-                " The operator can let the server look into pages: GMAPI_SITES=on.",
-            ) from error
-        self.reporter.report(message=f"Looking for the media in the page of {page.host}.")
-        found = find_media(
-            self.launcher,
-            page,
-            self._sources.rules,
-            cwd=self.folder,
-            cancelled=self._stopped,
-        )
-        try:
-            url = check_url(found.url)
-            own = check_headers(found.headers)
-        except RequestError as refused:
-            raise nothing_found(f"{found}: {refused}") from None
-        self.reporter.log(f"the page leads to {url.host}")
-        # The caller's headers were meant for the page's origin.
-        given = headers or {}
-        if url.origin != page.origin:
-            given = {k: v for k, v in given.items() if k.lower() in HARMLESS_HEADERS}
-        lower = {name.lower() for name in given}
-        return url, {k: v for k, v in own.items() if k.lower() not in lower} | dict(given)
-
-    def _join(self, tracks: Sequence[Path], target: Path) -> None:
-        """Make one file of the pictures and the sound of a film that come apart."""
-        joined = self.outputs / f"{target.name}.joined"
-        # Files with a clock of their own keep it: their sound need not begin with the pictures.
-        clocked = all(self.probe(track).container in command.CLOCKED for track in tracks)
-        argv = command.join(
-            self.ffmpeg,
-            tracks,
-            joined,
-            clocked=clocked,
-            max_pixels=self.settings.picture_max_pixels,
-        )
-        self.run_ffmpeg(argv, outputs=[joined])
-        joined.replace(target)
-        for track in tracks:
-            track.unlink()
+        wanted = Wanted(url, field, name, headers or {}, use_cache, max_duration, share)
+        return self._sources.bring(self, wanted)
 
     def limits(self) -> Limits:
         """The limits of each child process."""

@@ -120,7 +120,8 @@ class LuaModel(BaseModel):
     """A request body: unknown fields are ignored (rule R5), texts are repaired (rule R6), and
     null counts as not given, since Lua has no other way to write it."""
 
-    model_config = ConfigDict(extra="ignore", json_schema_extra=_add_example)
+    # Built when first used: the command line uses one of them.
+    model_config = ConfigDict(extra="ignore", json_schema_extra=_add_example, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -1,0 +1,127 @@
+"""Fetching the sources of jobs: media, playlists by their segments, media that a page leads to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gmapi.errors import RequestError
+from gmapi.fetch.address import SourceUrl, check_url
+from gmapi.fetch.headers import HARMLESS_HEADERS, check_headers
+from gmapi.fetch.site_door import nothing_found
+from gmapi.fetch.sniff import PAGE, NotMediaError
+from gmapi.fetch.source_cache import SourceCache
+from gmapi.fetch.sources import Source, amount, bring
+from gmapi.media import command
+from gmapi.tools.base import Wanted, Work
+from gmapi.tools.page import find_media
+
+
+class FetchedSources:
+    """Sources from the network, or from the cache of what has been fetched before."""
+
+    def __init__(self, cache: SourceCache) -> None:
+        self._cache = cache
+
+    def bring(self, work: Work, wanted: Wanted) -> Path:
+        """Fetch a source into the work folder. Raises as `Work.fetch` does."""
+        return _Fetch(self._cache, work, wanted).run()
+
+
+class _Fetch:
+    """One source on its way."""
+
+    def __init__(self, cache: SourceCache, work: Work, wanted: Wanted) -> None:
+        self._cache = cache
+        self._work = work
+        self._wanted = wanted
+        self._source = check_url(wanted.url, wanted.field)
+        self._target = work.inputs / wanted.name
+        self._started = time.monotonic()
+
+    def run(self) -> Path:
+        reporter = self._work.reporter
+        source, (low, high) = self._source, self._wanted.share
+        reporter.report(progress=low, message=f"Fetching the source from {source.host}.")
+        try:
+            brought = self._bring(source, self._wanted.headers)
+        except NotMediaError as error:
+            if error.kind != PAGE:
+                raise
+            brought = self._bring(*self._look_into_page(error))
+        origin = "taken from the cache" if brought.from_cache else "fetched"
+        reporter.log(f"source {origin}: {amount(brought.size, None)} from {source.host}")
+        if len(brought.paths) > 1:
+            self._join(brought.paths)
+        reporter.report(progress=high)
+        return self._target
+
+    def _bring(self, url: SourceUrl, headers: Mapping[str, str]) -> Source:
+        return bring(
+            self._cache,
+            url,
+            self._target,
+            headers=headers,
+            use_cache=self._wanted.use_cache,
+            seconds=self._wanted.max_duration,
+            cancelled=self._cancelled,
+            on_progress=self._report,
+        )
+
+    def _cancelled(self) -> bool:
+        self._work.check()
+        return False
+
+    def _report(self, part: float, words: str) -> None:
+        low, high = self._wanted.share
+        seconds = time.monotonic() - self._started
+        self._work.reporter.report(
+            progress=low + (high - low) * part,
+            message=f"Fetching the source from {self._source.host}: {words}.",
+            eta=seconds / part - seconds if part > 0.02 and seconds > 1 else None,
+        )
+
+    def _look_into_page(self, error: NotMediaError) -> tuple[SourceUrl, dict[str, str]]:
+        """Address of the media that a page leads to, and the headers to fetch it with."""
+        work, page = self._work, self._source
+        if work.settings.sites == "off":
+            raise NotMediaError(
+                PAGE,
+                error.cause,
+                " The operator can let the server look into pages: GMAPI_SITES=on.",
+            ) from error
+        work.reporter.report(message=f"Looking for the media in the page of {page.host}.")
+        found = find_media(
+            work.launcher, page, self._cache.rules, cwd=work.folder, cancelled=self._cancelled
+        )
+        try:
+            url = check_url(found.url)
+            own = check_headers(found.headers)
+        except RequestError as refused:
+            raise nothing_found(f"{found}: {refused}") from None
+        work.reporter.log(f"the page leads to {url.host}")
+        # The caller's headers were meant for the page's origin.
+        given = self._wanted.headers
+        if url.origin != page.origin:
+            given = {k: v for k, v in given.items() if k.lower() in HARMLESS_HEADERS}
+        lower = {name.lower() for name in given}
+        return url, {k: v for k, v in own.items() if k.lower() not in lower} | dict(given)
+
+    def _join(self, tracks: Sequence[Path]) -> None:
+        """Make one file of the pictures and the sound of a film that come apart."""
+        work = self._work
+        joined = work.outputs / f"{self._target.name}.joined"
+        # Files with a clock of their own keep it: their sound need not begin with the pictures.
+        clocked = all(work.probe(track).container in command.CLOCKED for track in tracks)
+        argv = command.join(
+            work.ffmpeg,
+            tracks,
+            joined,
+            clocked=clocked,
+            max_pixels=work.settings.picture_max_pixels,
+        )
+        work.run_ffmpeg(argv, outputs=[joined])
+        joined.replace(self._target)
+        for track in tracks:
+            track.unlink()
