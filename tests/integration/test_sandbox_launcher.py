@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gmapi.sandbox.launcher import Launch, Launcher
+from gmapi.sandbox.launcher import Launch, Launcher, spawn_fork_server
 from gmapi.sandbox.limits import Limits
 from gmapi.sandbox.protection import Lock
 from server import alive, fork_servers, wait_for
@@ -45,6 +45,18 @@ def either(request: pytest.FixtureRequest) -> Iterator[Launcher]:
     with Launcher(plain=plain, locks=NO_LOCKS) as started:
         assert (NICE in started.protection.missing) == plain
         yield started
+
+
+def test_a_fork_server_that_is_never_used_ends() -> None:
+    before = len(fork_servers())
+    early = spawn_fork_server()
+    assert early is not None
+    assert len(fork_servers()) == before + 1
+    early.stop()
+    assert early.is_gone()
+    assert len(fork_servers()) == before
+    Launcher(fork_server=spawn_fork_server()).close()
+    assert len(fork_servers()) == before
 
 
 def shell(script: str, **more: object) -> Launch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +12,12 @@ from typing import Any
 import pytest
 
 from gmapi.errors import MediaError, RefusedError, RequestError, SettingsError, SourceError
+from gmapi.sandbox.launcher import spawn_fork_server
 from gmapi.settings import Settings, load_settings
 from gmapi.terminal.single_run import SingleRun
 from gmapi.tools.ffmpeg import FFMPEG, FfmpegRequest
 from origin import Exchange, Origin
+from server import fork_servers
 
 
 class Notes:
@@ -68,6 +72,34 @@ def test_a_file_becomes_dfpwm(settings: Settings, media_dir: Path, temporary: Pa
     assert any("dfpwm" in line for line in notes.lines)
     assert song.read_bytes() == before
     assert not settings.data_dir.exists()
+
+
+def test_a_file_is_converted_without_loading_http(media_dir: Path, tmp_path: Path) -> None:
+    """What a conversion of files never uses must not lengthen its start."""
+    code = (
+        "import sys\nfrom gmapi.cli import main\nmain(standalone_mode=False)\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    words = ["convert", str(media_dir / "song.mp3"), "-f", "dfpwm", "-o", str(tmp_path / "out")]
+    command = [sys.executable, "-c", code, *words]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert {"gmapi", "click", "pydantic"} <= set(loaded)
+    assert {"urllib3", "rich", "yt_dlp", "defusedxml", "sqlalchemy"}.isdisjoint(loaded)
+
+
+def test_a_fork_server_that_is_on_its_way_is_used_and_ended(
+    settings: Settings, media_dir: Path
+) -> None:
+    fork_server = spawn_fork_server()
+    song = media_dir / "song.mp3"
+    asked = request(str(song))
+    files = {"input_url": song}
+    with SingleRun(settings, FFMPEG, asked, files=files, fork_server=fork_server) as run:
+        if fork_server is not None:
+            assert not fork_server.is_gone()
+            assert len(fork_servers()) == 1
+        run.convert(Notes())
+    assert fork_servers() == []
 
 
 def test_arguments_count(settings: Settings, media_dir: Path) -> None:
