@@ -207,6 +207,13 @@ def worker(supervised: bool) -> None:
     help="FFmpeg's options before the input, such as --input-args='-ss 10 -t 5'.",
 )
 @click.option(
+    "--max-duration",
+    type=float,
+    metavar="SECONDS",
+    help="Take at most so much of an INPUT that is a playlist; default: all of it, and 60 s of a "
+    "live stream.",
+)
+@click.option(
     "-o",
     "--output",
     metavar="OUT",
@@ -229,6 +236,7 @@ def convert(
     output_format: str,
     args: list[str],
     input_args: list[str],
+    max_duration: float | None,
     output: str | None,
     force: bool,
     server: str | None,
@@ -267,7 +275,15 @@ def convert(
         from gmapi.terminal import convert as conversion
 
         order = conversion.Order(
-            source, output_format, args, input_args, output, screen, force=force, verbose=verbose
+            source,
+            output_format,
+            args,
+            input_args,
+            max_duration,
+            output,
+            screen,
+            force=force,
+            verbose=verbose,
         )
         try:
             with conversion.interruptible(), _failures(), ExitStack() as stack:

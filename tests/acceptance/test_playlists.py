@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from canary import Canary
+from gmapi_command import Command
 from origin import Origin, status
 from server import GmapiServer
 
@@ -42,6 +43,15 @@ def test_a_stream_becomes_screens(server: GmapiServer, origin: Origin) -> None:
     answer = server.post("/api/sanjuuni", values).json()
     assert answer["status"] == "success", answer
     assert answer["frames"] == pytest.approx(SECONDS * 10, abs=1)
+
+
+def test_the_command_takes_the_beginning_of_a_stream(gmapi: Command, origin: Origin) -> None:
+    text = "#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:2,\nindex0.ts\n#EXTINF:2,\nindex0.ts\n"
+    url = origin.add("/hls/twice.m3u8", text.encode() + b"#EXT-X-ENDLIST\n")
+    words = ["convert", url, "-f", "mp3", "--allow-private", "--max-duration", "1", "-o", "-"]
+    done = gmapi(*words)
+    assert done.returncode == 0, done.stderr
+    assert [each.path for each in origin.requests][-2:] == ["/hls/twice.m3u8", "/hls/index0.ts"]
 
 
 @pytest.mark.parametrize(

@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Order:
-    """What is wanted: `source` as it was given, and where the output goes. `screen` holds the
-    options that concern ComputerCraft screens."""
+    """What is wanted: `source` as it was given, and where the output goes. `max_duration` is in
+    seconds; `screen` holds the options that concern ComputerCraft screens."""
 
     source: str
     output_format: str
     args: list[str]
     input_args: list[str]
+    max_duration: float | None
     output: str | None
     screen: Mapping[str, Any]
     force: bool
@@ -75,6 +76,7 @@ class Order:
             "input_url": self.source,
             "args": self.args,
             "output_format": self.output_format,
+            "max_duration": self.max_duration,
         }
         screen = screen_fields(dict(self.screen))
         if self.is_screen:

@@ -11,6 +11,7 @@ _OPTIONS = {
     "output_format": "--format",
     "args": "--args",
     "input_args": "--input-args",
+    "max_duration": "--max-duration",
     "input_url": "INPUT",
     "subtitle_url": "--subtitles",
     "subtitles": "--burn",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -14,7 +15,7 @@ from gmapi.media.arguments import check_arguments, check_input_arguments
 from gmapi.media.formats import output_format
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress, estimate, expected_duration
-from gmapi.tools.base import FileResult, Tool, Work
+from gmapi.tools.base import FileResult, Reporter, Tool, Work
 from gmapi.tools.fields import LuaStrings, ToolRequest, field_error
 
 INPUTS_MAX = 8
@@ -105,21 +106,7 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
         )
     info = work.probe(inputs[0])
     total = expected_duration(info, input_args, args) if len(inputs) == 1 else None
-    started = time.monotonic()
     work.reporter.report(message="Converting.")
-
-    def progress(now: Progress) -> None:
-        if now.out_time is None:  # not yet, or no longer known: what was said last still holds
-            return
-        done = now.out_time
-        percent, eta = estimate(done, total, time.monotonic() - started)
-        speed = f" at {now.speed:.1f} times real time" if now.speed else ""
-        work.reporter.report(
-            progress=FETCHED + (CONVERTED - FETCHED) * percent / 100 if total else None,
-            message=f"Converting: {done:.1f} s done{speed}.",
-            eta=eta,
-        )
-
     name = f"output.{target.extension}"
     output = work.outputs / name
     argv = command.transcode(
@@ -133,8 +120,28 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
         progress_fd=PROGRESS_FD,
     )
     context = failures.Context(target=target, max_pixels=work.settings.picture_max_pixels)
-    work.run_ffmpeg(argv, on_progress=progress, outputs=[output], context=context)
+    told = progress_reports(work.reporter, total)
+    work.run_ffmpeg(argv, on_progress=told, outputs=[output], context=context)
     return _publish(work, output, name, target.media_type)
+
+
+def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progress], None]:
+    """What turns ffmpeg's progress into that of the job; `total` is the output's length in
+    seconds, where it is known."""
+    started = time.monotonic()
+
+    def report(now: Progress) -> None:
+        if now.out_time is None:  # not yet, or no longer known: what was said last still holds
+            return
+        percent, eta = estimate(now.out_time, total, time.monotonic() - started)
+        speed = f" at {now.speed:.1f} times real time" if now.speed else ""
+        reporter.report(
+            progress=FETCHED + (CONVERTED - FETCHED) * percent / 100 if total else None,
+            message=f"Converting: {now.out_time:.1f} s done{speed}.",
+            eta=eta,
+        )
+
+    return report
 
 
 def _publish(work: Work, output: Any, name: str, media_type: str) -> FileResult:
