@@ -23,7 +23,17 @@ from media_files import ffmpeg_program
 from origin import Origin
 from server import GmapiServer, descendants
 
-__all__ = ["Bench", "Figure", "GmapiServer", "bench", "cpu_of", "median", "nginx", "run_ffmpeg"]
+__all__ = [
+    "Bench",
+    "Figure",
+    "GmapiServer",
+    "Origin",
+    "bench",
+    "cpu_of",
+    "median",
+    "nginx",
+    "run_ffmpeg",
+]
 
 MEDIA: dict[str, list[str]] = {
     "song.mp3": ["-f", "lavfi", "-i", "aevalsrc=0.4*sin(2*PI*(220+40*sin(t))*t):d=180:s=44100"],
