@@ -158,8 +158,16 @@ def test_any_graph_is_read_back_as_it_was_written(
     chains: list[tuple[Filter, ...]],
 ) -> None:
     graph = Graph(None, tuple(chains))
-    if not write(graph).startswith("sws_flags="):
-        assert parse(write(graph)) == graph
+    assert parse(write(graph)) == graph
+
+
+def test_a_filter_with_the_name_of_the_scalers_flags_stays_a_filter() -> None:
+    graph = parse("\\sws_flags=lanczos;scale=64:64")
+    assert graph.scaler_flags is None
+    assert [each.name for each in graph.filters] == ["sws_flags", "scale"]
+    assert parse(write(graph)) == graph
+    with pytest.raises(RefusedError, match="sws_flags"):
+        check("\\sws_flags=lanczos;scale=64:64", PLACE)
 
 
 # --- the policy -----------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ _KEY = re.compile(r"[A-Za-z0-9_/.-]*")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _NAME = re.compile(r"[a-z0-9_]+")
 _INSTANCE = re.compile(r"[A-Za-z0-9_]+")
+_SCALER_FLAGS_KEY = "sws_flags="
 _SCALER_FLAGS = re.compile(r"[a-z0-9_+|-]+")
 # A link's name of its own, or a stream of an input as in "0:a:1".
 _LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?::[A-Za-z0-9_#.-]+)*")
@@ -168,11 +169,11 @@ def parse(text: str) -> Graph:
     """
     at = _spaces(text, 0)
     scaler_flags = None
-    if text.startswith("sws_flags=", at):
+    if text.startswith(_SCALER_FLAGS_KEY, at):
         end = text.find(";", at)
         if end < 0:
             raise GraphSyntaxError("has sws_flags without a ; after them")
-        scaler_flags = text[at + len("sws_flags=") : end]
+        scaler_flags = text[at + len(_SCALER_FLAGS_KEY) : end]
         at = _spaces(text, end + 1)
     chains: list[tuple[Filter, ...]] = []
     chain: list[Filter] = []
@@ -220,8 +221,11 @@ def write(graph: Graph) -> str:
                 word += "=" + _quoted(each.arguments, "[],;")
             parts.append(word + "".join(f"[{_quoted(label, ']')}]" for label in each.outputs))
         chains.append(",".join(parts))
-    prefix = "" if graph.scaler_flags is None else f"sws_flags={graph.scaler_flags};"
-    return prefix + ";".join(chains)
+    text = ";".join(chains)
+    if graph.scaler_flags is not None:
+        return f"{_SCALER_FLAGS_KEY}{graph.scaler_flags};{text}"
+    # A filter of that name is none that there is, but must not turn into flags.
+    return f"\\{text}" if text.startswith(_SCALER_FLAGS_KEY) else text
 
 
 def options(arguments: str) -> list[tuple[str | None, str]]:
