@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import simple_websocket
 from flask import Response, request
 from flask_openapi3 import OpenAPI, Tag
-from wsproto.utilities import ProtocolError
 
 from gmapi.errors import RequestError
 from gmapi.jobs.model import Job, State
@@ -25,10 +23,10 @@ from gmapi.web.schemas import (
     TasksQuery,
     failures,
 )
+from gmapi.web.websocket import Gone, WebSocket
 
 WAIT_MAX_SECONDS = 25.0
 CURSOR_MAX = 2**62
-PING_SECONDS = 25
 TAG = Tag(name="tasks", description="State, progress and log of tasks")
 EVENT = {
     "type": "object",
@@ -212,22 +210,15 @@ class _HandedOver(Response):
 
 
 def _websocket(feed: Feed, job_id: str, since: int, base: str) -> Response:
-    try:
-        socket = simple_websocket.Server.accept(
-            request.environ, ping_interval=PING_SECONDS, max_message_size=4096
-        )
-    except ProtocolError as error:
-        raise RequestError(
-            "This is no proper WebSocket handshake; use a WebSocket client, or /events.",
-            cause=error,
-        ) from error
+    socket = WebSocket(request.environ)
     try:
         for push in feed.follow(job_id, since, base):
             if push is not None:
                 socket.send(push.websocket())
             elif not socket.connected:
                 break
-        socket.close()
-    except simple_websocket.ConnectionClosed:
+    except Gone:
         pass
+    finally:
+        socket.finish()
     return _HandedOver()
