@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 from flask import Response, request
 from flask_openapi3 import Info, License, OpenAPI
+from flask_openapi3.types import ParametersTuple
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import WebsocketMismatch
@@ -48,9 +51,32 @@ _MODELS: list[type[BaseModel]] = [FramepackRequest, *(tool.request for tool in T
 _BODIES = {model.__name__: model for model in _MODELS}
 
 
+class Application(OpenAPI):
+    """Describes its routes when somebody asks for the document: that takes long at each start."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._undescribed: list[tuple[str, Callable[..., Any], dict[str, Any]]] = []
+        super().__init__(*args, **options)
+
+    def _collect_openapi_info(
+        self, rule: str, func: Callable[..., Any], **options: Any
+    ) -> ParametersTuple:
+        self._undescribed.append((rule, func, options))
+        return super()._collect_openapi_info(rule, func, doc_ui=False)
+
+    @property
+    def api_doc(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        for rule, func, options in self._undescribed:
+            super()._collect_openapi_info(rule, func, **options)
+        self._undescribed.clear()
+        found: dict[str, Any] = super().api_doc
+        return found
+
+
 def create_app(settings: Settings, service: JobService) -> OpenAPI:
     """The WSGI application. `service` must have been started."""
-    app = OpenAPI(
+    app = Application(
         "gmapi",
         info=Info(
             title="GMapiServer",

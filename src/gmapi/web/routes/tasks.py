@@ -23,7 +23,6 @@ from gmapi.web.schemas import (
     TasksQuery,
     failures,
 )
-from gmapi.web.websocket import Gone, WebSocket
 
 WAIT_MAX_SECONDS = 25.0
 CURSOR_MAX = 2**62
@@ -210,6 +209,9 @@ class _HandedOver(Response):
 
 
 def _websocket(feed: Feed, job_id: str, since: int, base: str) -> Response:
+    # The library is not cheap to load, and few callers want it.
+    from gmapi.web.websocket import Gone, WebSocket
+
     socket = WebSocket(request.environ)
     try:
         for push in feed.follow(job_id, since, base):
