@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any
 from urllib.parse import quote
 
 from flask import Response, request
 from flask_openapi3 import Info, License, OpenAPI
-from flask_openapi3.types import ParametersTuple
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import WebsocketMismatch
@@ -21,12 +18,12 @@ from gmapi.settings import Settings
 from gmapi.tools.registry import TOOLS
 from gmapi.web.address import Addresses
 from gmapi.web.answers import (
-    JSON_HEADERS,
     failure,
     failure_fields,
     json_response,
     reason_phrase,
 )
+from gmapi.web.application import Application
 from gmapi.web.body import JsonRequest, too_large
 from gmapi.web.gate import Gate
 from gmapi.web.host_rule import HostRule
@@ -49,29 +46,6 @@ log = logging.getLogger(__name__)
 
 _MODELS: list[type[BaseModel]] = [FramepackRequest, *(tool.request for tool in TOOLS.values())]
 _BODIES = {model.__name__: model for model in _MODELS}
-
-
-class Application(OpenAPI):
-    """Describes its routes when somebody asks for the document: that takes long at each start."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        self._undescribed: list[tuple[str, Callable[..., Any], dict[str, Any]]] = []
-        super().__init__(*args, **options)
-
-    def _collect_openapi_info(
-        self, rule: str, func: Callable[..., Any], **options: Any
-    ) -> ParametersTuple:
-        self._undescribed.append((rule, func, options))
-        return super()._collect_openapi_info(rule, func, doc_ui=False)
-
-    @property
-    def api_doc(self) -> dict[str, Any]:
-        """The OpenAPI document."""
-        for rule, func, options in self._undescribed:
-            super()._collect_openapi_info(rule, func, **options)
-        self._undescribed.clear()
-        found: dict[str, Any] = super().api_doc
-        return found
 
 
 def create_app(settings: Settings, service: JobService) -> OpenAPI:
@@ -111,7 +85,6 @@ def create_app(settings: Settings, service: JobService) -> OpenAPI:
     app.register_error_handler(GmapiError, failure)
     app.register_error_handler(HTTPException, _http_failure)
     app.register_error_handler(Exception, _internal_failure)
-    app.after_request(_common_headers)
     return app
 
 
@@ -150,15 +123,3 @@ def _http_message(error: HTTPException, code: int) -> str:
 def _internal_failure(error: Exception) -> Response:
     log.exception("a request broke", exc_info=error)
     return failure(GmapiError("The server met an internal error; its log says more."))
-
-
-def _common_headers(response: Response) -> Response:
-    # Answers hold no secrets of a visitor, so any page may read them.
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    if request.method == "OPTIONS":
-        response.headers.pop("Content-Type", None)  # it has no content
-        response.headers["Access-Control-Allow-Headers"] = "Authorization, *"
-        response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, DELETE, OPTIONS"
-    for name, value in JSON_HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response

@@ -174,7 +174,7 @@ def _has_news(service: JobService, job: Job, since: int) -> bool:
 
 
 def _cursor() -> int | None:
-    text = request.args.get("since")
+    text = _argument("since")
     if not text:
         return None
     if not (text.isascii() and text.isdigit()):
@@ -182,8 +182,13 @@ def _cursor() -> int | None:
     return min(int(text[:19]), CURSOR_MAX)
 
 
+def _argument(name: str) -> str | None:
+    # Most polls have no query, and to miss in one costs Werkzeug an exception.
+    return request.args.get(name) if request.environ.get("QUERY_STRING") else None
+
+
 def _wait_seconds() -> float:
-    text = request.args.get("wait")
+    text = _argument("wait")
     if not text:
         return 0.0
     try:
