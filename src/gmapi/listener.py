@@ -1,4 +1,4 @@
-"""The listening socket."""
+"""The listening socket, and how it is reached."""
 
 from __future__ import annotations
 
@@ -22,3 +22,9 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def local_base(host: str, port: int) -> str:
+    """The address by which a server with these settings is reached from its own machine."""
+    reached = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
 import pytest
 import websocket
 
@@ -132,6 +133,50 @@ def test_a_websocket_says_the_same(server: GmapiServer, gate: Gate) -> None:
         connection.close()
     assert messages[-1]["data"]["status"] == "completed"
     assert any(m["event"] == "log" and "line" in m["data"] for m in messages)
+
+
+@pytest.mark.parametrize("polite", [True, False], ids=["polite", "silent"])
+def test_a_websocket_is_closed_soon_after_its_end(
+    server: GmapiServer, gate: Gate, polite: bool
+) -> None:
+    gate.open()
+    task_id = start(server, gate.url)
+    server.wait_for_task(task_id)
+    address = f"ws://127.0.0.1:{server.port}/api/task/{task_id}/ws"
+    # Far less than a silent connection of HTTP may live.
+    connection = websocket.create_connection(address, timeout=20)
+    try:
+        own_port = connection.sock.getsockname()[1]
+        messages: list[tuple[int, bytes]] = []
+        while not messages or messages[-1][0] != websocket.ABNF.OPCODE_CLOSE:
+            messages.append(connection.recv_data(control_frame=True))
+        assert json.loads(messages[-2][1])["event"] == "end"
+        if polite:
+            connection.send_close()
+        assert connection.sock.recv(1) == b""
+        wait_for(lambda: own_port not in _peers(server), 20, "the end of the connection")
+    finally:
+        connection.shutdown()
+
+
+def test_a_client_that_leaves_in_mid_course_is_no_error(server: GmapiServer, gate: Gate) -> None:
+    task_id = start(server, gate.url)
+    wait_for(gate.reached.is_set)
+    address = f"ws://127.0.0.1:{server.port}/api/task/{task_id}/ws"
+    connection = websocket.create_connection(address, timeout=20)
+    own_port = connection.sock.getsockname()[1]
+    assert json.loads(connection.recv())["event"] in ("state", "log")
+    connection.shutdown()
+    gate.open()
+    server.wait_for_task(task_id)
+    wait_for(lambda: own_port not in _peers(server), 20, "the end of the connection")
+    assert "Traceback" not in server.log_text()
+
+
+def _peers(server: GmapiServer) -> set[int]:
+    """The ports of those whom the web process is connected with."""
+    connections = psutil.Process(server.children("web")[0]).net_connections("tcp")
+    return {connection.raddr.port for connection in connections if connection.raddr}
 
 
 def test_a_websocket_address_asked_for_plainly_says_what_it_is(

@@ -271,16 +271,18 @@ def test_texts_of_a_task_can_be_printed() -> None:
 FFMPEG_PATH = "/a/very/long/path/" + "folder/" * 12 + "ffmpeg"
 
 
-def summary_text(**flags: str) -> str:
+Capture = pytest.CaptureFixture[str]
+
+
+def summary_text(capsys: Capture, **flags: str) -> str:
     ffmpeg = Ffmpeg(Path(FFMPEG_PATH), "9.0", lambda: Abilities(frozenset(), frozenset()))
-    output = io.StringIO()
     facts = Facts(ffmpeg, Protection("partial", ("seccomp filter",), 6), "native code")
-    summary(load_settings(flags), facts, 5001, Console(file=output, width=40))
-    return output.getvalue()
+    summary(load_settings(flags), facts, 5001)
+    return capsys.readouterr().err
 
 
-def test_the_summary_cuts_nothing_on_narrow_outputs() -> None:
-    lines = summary_text().splitlines()
+def test_the_summary_cuts_nothing_on_narrow_outputs(capsys: Capture) -> None:
+    lines = summary_text(capsys).splitlines()
     assert any(line.endswith(f"9.0 ({FFMPEG_PATH})") for line in lines)
     assert any(line.endswith("partial (missing: seccomp filter)") for line in lines)
     assert '        host = "127.0.0.1"' in lines
@@ -288,22 +290,22 @@ def test_the_summary_cuts_nothing_on_narrow_outputs() -> None:
     assert "    [[http.rules]]" in lines
 
 
-def test_the_summary_of_a_server_for_the_network() -> None:
-    text = summary_text(host="0.0.0.0")
+def test_the_summary_of_a_server_for_the_network(capsys: Capture) -> None:
+    text = summary_text(capsys, host="0.0.0.0")
     assert "http://127.0.0.1:5001\n" in text
     assert "all addresses of this machine, port 5001" in text
     assert 'host = "127.0.0.1"' in text
 
 
-def test_the_summary_names_the_public_address() -> None:
-    text = summary_text(public_url="https://media.example.org")
+def test_the_summary_names_the_public_address(capsys: Capture) -> None:
+    text = summary_text(capsys, public_url="https://media.example.org")
     assert "https://media.example.org\n" in text
     assert "127.0.0.1 port 5001" in text
     assert 'host = "media.example.org"' in text
     assert "port = 443" in text
 
 
-def test_the_summary_shows_ipv6_addresses_whole() -> None:
-    text = summary_text(host="fd00::1")
+def test_the_summary_shows_ipv6_addresses_whole(capsys: Capture) -> None:
+    text = summary_text(capsys, host="fd00::1")
     assert "http://[fd00::1]:5001\n" in text
     assert 'host = "fd00::1"' in text

@@ -6,18 +6,23 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import Engine
 
 from gmapi.errors import SettingsError
 from gmapi.jobs import schema
-from gmapi.jobs.database import connect
+from gmapi.jobs.database import connect, write
+
+FIRST = "0001"
 
 RACER = """
 import sys
@@ -40,8 +45,42 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     made.dispose()
 
 
-def test_migrations_make_what_the_tables_say(engine: Engine) -> None:
+def migrate(engine: Engine, revision: str) -> None:
+    """Run the migrations up to `revision`."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    with write(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def contents(engine: Engine) -> set[tuple[str, str, str]]:
+    """Kind, name and definition of all that a database has."""
+    with engine.connect() as connection:
+        rows = connection.execute(sa.text("SELECT type, name, sql FROM sqlite_master")).all()
+    return {(kind, name, " ".join((sql or "").split())) for kind, name, sql in rows}
+
+
+def test_a_new_database_is_what_the_migrations_make(engine: Engine, tmp_path: Path) -> None:
+    migrated = connect(tmp_path / "migrated.db")
+    migrate(migrated, "head")
     schema.upgrade(engine)
+    assert contents(engine) == contents(migrated)
+    migrated.dispose()
+
+
+def test_an_old_database_is_brought_to_the_newest_form(engine: Engine, tmp_path: Path) -> None:
+    migrate(engine, FIRST)
+    new = connect(tmp_path / "new.db")
+    schema.upgrade(new)
+    assert contents(engine) != contents(new)
+    schema.upgrade(engine)
+    assert contents(engine) == contents(new)
+    new.dispose()
+
+
+def test_migrations_make_what_the_tables_say(engine: Engine) -> None:
+    migrate(engine, "head")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, schema.metadata) == []
@@ -87,15 +126,17 @@ def test_a_newer_database_is_refused_with_a_sentence(engine: Engine) -> None:
         schema.upgrade(engine)
 
 
-def test_an_upgrade_that_breaks_leaves_nothing_behind(
+def breaking(table: str) -> Callable[..., Any]:
+    """Stands for CREATE TABLE, and fails at this one."""
+    real = sa.schema.CreateTable
+    return lambda made, **options: real(made, **options) if made.name != table else 1 / 0
+
+
+def test_a_creation_that_breaks_leaves_nothing_behind(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = sa.schema.CreateTable
     with monkeypatch.context() as patched:
-        patched.setattr(
-            "alembic.ddl.impl.schema.CreateTable",
-            lambda table, **options: real(table, **options) if table.name != "leaders" else 1 / 0,
-        )
+        patched.setattr("sqlalchemy.sql.ddl.CreateTable", breaking("leaders"))
         with pytest.raises(ZeroDivisionError):
             schema.upgrade(engine)
     assert sa.inspect(engine).get_table_names() == []
@@ -103,8 +144,27 @@ def test_an_upgrade_that_breaks_leaves_nothing_behind(
     assert {"jobs", "job_logs", "workers", "leaders"} <= set(sa.inspect(engine).get_table_names())
 
 
-def test_processes_may_upgrade_at_once(tmp_path: Path) -> None:
+def test_an_upgrade_that_breaks_leaves_nothing_behind(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(engine, FIRST)
+    before = contents(engine)
+    with monkeypatch.context() as patched:
+        patched.setattr("alembic.ddl.impl.schema.CreateTable", breaking("rate_buckets"))
+        with pytest.raises(ZeroDivisionError):
+            schema.upgrade(engine)
+    assert contents(engine) == before
+    schema.upgrade(engine)
+    assert "rate_buckets" in sa.inspect(engine).get_table_names()
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
+def test_processes_may_upgrade_at_once(tmp_path: Path, old: bool) -> None:
     path = tmp_path / "new" / "jobs.db"
+    if old:
+        engine = connect(path)
+        migrate(engine, FIRST)
+        engine.dispose()
     racers = [
         subprocess.Popen(
             [sys.executable, "-c", RACER, str(path)],

@@ -86,6 +86,14 @@ rate_buckets = sa.Table(
     sa.Column("updated", sa.Float, nullable=False, index=True),
 )
 
+# Alembic's own, hence apart from the others.
+alembic_version = sa.Table(
+    "alembic_version",
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+
 HEAD = "0002"
 """The newest migration; a test compares it with the files in `migrations/versions`."""
 
@@ -96,6 +104,8 @@ def upgrade(engine: Engine) -> None:
     Several processes may do it at once: the others wait for the first. Either all of it is done
     or nothing. Raises SettingsError when the database is newer than this program.
     """
+    if _revision(engine) is None:
+        _create(engine)
     if _revision(engine) == HEAD:
         return
     from alembic import command
@@ -118,8 +128,17 @@ def upgrade(engine: Engine) -> None:
             ) from error
 
 
+def _create(engine: Engine) -> None:
+    """Make a new database as the migrations would, without Alembic, which is slow to load."""
+    with write(engine) as connection:
+        if not sa.inspect(connection).has_table(alembic_version.name):
+            metadata.create_all(connection, checkfirst=False)
+            alembic_version.create(connection)
+            connection.execute(sa.insert(alembic_version).values(version_num=HEAD))
+
+
 def _revision(engine: Engine) -> str | None:
-    if not sa.inspect(engine).has_table("alembic_version"):
-        return None
     with engine.connect() as connection:
-        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+        if not sa.inspect(connection).has_table(alembic_version.name):
+            return None
+        return connection.execute(sa.select(alembic_version.c.version_num)).scalar()

@@ -8,16 +8,16 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from rich.console import Console
-from rich.text import Text
+import click
 
 from gmapi import __version__
 from gmapi.errors import SettingsError
+from gmapi.jobs.opening import open_for_start
+from gmapi.listener import local_base
 from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.sandbox.protection import Protection
 from gmapi.settings import CLIENT_TOKEN_VARIABLE, Settings
-from gmapi.terminal.client import local_base
 from gmapi.tools.kernel_state import kernel_state
 
 EVERY_ADDRESS = ("0.0.0.0", "::")
@@ -37,12 +37,8 @@ class Facts:
 
 
 def prepare(settings: Settings) -> Facts:
-    """Make the data folder and the database, and try the sandbox and ffmpeg. Raises
+    """Make the data folder, look at the database, and try the sandbox and ffmpeg. Raises
     SettingsError."""
-    from gmapi.jobs import schema
-    from gmapi.jobs.database import connect
-    from gmapi.jobs.roster import Roster
-
     kernels = kernel_state(settings)
     try:
         for folder in (settings.files_dir, settings.sources_dir, settings.attempts_dir):
@@ -51,10 +47,7 @@ def prepare(settings: Settings) -> Facts:
         raise SettingsError(
             [f"GMAPI_DATA_DIR: {settings.data_dir} cannot be used: {error.strerror}"]
         ) from error
-    engine = connect(settings.database_path)
-    schema.upgrade(engine)
-    Roster(engine).forget_host(socket.gethostname())
-    engine.dispose()
+    open_for_start(settings.database_path, socket.gethostname())
     with Launcher(settings.sandbox) as launcher:
         warn_of_sandbox(launcher.protection)
         ffmpeg = inspect(launcher, find_ffmpeg(settings.ffmpeg))
@@ -72,7 +65,7 @@ def warn_of_sandbox(protection: Protection) -> None:
         )
 
 
-def summary(settings: Settings, facts: Facts, port: int, console: Console | None = None) -> None:
+def summary(settings: Settings, facts: Facts, port: int) -> None:
     """Print where the server is and how to reach it from the game."""
     base = local_base(settings.host, port)
     rows = [("Address", settings.public_url or base)]
@@ -89,23 +82,20 @@ def summary(settings: Settings, facts: Facts, port: int, console: Console | None
         ("Sandbox", _sandbox_line(facts)),
         ("Access", access_line(settings)),
     ]
-    console = console or Console(stderr=True)
-    # Lines of their own, not a table: a table cuts long paths to the width of the terminal, and
-    # where there is no terminal to 80 characters.
-    lines = [Text(f"GMapiServer {__version__}", style="bold green")]
-    lines += [Text.assemble((label.ljust(_LABEL_WIDTH), "bold"), text) for label, text in rows]
+    lines = [click.style(f"GMapiServer {__version__}", fg="green", bold=True)]
+    lines += [click.style(label.ljust(_LABEL_WIDTH), bold=True) + text for label, text in rows]
     lines += [
-        Text(),
-        Text("CC: Tweaked refuses private addresses unless its settings allow them. Put"),
-        Text("this in computercraft-server.toml above the other [[http.rules]] entries and"),
-        Text("restart the game:"),
-        Text(),
+        "",
+        "CC: Tweaked refuses private addresses unless its settings allow them. Put",
+        "this in computercraft-server.toml above the other [[http.rules]] entries and",
+        "restart the game:",
+        "",
     ]
-    lines += [Text(f"    {line}", style="cyan") for line in game_rule(settings, port)]
+    lines += [click.style(f"    {line}", fg="cyan") for line in game_rule(settings, port)]
     if settings.host in EVERY_ADDRESS and not settings.public_url:
-        lines.append(Text("(host: this machine's own address when the game runs on another one)"))
-    for line in [*lines, Text()]:
-        console.print(line, soft_wrap=True)
+        lines.append("(host: this machine's own address when the game runs on another one)")
+    colors = False if os.environ.get("NO_COLOR") else None
+    click.echo("\n".join([*lines, ""]), err=True, color=colors)
 
 
 def access_line(settings: Settings) -> str:

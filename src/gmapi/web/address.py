@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from flask import current_app, request
 
@@ -25,9 +26,10 @@ class Addresses:
         """Scheme, host and port that callers reach this server by, without a closing slash."""
         if self._public_url is not None:
             return self._public_url
-        scheme, own_port = request.scheme, True
-        if (request.remote_addr or "") in self._trusted:
-            scheme = _last(request.headers.get("X-Forwarded-Proto")).lower() or scheme
+        environ = request.environ
+        scheme, own_port = environ["wsgi.url_scheme"], True
+        if environ.get("REMOTE_ADDR", "") in self._trusted:
+            scheme = _last(environ.get("HTTP_X_FORWARDED_PROTO")).lower() or scheme
             own_port = False
         if scheme not in _DEFAULT_PORTS:
             scheme = "http"
@@ -36,16 +38,17 @@ class Addresses:
             name, port, own_port = _server_name(), "", True
         # Some clients send `Host: localhost` for http://localhost:5000.
         if not port and own_port:
-            port = str(request.environ.get("SERVER_PORT", ""))
+            port = str(environ.get("SERVER_PORT", ""))
             if port in _DEFAULT_PORTS.values():
                 port = ""
         return f"{scheme}://{name}:{port}" if port else f"{scheme}://{name}"
 
     def host(self) -> str:
         """The host, perhaps with a port, that the caller asked for, as sent; empty without one."""
-        host = str(request.environ.get("HTTP_HOST", ""))
-        if (request.remote_addr or "") in self._trusted:
-            host = _last(request.headers.get("X-Forwarded-Host")) or host
+        environ = request.environ
+        host = str(environ.get("HTTP_HOST", ""))
+        if environ.get("REMOTE_ADDR", "") in self._trusted:
+            host = _last(environ.get("HTTP_X_FORWARDED_HOST")) or host
         return host
 
     def client(self) -> str:
@@ -72,6 +75,7 @@ def _last(header: str | None) -> str:
     return (header or "").split(",")[-1].strip()
 
 
+@lru_cache(256)  # asked for each request
 def split_host(host: str) -> tuple[str, str]:
     """Name and port of a Host header, either empty when it is missing or malformed."""
     match = _HOST.fullmatch(host)

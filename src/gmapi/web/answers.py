@@ -25,9 +25,12 @@ JSON_HEADERS = {
 """
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
 def json_bytes(values: Mapping[str, Any]) -> bytes:
     """Compact ASCII JSON; parses in every client (rule A9)."""
-    return json.dumps(values, separators=(",", ":")).encode("ascii")
+    return _ENCODER.encode(values).encode("ascii")
 
 
 def json_response(values: Mapping[str, Any], status: int = 200) -> Response:

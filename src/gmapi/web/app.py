@@ -18,12 +18,12 @@ from gmapi.settings import Settings
 from gmapi.tools.registry import TOOLS
 from gmapi.web.address import Addresses
 from gmapi.web.answers import (
-    JSON_HEADERS,
     failure,
     failure_fields,
     json_response,
     reason_phrase,
 )
+from gmapi.web.application import Application
 from gmapi.web.body import JsonRequest, too_large
 from gmapi.web.gate import Gate
 from gmapi.web.host_rule import HostRule
@@ -50,7 +50,7 @@ _BODIES = {model.__name__: model for model in _MODELS}
 
 def create_app(settings: Settings, service: JobService) -> OpenAPI:
     """The WSGI application. `service` must have been started."""
-    app = OpenAPI(
+    app = Application(
         "gmapi",
         info=Info(
             title="GMapiServer",
@@ -85,7 +85,6 @@ def create_app(settings: Settings, service: JobService) -> OpenAPI:
     app.register_error_handler(GmapiError, failure)
     app.register_error_handler(HTTPException, _http_failure)
     app.register_error_handler(Exception, _internal_failure)
-    app.after_request(_common_headers)
     return app
 
 
@@ -124,15 +123,3 @@ def _http_message(error: HTTPException, code: int) -> str:
 def _internal_failure(error: Exception) -> Response:
     log.exception("a request broke", exc_info=error)
     return failure(GmapiError("The server met an internal error; its log says more."))
-
-
-def _common_headers(response: Response) -> Response:
-    # Answers hold no secrets of a visitor, so any page may read them.
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    if request.method == "OPTIONS":
-        response.headers.pop("Content-Type", None)  # it has no content
-        response.headers["Access-Control-Allow-Headers"] = "Authorization, *"
-        response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, DELETE, OPTIONS"
-    for name, value in JSON_HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response

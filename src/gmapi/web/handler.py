@@ -25,12 +25,11 @@ from gmapi.errors import TooSlowError
 from gmapi.storage.base import Slice
 from gmapi.web.files import BrokenAnswer, FileBody
 from gmapi.web.growing import GrowingBody
-from gmapi.web.limits import BODY_BYTES_PER_SECOND
+from gmapi.web.limits import BODY_BYTES_PER_SECOND, SEND_TIMEOUT_SECONDS
 from gmapi.web.protocol import check_head, malformed, origin_form, without_quotations
 
-SEND_TIMEOUT_SECONDS = 120.0
 SEND_BYTES = 256 * 1024
-"""What a client must take within that time."""
+"""What a client must take within `SEND_TIMEOUT_SECONDS`."""
 
 SENDFILE_BYTES = 512 * 1024
 SMALL_BYTES = 16 * 1024
@@ -174,13 +173,9 @@ class Handler(WSGIHandler):  # type: ignore[misc]
 
     def handle_one_response(self) -> None:
         super().handle_one_response()
-        if self.server.draining or self.wsgi_input.given_up:
+        used_up = self.status is None  # by a WebSocket: there was no answer of HTTP
+        if used_up or self.server.draining or self.wsgi_input.given_up:
             self.close_connection = True
-        if self.close_connection and self._connection_upgrade_requested():
-            # A WebSocket that did not come about leaves a copy of the socket to the garbage
-            # collector; the client need not wait for that.
-            with contextlib.suppress(OSError):
-                self.socket.shutdown(socket.SHUT_WR)
 
     def log_error(self, msg: str, *args: Any) -> None:
         shown = [without_quotations(arg) if isinstance(arg, str) else arg for arg in args]

@@ -48,7 +48,7 @@ class HostRule:
         name = _name(split_host(asked)[0])
         if asked and not self._is_ours(name):
             raise _refusal("This server does not go by the name", name)
-        origin = request.headers.get("Origin")
+        origin = request.environ.get("HTTP_ORIGIN")
         if origin is None or not self._private:
             return
         page = _name(_origin_host(origin))

@@ -16,6 +16,9 @@ if sys.platform != "win32":
     import resource
 
 CONNECTIONS_MAX = 20_000
+SEND_TIMEOUT_SECONDS = 120.0
+"""How long a client may take over a piece of an answer."""
+
 BODY_BYTES_PER_SECOND = 8 * 1024
 """The slowest sender of a body: each byte adds its share to the time the body may take."""
 

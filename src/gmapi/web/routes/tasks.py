@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import simple_websocket
 from flask import Response, request
 from flask_openapi3 import OpenAPI, Tag
-from wsproto.utilities import ProtocolError
 
 from gmapi.errors import RequestError
 from gmapi.jobs.model import Job, State
@@ -28,7 +26,6 @@ from gmapi.web.schemas import (
 
 WAIT_MAX_SECONDS = 25.0
 CURSOR_MAX = 2**62
-PING_SECONDS = 25
 TAG = Tag(name="tasks", description="State, progress and log of tasks")
 EVENT = {
     "type": "object",
@@ -177,7 +174,7 @@ def _has_news(service: JobService, job: Job, since: int) -> bool:
 
 
 def _cursor() -> int | None:
-    text = request.args.get("since")
+    text = _argument("since")
     if not text:
         return None
     if not (text.isascii() and text.isdigit()):
@@ -185,8 +182,13 @@ def _cursor() -> int | None:
     return min(int(text[:19]), CURSOR_MAX)
 
 
+def _argument(name: str) -> str | None:
+    # Most polls have no query, and to miss in one costs Werkzeug an exception.
+    return request.args.get(name) if request.environ.get("QUERY_STRING") else None
+
+
 def _wait_seconds() -> float:
-    text = request.args.get("wait")
+    text = _argument("wait")
     if not text:
         return 0.0
     try:
@@ -212,22 +214,18 @@ class _HandedOver(Response):
 
 
 def _websocket(feed: Feed, job_id: str, since: int, base: str) -> Response:
-    try:
-        socket = simple_websocket.Server.accept(
-            request.environ, ping_interval=PING_SECONDS, max_message_size=4096
-        )
-    except ProtocolError as error:
-        raise RequestError(
-            "This is no proper WebSocket handshake; use a WebSocket client, or /events.",
-            cause=error,
-        ) from error
+    # The library is not cheap to load, and few callers want it.
+    from gmapi.web.websocket import Gone, WebSocket
+
+    socket = WebSocket(request.environ)
     try:
         for push in feed.follow(job_id, since, base):
             if push is not None:
                 socket.send(push.websocket())
             elif not socket.connected:
                 break
-        socket.close()
-    except simple_websocket.ConnectionClosed:
+    except Gone:
         pass
+    finally:
+        socket.finish()
     return _HandedOver()

@@ -1,0 +1,89 @@
+"""The server's end of a WebSocket: whole messages, one at a time, and an end that comes soon."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import Any
+
+import simple_websocket
+from wsproto.utilities import ProtocolError
+
+from gmapi.errors import RequestError
+from gmapi.web.limits import SEND_TIMEOUT_SECONDS
+
+PING_SECONDS = 25
+MESSAGE_MAX_BYTES = 4096
+"""The longest message that a client may send; nothing in it is looked at."""
+
+CLOSE_SECONDS = 2.0
+"""How long a client may take to answer the end of a connection."""
+
+Gone = (simple_websocket.ConnectionClosed, OSError)
+"""What sending raises when the client has gone, or takes nothing."""
+
+
+class WebSocket(simple_websocket.Server):  # type: ignore[misc]
+    """One connection. The library's own thread reads, and answers and sends pings."""
+
+    sock: Any
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        """Take over the connection of a request.
+
+        Raises RequestError when the request is no proper handshake.
+        """
+        try:
+            super().__init__(
+                environ, ping_interval=PING_SECONDS, max_message_size=MESSAGE_MAX_BYTES
+            )
+        except (ProtocolError, simple_websocket.ConnectionError) as error:
+            self.sock.plain.close()  # a copy: the answer goes through the server's own
+            raise RequestError(
+                "This is no proper WebSocket handshake; use a WebSocket client, or /events.",
+                cause=error,
+            ) from error
+
+    def handshake(self) -> None:
+        self.sock = _WholeSender(self.sock)
+        super().handshake()
+
+    def finish(self) -> None:
+        """Say that this is the end, and close the connection when the client has said it, too,
+        or has had time to."""
+        with contextlib.suppress(*Gone):
+            self.close()
+        self.thread.join(CLOSE_SECONDS)
+        self.sock.hang_up()  # the thread closes it
+
+
+class _WholeSender:
+    """What the library needs of a socket, except that `send` sends all, or raises OSError.
+
+    The library takes no notice of how much was sent, and sends from two threads.
+    """
+
+    def __init__(self, plain: socket.socket) -> None:
+        self.plain = plain
+        self.plain.settimeout(SEND_TIMEOUT_SECONDS)
+        self._sending = threading.Lock()
+        self.fileno = plain.fileno
+        self.recv = plain.recv
+
+    def send(self, data: bytes) -> None:
+        with self._sending:
+            try:
+                self.plain.sendall(data)
+            except OSError:
+                self.hang_up()  # what follows half a message would not be understood
+                raise
+
+    def hang_up(self) -> None:
+        """End the connection, whoever else may hold a copy of the socket."""
+        with contextlib.suppress(OSError):
+            self.plain.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.hang_up()
+        self.plain.close()
