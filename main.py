@@ -2,6 +2,6 @@
 
 import sys
 
-from gmapi.cli import main
+from gmapi.__main__ import main
 
 main(["serve", *sys.argv[1:]])

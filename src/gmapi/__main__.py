@@ -1,4 +1,4 @@
-"""`python -m gmapi` is the `gmapi` command, and how the processes of a server are started."""
+"""The `gmapi` command and `python -m gmapi`, by which also the processes of a server start."""
 
 import gc
 import os

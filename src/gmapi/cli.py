@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import socket
@@ -26,10 +25,6 @@ from gmapi.terminal.command_line import (
 )
 from gmapi.terminal.convert_command import convert
 from gmapi.terminal.task_commands import tasks
-
-# What is made while modules load stays: looking for garbage in it at each 700 objects takes a
-# tenth of the start.
-gc.set_threshold(20_000)
 
 WORKER_NICE = 10
 

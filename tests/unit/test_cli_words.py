@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from rich.console import Console
 
 from gmapi.cli import main
 from gmapi.errors import RefusedError, RequestError, SourceError

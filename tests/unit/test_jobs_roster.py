@@ -192,3 +192,10 @@ def test_nobody_waits_for_a_time_before_the_clock_was_set_back(
     clock.time += 2
     assert roster.recover_expired() == [(dead.id, 0)]
     assert store.is_ours(fence)
+
+
+def test_the_workers_of_one_host_are_forgotten(roster: Roster) -> None:
+    for host in ("here", "there"):
+        roster.report(WorkerRow(f"{host}:1", 1, host, 0.0, 0.0, None, {}))
+    roster.forget_host("here")
+    assert [worker.host for worker in roster.alive(60)] == ["there"]

@@ -126,6 +126,15 @@ def test_a_newer_database_is_refused_with_a_sentence(engine: Engine) -> None:
         schema.upgrade(engine)
 
 
+def test_a_file_that_is_no_database_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    path.write_bytes(b"no database, though as long as one " * 100)
+    engine = connect(path)
+    with pytest.raises(SettingsError, match="its database cannot be used: file"):
+        schema.upgrade(engine)
+    engine.dispose()
+
+
 def breaking(table: str) -> Callable[..., Any]:
     """Stands for CREATE TABLE, and fails at this one."""
     real = sa.schema.CreateTable

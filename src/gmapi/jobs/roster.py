@@ -46,6 +46,11 @@ class Roster:
         with write(self.engine) as connection:
             connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
 
+    def forget_host(self, host: str) -> None:
+        """At the start of a server: whoever worked here before is gone, or reports again soon."""
+        with write(self.engine) as connection:
+            connection.execute(sa.delete(workers).where(workers.c.host == host))
+
     def alive(self, within: float) -> list[WorkerRow]:
         """Workers that reported themselves in the last `within` seconds."""
         query = sa.select(

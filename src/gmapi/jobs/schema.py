@@ -102,12 +102,17 @@ def upgrade(engine: Engine) -> None:
     """Bring the database to `HEAD`. Cheap when it is there already.
 
     Several processes may do it at once: the others wait for the first. Either all of it is done
-    or nothing. Raises SettingsError when the database is newer than this program.
+    or nothing. Raises SettingsError when the database is newer than this program, or is none.
     """
-    if _revision(engine) is None:
-        _create(engine)
-    if _revision(engine) == HEAD:
-        return
+    try:
+        if _revision(engine) is None:
+            _create(engine)
+        if _revision(engine) == HEAD:
+            return
+    except sa.exc.DatabaseError as error:
+        raise SettingsError(
+            [f"GMAPI_DATA_DIR: its database cannot be used: {error.orig}"]
+        ) from error
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError

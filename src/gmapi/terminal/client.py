@@ -14,6 +14,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError
 
 from gmapi import __version__
+from gmapi.listener import local_base
 from gmapi.settings import Settings
 from gmapi.terminal.display import printable
 from gmapi.terminal.failures import ClientError
@@ -322,12 +323,6 @@ def server_base(text: str) -> str:
             f"{printable(text)} is no address of a server; give one like http://127.0.0.1:5000."
         )
     return address.rstrip("/")
-
-
-def local_base(host: str, port: int) -> str:
-    """The address by which a server with these settings is reached from its own machine."""
-    reached = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 def own_client(settings: Settings, token: str | None = None) -> ServerClient:

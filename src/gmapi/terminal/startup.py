@@ -12,7 +12,6 @@ import click
 
 from gmapi import __version__
 from gmapi.errors import SettingsError
-from gmapi.jobs.opening import open_for_start
 from gmapi.listener import local_base
 from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
@@ -37,8 +36,12 @@ class Facts:
 
 
 def prepare(settings: Settings) -> Facts:
-    """Make the data folder, look at the database, and try the sandbox and ffmpeg. Raises
+    """Make the data folder and the database, and try the sandbox and ffmpeg. Raises
     SettingsError."""
+    from gmapi.jobs import schema
+    from gmapi.jobs.database import connect
+    from gmapi.jobs.roster import Roster
+
     kernels = kernel_state(settings)
     try:
         for folder in (settings.files_dir, settings.sources_dir, settings.attempts_dir):
@@ -47,7 +50,10 @@ def prepare(settings: Settings) -> Facts:
         raise SettingsError(
             [f"GMAPI_DATA_DIR: {settings.data_dir} cannot be used: {error.strerror}"]
         ) from error
-    open_for_start(settings.database_path, socket.gethostname())
+    engine = connect(settings.database_path)
+    schema.upgrade(engine)
+    Roster(engine).forget_host(socket.gethostname())
+    engine.dispose()
     with Launcher(settings.sandbox) as launcher:
         warn_of_sandbox(launcher.protection)
         ffmpeg = inspect(launcher, find_ffmpeg(settings.ffmpeg))
