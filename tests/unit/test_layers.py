@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,3 +115,12 @@ def test_the_rules_see_what_they_forbid() -> None:
     assert any(name.startswith("gevent") for name in imports(ast.parse(web_server)))
     starters = "".join(path.read_text("utf-8") for path in ROOT.glob("sandbox/*.py"))
     assert "os.fork" in starters or "subprocess" in starters
+
+
+def test_a_web_process_loads_no_converter() -> None:
+    """It knows tools by their requests; NumPy alone would be a tenth of its start and 25 MB."""
+    code = "import sys, gmapi.web.app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    assert {"gmapi.tools.sanjuuni", "flask"} <= loaded
+    assert {"numpy", "gmapi.tools.conversion", "gmapi.jobs.worker"}.isdisjoint(loaded)

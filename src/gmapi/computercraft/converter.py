@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from gmapi.computercraft import lab
 from gmapi.computercraft.kernels import Composer, ComposerSettings, Kernels
+from gmapi.computercraft.monitor import Tile
 from gmapi.computercraft.options import PALETTE_SIZE, Options, PaletteSource
 from gmapi.computercraft.palette import DEFAULT_PALETTE, merge_locked
 from gmapi.computercraft.screen import BLANK, U8, Screen
-
-
-@dataclass(frozen=True)
-class Tile:
-    """The part of the picture that one monitor shows, pixels."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    def cut(self, pixels: U8) -> U8:
-        """This part of (height, width, 3) pixels."""
-        return pixels[self.y : self.y + self.height, self.x : self.x + self.width]
 
 
 class Converter(Protocol):

@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from gmapi.computercraft.converter import Tile
-from gmapi.computercraft.formats.writer import Wall
 from gmapi.computercraft.options import MonitorSplit
 from gmapi.errors import RequestError
+
+if TYPE_CHECKING:
+    from gmapi.computercraft.screen import U8
 
 CELL_WIDTH = 2
 CELL_HEIGHT = 3
@@ -26,6 +28,32 @@ WALL_MAX = 8
 
 _SCREENS = {"computer": (51, 19), "pocket": (26, 20), "turtle": (39, 13)}
 _BLOCKS = re.compile(r"([0-9]{1,4}) ?[xX] ?([0-9]{1,4})(?: ?@ ?([0-9]{1,2}(?:\.[0-9]{1,4})?))?")
+
+
+@dataclass(frozen=True)
+class Wall:
+    """A wall of monitors: how many side by side and one above the other, and their text scale.
+
+    Its screens come row by row.
+    """
+
+    columns: int
+    rows: int
+    scale: float
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The part of the picture that one monitor shows, pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def cut(self, pixels: U8) -> U8:
+        """This part of (height, width, 3) pixels."""
+        return pixels[self.y : self.y + self.height, self.x : self.x + self.width]
 
 
 @dataclass(frozen=True)

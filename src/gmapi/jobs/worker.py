@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
+import gmapi.tools.conversion  # noqa: F401  # loaded at the start, not by the first job
 from gmapi.errors import (
     GmapiError,
     JobCancelled,

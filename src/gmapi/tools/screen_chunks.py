@@ -13,8 +13,9 @@ from gmapi.computercraft.formats.lua import LuaWriter
 from gmapi.computercraft.formats.nfp import NfpWriter
 from gmapi.computercraft.formats.raw import RawWriter
 from gmapi.computercraft.formats.vid32 import Vid32Writer
-from gmapi.computercraft.formats.writer import Film, TextEvent, Wall, Writer
+from gmapi.computercraft.formats.writer import Film, TextEvent, Writer
 from gmapi.computercraft.kernels import Kernels
+from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.options import Audio, Format, Options, Quality
 from gmapi.computercraft.pixel_text import PixelText
 from gmapi.computercraft.screen import U8

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from gmapi import __version__
 from gmapi.computercraft.formats import blit
-from gmapi.computercraft.formats.writer import Ending, Film, Tally, Wall
+from gmapi.computercraft.formats.writer import Ending, Film, Tally
+from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.screen import Screen
 
 _ONE_SCREEN = b"""

@@ -10,19 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.screen import Screen
-
-
-@dataclass(frozen=True)
-class Wall:
-    """A wall of monitors: how many side by side and one above the other, and their text scale.
-
-    Its screens come row by row.
-    """
-
-    columns: int
-    rows: int
-    scale: float
 
 
 @dataclass(frozen=True)
