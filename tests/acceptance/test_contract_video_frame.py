@@ -7,7 +7,6 @@ import re
 import struct
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -361,20 +360,3 @@ def test_v11_a_task_that_never_was_or_is_over_answers_404(server: GmapiServer) -
     assert reply.status == 404
     assert "time" in reply.reason
     assert reply.json()["status"] == "error"
-
-
-def test_v11_expiry_counts_from_the_end_of_a_long_task(
-    make_server: Callable[..., GmapiServer], origin: Origin, media_dir: Path
-) -> None:
-    release, expiry = threading.Event(), 1.5
-    origin.add("/v11", held((media_dir / "clip.mp4").read_bytes(), 500, release))
-    with make_server(workers=1, file_expiry=expiry, cleanup_interval=0.1) as server:
-        task_id = begin(server, origin.url("/v11"))
-        started = time.monotonic()
-        wait_for(
-            lambda: poll(server, task_id) and time.monotonic() - started > 1.5 * expiry,
-            what="a task older than the expiry",
-        )
-        release.set()
-        assert follow(server, task_id)[-1]["status"] == "completed"
-        assert frame(server, task_id, 1)
