@@ -105,6 +105,11 @@ class GmapiServer:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a supervisor."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> Self:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("GMAPI_")}
         for name, value in self.settings.items():
@@ -157,7 +162,7 @@ class GmapiServer:
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
         assert self._process is not None
-        if self._process.poll() is None:
+        if self.is_running:
             self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(40)
         self._finish()
@@ -194,7 +199,7 @@ class GmapiServer:
             raise
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self.is_running:
             self.stop()
 
     # -- requests -------------------------------------------------------------------------------
