@@ -10,13 +10,15 @@ import socket
 import sqlite3
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gmapi.jobs import schema
+from gmapi.jobs.database import connect
 from gmapi_command import Command
 from media_files import ffmpeg_program
 from origin import Exchange, Origin
@@ -111,7 +113,7 @@ def test_a_signal_stops_ffmpeg_and_leaves_nothing(
     gmapi: Command, tmp_path: Path, number: signal.Signals
 ) -> None:
     film = tmp_path / "film.mkv"
-    source = ["-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=60", "-c:v", "mpeg4"]
+    source = ["-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=12", "-c:v", "mpeg4"]
     subprocess.run([ffmpeg_program(), "-v", "error", *source, str(film)], check=True)
     slow = "--args=-c:v libx264 -preset veryslow"
     with gmapi.start("convert", str(film), "-f", "mp4", slow, "-o", "out.mp4") as process:
@@ -303,21 +305,30 @@ def test_doctor_refuses_a_data_folder_that_is_a_file(gmapi: Command, tmp_path: P
     assert checks(done)["data folder"]["state"] == "failure"
 
 
+def test_doctor_knows_a_running_server(gmapi: Command, server: GmapiServer) -> None:
+    data = str(server.data_dir)
+    live = checks(gmapi("doctor", "--json", "--data-dir", data, "--port", str(server.port)))
+    assert "2 workers" in live["port"]["text"]
+    assert live["port"]["state"] == "ok"
+    assert (live["database"]["state"], live["data folder"]["state"]) == ("ok", "ok")
+    asked = gmapi("doctor", "--json", "--server", server.base)
+    assert checks(asked)["server"]["state"] == "ok"
+    assert "port" not in checks(asked)
+
+
 def test_doctor_knows_an_older_program_from_a_newer_database(
-    gmapi: Command, make_server: Callable[..., GmapiServer]
+    gmapi: Command, tmp_path: Path
 ) -> None:
-    with make_server(workers=1) as server:
-        data = str(server.data_dir)
-        live = checks(gmapi("doctor", "--json", "--data-dir", data, "--port", str(server.port)))
-        assert "1 workers" in live["port"]["text"]
-        assert live["port"]["state"] == "ok"
-        asked = gmapi("doctor", "--json", "--server", server.base)
-        assert checks(asked)["server"]["state"] == "ok"
-        assert "port" not in checks(asked)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    data, path = str(folder), folder / "gmapi.db"
+    engine = connect(path)
+    schema.upgrade(engine)
+    engine.dispose()
     known = checks(gmapi("doctor", "--json", "--data-dir", data))["database"]
     assert known["state"] == "ok"
     assert "version" in known["text"]
-    with sqlite3.connect(server.data_dir / "gmapi.db") as database:
+    with sqlite3.connect(path) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.close()
     newer = gmapi("doctor", "--json", "--data-dir", data)

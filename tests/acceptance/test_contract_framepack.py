@@ -68,7 +68,7 @@ def ready_frames(server: GmapiServer, task_id: str) -> int:
 @pytest.fixture
 def working(server: GmapiServer, contract_media: Callable[[str], str]) -> Iterator[str]:
     """A task of 480 frames that has cut some and has many to go."""
-    task_id = begin(server, contract_media("many_frames.mp4"), w=800, h=450, no_cache=True)
+    task_id = begin(server, contract_media("many_frames.mp4"), w=400, h=225, no_cache=True)
     # So many that on a slow machine too the next ones are expected within seconds.
     wait_for(lambda: ready_frames(server, task_id) >= MANY, what="many frames")
     yield task_id

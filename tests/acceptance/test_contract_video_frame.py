@@ -123,7 +123,7 @@ def measured(
     urls["film.mp4"] = origin.url("/film.mp4")
 
     def run(name: str) -> list[Any]:
-        return follow(server, begin(server, urls[name], w=384, h=216))
+        return follow(server, begin(server, urls[name], w=256, h=144))
 
     with ThreadPoolExecutor(len(urls)) as pool:
         return dict(zip(urls, pool.map(run, urls), strict=True))
@@ -149,7 +149,7 @@ def test_v1_total_frames_is_known_early_and_never_far_too_high(
 def test_v1_v2_every_announced_frame_can_be_fetched_at_once(
     server: GmapiServer, contract_media: Callable[[str], str]
 ) -> None:
-    task_id = begin(server, contract_media("odd.mkv"), w=500, h=400)
+    task_id = begin(server, contract_media("odd.mkv"), w=320, h=240)
     seen: set[int] = set()
 
     def look() -> bool:
@@ -302,11 +302,11 @@ def test_v8_transparency_is_drawn_over_black(
     png = frame(server, measured["see_through.gif"][-1]["task_id"], 5)
     assert png[25] == 2, "the colour type is not plain RGB"
     width, height, rgb = picture(png, tmp_path)
-    assert (width, height) == (384, 216)
-    rows = [rgb[y * 1152 : y * 1152 + 1152] for y in range(216)]
-    # The picture is 324 wide between two black bands, and one half of that cannot be seen.
-    assert max(max(row[: 180 * 3]) for row in rows) < 16
-    assert max(max(row[204 * 3 :]) for row in rows) > 200
+    assert (width, height) == (256, 144)
+    rows = [rgb[y * 768 : y * 768 + 768] for y in range(144)]
+    # The picture is 216 wide between two black bands, and one half of that cannot be seen.
+    assert max(max(row[: 120 * 3]) for row in rows) < 16
+    assert max(max(row[136 * 3 :]) for row in rows) > 200
 
 
 def test_v9_a_short_video_says_that_players_wait_for_200_frames(

@@ -29,7 +29,7 @@ TOOL_ROUTES = [
 ROUTES = [*TOOL_ROUTES, "/api/framepack"]
 
 quick = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     database=None,
@@ -221,7 +221,7 @@ def head(method: str, path: str, headers: list[tuple[str, str]], version: str = 
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-@settings(quick, max_examples=200)
+@settings(quick, max_examples=120)
 @given(
     kind=KINDS,
     method=METHODS,

@@ -31,7 +31,7 @@ CONFORMANCE = [
 ]
 # Answers from 500 up that callers are told of; anything else is a fault of the server.
 KNOWN_5XX = {503, 507}
-EXAMPLES = 50
+EXAMPLES = 20
 ROUTES = {
     **{
         f"/api/{tool}{suffix}": ["post"]
