@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,14 @@ def gmapi(tmp_path: Path) -> Command:
     (tmp_path / "temporary").mkdir()
     (tmp_path / "here").mkdir()
     return Command(tmp_path / "here")
+
+
+@pytest.fixture
+def here(gmapi: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command to be run by `here`, in this process: for what does not hang on the process."""
+    monkeypatch.chdir(gmapi.folder)
+    monkeypatch.setattr(tempfile, "tempdir", str(gmapi.temporary))
+    return gmapi
 
 
 @pytest.fixture(scope="session")

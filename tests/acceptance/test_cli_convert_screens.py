@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,14 +30,6 @@ SRT = "1\n00:00:00,000 --> 00:00:01,000\nHi there\n"
 
 def output(data: bytes, kind: str, folder: Path, pictures: int = 1) -> Output:
     return read_output(data, kind, pictures=pictures, path=folder / "preview.gif")
-
-
-@pytest.fixture
-def here(gmapi: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command to be run by `here`, in this process: for what does not hang on the process."""
-    monkeypatch.chdir(gmapi.folder)
-    monkeypatch.setattr(tempfile, "tempdir", str(gmapi.temporary))
-    return gmapi
 
 
 def convert(gmapi: Command, *words: str, **settings: str) -> bytes:

@@ -41,7 +41,9 @@ quick = settings(
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GmapiServer]:
     """A server of its own, since the requests fill its list of tasks and its log."""
-    with GmapiServer(tmp_path_factory.mktemp("fuzzed"), body_max_bytes=100_000) as server:
+    with GmapiServer(
+        tmp_path_factory.mktemp("fuzzed"), workers=1, body_max_bytes=100_000
+    ) as server:
         yield server
 
 
