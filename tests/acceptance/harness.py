@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from origin import Origin, content, held
-from server import GmapiServer, runs_with, wait_for
+from server import GmapiServer, children_below, is_ffmpeg, runs_with, wait_for
 
 LEASE = 2.0
 RECOVERY = LEASE + 5.0
@@ -146,8 +146,8 @@ class Bench:
 
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            for pid in self.server.ffmpegs():
-                if runs_with(pid, word):
+            for pid in children_below(self.server.pid):
+                if is_ffmpeg(pid) and runs_with(pid, word):
                     os.kill(pid, signal.SIGSTOP)
                     return pid
             time.sleep(0.002)
