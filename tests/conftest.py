@@ -62,7 +62,7 @@ def origin(media_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GmapiServer]:
     """One server for all tests that leave it as they found it."""
-    with GmapiServer(tmp_path_factory.mktemp("server")) as running:
+    with GmapiServer(tmp_path_factory.mktemp("server") / "data") as running:
         yield running
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import http.client
 import json
 import os
@@ -20,7 +21,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
+"""How long a server may take to start, on a busy machine too."""
 
 
 @dataclass
@@ -66,13 +68,15 @@ def call(
 
 def wait_for(check: Callable[[], Any], seconds: float = 30.0, what: str = "the condition") -> Any:
     """The first true value of `check`; fails when there is none within `seconds`."""
-    deadline = time.monotonic() + seconds
+    started = time.monotonic()
     while True:
         value = check()
         if value:
             return value
-        assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
-        time.sleep(0.02)
+        waited = time.monotonic() - started
+        assert waited < seconds, f"{what} did not come true within {seconds} s"
+        # What takes longer is looked at less often: the looks cost time, too.
+        time.sleep(min(max(0.02, waited / 20), 0.1))
 
 
 class GmapiServer:
@@ -100,6 +104,11 @@ class GmapiServer:
         """The supervisor's process id."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a supervisor."""
+        return self._process is not None and self._process.poll() is None
 
     def start(self) -> Self:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("GMAPI_")}
@@ -153,7 +162,7 @@ class GmapiServer:
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
         assert self._process is not None
-        if self._process.poll() is None:
+        if self.is_running:
             self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(40)
         self._finish()
@@ -190,7 +199,7 @@ class GmapiServer:
             raise
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self.is_running:
             self.stop()
 
     # -- requests -------------------------------------------------------------------------------
@@ -231,7 +240,7 @@ class GmapiServer:
 
     def ffmpegs(self) -> list[int]:
         """Process ids of the ffmpeg programs this server runs now."""
-        return [pid for pid in descendants(self.pid) if "ffmpeg" in Path(_program(pid)).name]
+        return [pid for pid in descendants(self.pid) if is_ffmpeg(pid)]
 
 
 @contextlib.contextmanager
@@ -245,8 +254,8 @@ def frozen(server: GmapiServer, word: str) -> Iterator[threading.Event]:
 
     def watch() -> None:
         while not over.wait(0.002):
-            for pid in server.ffmpegs():
-                if any(word in argument for argument in arguments(pid)):
+            for pid in children_below(server.pid):
+                if pid not in stopped and is_ffmpeg(pid) and runs_with(pid, word):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGSTOP)
                         stopped.add(pid)
@@ -293,6 +302,19 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def children_below(pid: int) -> list[int]:
+    """The same, sooner, for those who look again and again: it may miss some while others end."""
+    found, waiting = [], [pid]
+    while waiting:
+        parent = waiting.pop()
+        for path in glob.glob(f"/proc/{parent}/task/*/children"):
+            with contextlib.suppress(OSError), open(path) as file:
+                below = [int(child) for child in file.read().split()]
+                found += below
+                waiting += below
+    return found
+
+
 def alive(pid: int) -> bool:
     """Whether a process exists and is no zombie."""
     try:
@@ -319,5 +341,21 @@ def arguments(pid: int) -> list[str]:
         return []
 
 
-def _program(pid: int) -> str:
-    return (arguments(pid) or [""])[0]
+def runs_with(pid: int, word: str) -> bool:
+    """Whether there is `word` in one of the arguments of a process."""
+    return any(word in argument for argument in arguments(pid))
+
+
+def thread_states(pid: int) -> set[str]:
+    """The letters that /proc has for the states of a process's threads: R for one that runs or
+    waits for a processor, S for one that sleeps, T for one that is stopped."""
+    found = set()
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            found.add((thread / "stat").read_text().rpartition(")")[2].split()[0])
+    return found
+
+
+def is_ffmpeg(pid: int) -> bool:
+    """Whether a process runs an ffmpeg program."""
+    return "ffmpeg" in Path(arguments(pid)[0] if arguments(pid) else "").name

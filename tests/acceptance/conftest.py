@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,16 +68,16 @@ def song(server: GmapiServer, origin: Origin) -> dict[str, Any]:
     return answer
 
 
-@pytest.fixture(scope="module", params=BACKENDS, ids=lambda backend: backend.name)
+@pytest.fixture(scope="session", params=BACKENDS, ids=lambda backend: backend.name)
 def backend(request: pytest.FixtureRequest) -> SqliteBackend:
     """The database the servers of a test use."""
     found: SqliteBackend = request.param
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bench(backend: SqliteBackend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A running server with two workers, for tests that leave it working."""
+    """A running server with two workers, for tests that leave it working and nothing to do."""
     folder = tmp_path_factory.mktemp("durability")
     server = GmapiServer(folder, workers=2, lease_seconds=LEASE, **backend.settings())
     with adopting(server):
@@ -114,12 +115,20 @@ def gmapi(tmp_path: Path) -> Command:
     return Command(tmp_path / "here")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def here(gmapi: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command to be run by `here`, in this process: for what does not hang on the process."""
+    monkeypatch.chdir(gmapi.folder)
+    monkeypatch.setattr(tempfile, "tempdir", str(gmapi.temporary))
+    return gmapi
+
+
+@pytest.fixture(scope="session")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GmapiServer]:
-    """A server that gives up early on slow and large sources; nothing succeeds on it."""
+    """A server that gives up early on slow and large sources, and takes small bodies only;
+    nothing succeeds on it."""
     folder = tmp_path_factory.mktemp("strict")
     limits = {
-        "workers": 4,
         "fetch_max_bytes": SMALL_FETCH,
         "fetch_deadline": 3,
         "fetch_stall": 1.5,

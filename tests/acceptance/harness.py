@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from origin import Origin, content, held
-from server import GmapiServer, arguments, wait_for
+from server import GmapiServer, children_below, is_ffmpeg, runs_with, wait_for
 
 LEASE = 2.0
 RECOVERY = LEASE + 5.0
@@ -144,10 +144,10 @@ class Bench:
     def stop_ffmpeg(self, word: str) -> int:
         """Stop (SIGSTOP) the first ffmpeg with `word` in its command; its process id."""
 
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            for pid in self.server.ffmpegs():
-                if any(word in argument for argument in arguments(pid)):
+            for pid in children_below(self.server.pid):
+                if is_ffmpeg(pid) and runs_with(pid, word):
                     os.kill(pid, signal.SIGSTOP)
                     return pid
             time.sleep(0.002)
@@ -158,13 +158,13 @@ class Bench:
 
         def at_a_good_moment() -> bool:
             os.kill(pid, signal.SIGSTOP)
-            wait_for(lambda: _state(pid) == "T", 5, "a stopped worker")
+            wait_for(lambda: _state(pid) == "T", what="a stopped worker")
             if self.backend.is_writable(self.server):
                 return True
             os.kill(pid, signal.SIGCONT)
             return False
 
-        wait_for(at_a_good_moment, 10, "a worker without locks")
+        wait_for(at_a_good_moment, what="a worker without locks")
 
     def zombies(self) -> list[int]:
         """Ended processes that the supervisor has not taken in."""

@@ -329,7 +329,7 @@ def test_anonymous_callers_have_limits_and_see_their_own(
         if server.children("web") == [web]:
             # What has been submitted is known to the next web process, too.
             os.kill(web, signal.SIGKILL)
-            wait_for(lambda: server.children("web") not in ([], [web]), 10, "a new web process")
+            wait_for(lambda: server.children("web") not in ([], [web]), what="a new web process")
     assert submit(there).status == 202
     late = server.post("/api/ffmpeg", song(origin, song_file))
     refused(late, 429, "rate_limited", "Too many requests")

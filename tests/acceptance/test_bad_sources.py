@@ -30,7 +30,7 @@ from refusals import (
     assert_one_sentence,
     assert_refused,
 )
-from server import Answer, GmapiServer, wait_for
+from server import Answer, GmapiServer
 
 # -- sources -------------------------------------------------------------------------------------
 
@@ -211,22 +211,6 @@ def quoted(text: str) -> str:
     return "".join(c if c.isascii() else "".join(f"%{b:02X}" for b in c.encode()) for c in text)
 
 
-def test_a_task_that_has_expired(make_server: Callable[..., GmapiServer], origin: Origin) -> None:
-    with make_server(file_expiry=0.5, cleanup_interval=0.2) as server:
-        values = {"video_url": origin.url("/clip.mp4"), "w": 32, "h": 32}
-        accepted = server.post("/api/video_frame/async", values).json()
-        path = f"/api/task/{accepted['task_id']}"
-        wait_for(lambda: server.get(path).status == 404, 30, "the task's expiry")
-        frame = f"/frames/{accepted['task_id']}/frame_000001.png"
-        for answer in (
-            server.get(path),
-            server.get(frame),
-            server.post("/api/framepack", {"urls": [frame]}),
-        ):
-            assert_refused(answer, 404, "not_found", None, "its time has run out")
-        assert_no_files(server)
-
-
 @pytest.mark.parametrize("number", [281, 999_999])
 def test_frames_that_will_never_exist(
     server: GmapiServer, film: dict[str, Any], number: int
@@ -280,30 +264,8 @@ def test_no_way_out_of_the_folders(
 # -- no room -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("limit", ["queue_max", "queue_max_per_client"])
-def test_a_full_queue(make_server: Callable[..., GmapiServer], origin: Origin, limit: str) -> None:
-    with make_server(workers=1, **{limit: 1}) as server:
-
-        def submit(number: int) -> Answer:
-            url = origin.add(f"/wait/{number}", silent)
-            return server.post("/api/ffmpeg/async", {**FFMPEG, "input_url": url})
-
-        first = submit(1).json()["task_id"]
-        wait_for(lambda: server.task(first)["status"] == "running", 20, "the first job's start")
-        second = submit(2).json()["task_id"]
-        full = submit(3)
-        assert_refused(full, 429, "queue_full", None, "[Tt]ry again")
-        assert int(full.headers["Retry-After"]) > 0
-        # What exists already may be joined all the same.
-        assert submit(2).json()["task_id"] == second
-        for task_id in (second, first):
-            assert server.post(f"/api/task/{task_id}/cancel").json()["status"] == "cancelled"
-        assert submit(4).status == 202
-        assert_no_files(server)
-
-
 def test_a_full_disk_budget(make_server: Callable[..., GmapiServer]) -> None:
-    with make_server(disk_budget=1) as server:
+    with make_server(workers=1, disk_budget=1) as server:
         kept = server.data_dir / "files" / UNKNOWN_ID
         kept.mkdir()
         (kept / "output.mp3").write_bytes(b"x" * 5000)

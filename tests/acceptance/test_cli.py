@@ -1,4 +1,5 @@
-"""The `gmapi` command as people call it, as a process of its own."""
+"""The `gmapi` command as people call it: as a process of its own, or in this one where that makes
+no difference."""
 
 from __future__ import annotations
 
@@ -10,13 +11,15 @@ import socket
 import sqlite3
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gmapi.jobs import schema
+from gmapi.jobs.database import connect
 from gmapi_command import Command
 from media_files import ffmpeg_program
 from origin import Exchange, Origin
@@ -75,35 +78,35 @@ def test_the_output_can_be_streamed(gmapi: Command, media_dir: Path) -> None:
     assert gmapi.left() == []
 
 
-def test_nothing_is_overwritten_by_chance(gmapi: Command, media_dir: Path) -> None:
-    target = gmapi.folder / "song.dfpwm"
+def test_nothing_is_overwritten_by_chance(here: Command, media_dir: Path) -> None:
+    target = here.folder / "song.dfpwm"
     target.write_bytes(b"mine")
     words = ["convert", str(media_dir / "song.mp3"), "-f", "dfpwm"]
-    refused = gmapi(*words)
+    refused = here.here(*words)
     assert refused.returncode == 1
     assert b"song.dfpwm exists already" in refused.stderr
     assert target.read_bytes() == b"mine"
-    assert gmapi(*words, "--force").returncode == 0
+    assert here.here(*words, "--force").returncode == 0
     assert_song(target.read_bytes())
-    assert gmapi.left() == ["song.dfpwm"]
+    assert here.left() == ["song.dfpwm"]
 
 
-def test_a_source_that_is_not_there(gmapi: Command, origin: Origin) -> None:
-    done = gmapi("convert", origin.url("/none.mp3"), "-f", "dfpwm", "--allow-private")
+def test_a_source_that_is_not_there(here: Command, origin: Origin) -> None:
+    done = here.here("convert", origin.url("/none.mp3"), "-f", "dfpwm", "--allow-private")
     assert done.returncode == 1
     assert b"404" in done.stderr
     assert b"Traceback" not in done.stderr
-    assert gmapi.left() == []
+    assert here.left() == []
 
 
-def test_private_addresses_need_a_word(gmapi: Command, origin: Origin) -> None:
+def test_private_addresses_need_a_word(here: Command, origin: Origin) -> None:
     words = ["convert", origin.url("/song.mp3"), "-f", "dfpwm"]
-    refused = gmapi(*words)
+    refused = here.here(*words)
     assert refused.returncode == 1
     assert b"--allow-private" in refused.stderr
-    assert gmapi(*words, GMAPI_FETCH_ALLOW="127.0.0.1").returncode == 0
-    assert gmapi(*words, "--allow-private", "-o", "again.dfpwm").returncode == 0
-    assert gmapi.left() == ["again.dfpwm", "song.dfpwm"]
+    assert here.here(*words, GMAPI_FETCH_ALLOW="127.0.0.1").returncode == 0
+    assert here.here(*words, "--allow-private", "-o", "again.dfpwm").returncode == 0
+    assert here.left() == ["again.dfpwm", "song.dfpwm"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -111,7 +114,7 @@ def test_a_signal_stops_ffmpeg_and_leaves_nothing(
     gmapi: Command, tmp_path: Path, number: signal.Signals
 ) -> None:
     film = tmp_path / "film.mkv"
-    source = ["-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=60", "-c:v", "mpeg4"]
+    source = ["-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=12", "-c:v", "mpeg4"]
     subprocess.run([ffmpeg_program(), "-v", "error", *source, str(film)], check=True)
     slow = "--args=-c:v libx264 -preset veryslow"
     with gmapi.start("convert", str(film), "-f", "mp4", slow, "-o", "out.mp4") as process:
@@ -131,11 +134,11 @@ def test_a_signal_stops_ffmpeg_and_leaves_nothing(
     wait_for(lambda: not any(alive(pid) for pid in family), 10, "the end of all processes")
 
 
-def test_broken_ffmpeg_is_a_clear_failure(gmapi: Command, media_dir: Path) -> None:
-    done = gmapi("convert", str(media_dir / "song.mp3"), "-f", "mp3", GMAPI_FFMPEG="/bin/false")
+def test_broken_ffmpeg_is_a_clear_failure(here: Command, media_dir: Path) -> None:
+    done = here.here("convert", str(media_dir / "song.mp3"), "-f", "mp3", GMAPI_FFMPEG="/bin/false")
     assert done.returncode == 1
     assert b"GMAPI_FFMPEG" in done.stderr
-    assert gmapi.left() == []
+    assert here.left() == []
 
 
 # -- at a server ----------------------------------------------------------------------------------
@@ -165,22 +168,22 @@ def test_a_running_server_is_found(gmapi: Command, server: GmapiServer, origin: 
     assert b"private" in here.stderr
 
 
-def test_failures_of_a_server(gmapi: Command, server: GmapiServer, origin: Origin) -> None:
+def test_failures_of_a_server(here: Command, server: GmapiServer, origin: Origin) -> None:
     words = ["--format", "dfpwm", "--server", server.base]
-    missing = gmapi("convert", origin.url("/none.mp3"), *words)
+    missing = here.here("convert", origin.url("/none.mp3"), *words)
     assert missing.returncode == 1
     assert b"404" in missing.stderr
-    refused = gmapi("convert", origin.url("/song.mp3"), *words, "--args=-i /etc/passwd")
+    refused = here.here("convert", origin.url("/song.mp3"), *words, "--args=-i /etc/passwd")
     assert refused.returncode == 2
     assert b"Error: --args" in refused.stderr
-    assert gmapi.left() == []
+    assert here.left() == []
 
 
-def test_no_server_where_one_was_named(gmapi: Command) -> None:
+def test_no_server_where_one_was_named(here: Command) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{free.getsockname()[1]}"
-        done = gmapi("convert", "http://example.org/a.mp3", "-f", "mp3", "--server", base)
+        done = here.here("convert", "http://example.org/a.mp3", "-f", "mp3", "--server", base)
     assert done.returncode == 1
     assert b"gmapi serve" in done.stderr
 
@@ -234,9 +237,9 @@ def test_tasks_are_listed_shown_and_cancelled(
     assert {"cancelled"} == {task["status"] for task in found if task["task_id"] == task_id}
 
 
-def test_a_task_that_is_not_there(gmapi: Command, server: GmapiServer) -> None:
+def test_a_task_that_is_not_there(here: Command, server: GmapiServer) -> None:
     for action in ("show", "cancel"):
-        done = gmapi("tasks", action, "0" * 32, "--server", server.base)
+        done = here.here("tasks", action, "0" * 32, "--server", server.base)
         assert done.returncode == 1
         assert done.stdout == b""
         assert b"Error:" in done.stderr
@@ -251,25 +254,25 @@ def checks(done: subprocess.CompletedProcess[bytes]) -> dict[str, dict[str, Any]
     return {check["name"]: check for check in answer["checks"]}
 
 
-def test_doctor_is_content_and_changes_nothing(gmapi: Command) -> None:
-    done = gmapi("doctor", "--json")
+def test_doctor_is_content_and_changes_nothing(here: Command) -> None:
+    done = here.here("doctor", "--json")
     assert done.returncode == 0, done.stdout
     found = checks(done)
     assert not any(check["state"] == "failure" for check in found.values())
     assert "dfpwm" in found["encoders"]["text"]
     assert found["kernels"]["text"].startswith(("native code", "NumPy"))
-    chosen = checks(gmapi("doctor", "--json", "--kernels", "numpy"))["kernels"]
+    chosen = checks(here.here("doctor", "--json", "--kernels", "numpy"))["kernels"]
     assert (chosen["state"], chosen["text"]) == ("ok", "NumPy, as the settings ask")
-    assert not (gmapi.folder.parent / "data").exists()
-    assert gmapi.left() == []
-    people = gmapi("doctor", "--host", "192.168.1.5", "--port", "5000")
+    assert not (here.folder.parent / "data").exists()
+    assert here.left() == []
+    people = here.here("doctor", "--host", "192.168.1.5", "--port", "5000")
     text = people.stdout.decode()
     assert 'host = "192.168.1.5"' in text
     assert "[[http.rules]]" in text
 
 
-def test_doctor_names_a_broken_setting(gmapi: Command) -> None:
-    done = gmapi(
+def test_doctor_names_a_broken_setting(here: Command) -> None:
+    done = here.here(
         "doctor", "--json", "--fetch-allow", "a b", "--trusted-proxies", "proxy",
         GMAPI_WORKERS="many", GMAPI_PORTT="1",
     )  # fmt: skip
@@ -281,7 +284,7 @@ def test_doctor_names_a_broken_setting(gmapi: Command) -> None:
     assert any("did you mean GMAPI_PORT?" in text for text in texts)
 
 
-def test_doctor_finds_what_is_broken(gmapi: Command, tmp_path: Path) -> None:
+def test_doctor_finds_what_is_broken(here: Command, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     (data / "gmapi.db").write_bytes(b"this is no database, although it is long enough" * 100)
@@ -289,37 +292,44 @@ def test_doctor_finds_what_is_broken(gmapi: Command, tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = gmapi("doctor", "--json", "--port", str(port), "--ffmpeg", "/bin/true")
+        done = here.here("doctor", "--json", "--port", str(port), "--ffmpeg", "/bin/true")
     assert done.returncode == 1
     failed = {name for name, check in checks(done).items() if check["state"] == "failure"}
     assert failed == {"database", "ffmpeg", "port"}
     assert all(check.get("remedy") for check in checks(done).values() if check["name"] in failed)
 
 
-def test_doctor_refuses_a_data_folder_that_is_a_file(gmapi: Command, tmp_path: Path) -> None:
+def test_doctor_refuses_a_data_folder_that_is_a_file(here: Command, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
-    done = gmapi("doctor", "--json")
+    done = here.here("doctor", "--json")
     assert done.returncode == 1
     assert checks(done)["data folder"]["state"] == "failure"
 
 
-def test_doctor_knows_an_older_program_from_a_newer_database(
-    gmapi: Command, make_server: Callable[..., GmapiServer]
-) -> None:
-    with make_server(workers=1) as server:
-        data = str(server.data_dir)
-        live = checks(gmapi("doctor", "--json", "--data-dir", data, "--port", str(server.port)))
-        assert "1 workers" in live["port"]["text"]
-        assert live["port"]["state"] == "ok"
-        asked = gmapi("doctor", "--json", "--server", server.base)
-        assert checks(asked)["server"]["state"] == "ok"
-        assert "port" not in checks(asked)
-    known = checks(gmapi("doctor", "--json", "--data-dir", data))["database"]
+def test_doctor_knows_a_running_server(here: Command, server: GmapiServer) -> None:
+    data = str(server.data_dir)
+    live = checks(here.here("doctor", "--json", "--data-dir", data, "--port", str(server.port)))
+    assert "2 workers" in live["port"]["text"]
+    assert live["port"]["state"] == "ok"
+    assert (live["database"]["state"], live["data folder"]["state"]) == ("ok", "ok")
+    asked = here.here("doctor", "--json", "--server", server.base)
+    assert checks(asked)["server"]["state"] == "ok"
+    assert "port" not in checks(asked)
+
+
+def test_doctor_knows_an_older_program_from_a_newer_database(here: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    data, path = str(folder), folder / "gmapi.db"
+    engine = connect(path)
+    schema.upgrade(engine)
+    engine.dispose()
+    known = checks(here.here("doctor", "--json", "--data-dir", data))["database"]
     assert known["state"] == "ok"
     assert "version" in known["text"]
-    with sqlite3.connect(server.data_dir / "gmapi.db") as database:
+    with sqlite3.connect(path) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.close()
-    newer = gmapi("doctor", "--json", "--data-dir", data)
+    newer = here.here("doctor", "--json", "--data-dir", data)
     assert checks(newer)["database"]["state"] == "failure"
     assert "9999" in checks(newer)["database"]["text"]

@@ -40,6 +40,14 @@ def convert(gmapi: Command, *words: str, **settings: str) -> bytes:
     return done.stdout
 
 
+def convert_here(gmapi: Command, *words: str) -> bytes:
+    """The same in this process."""
+    done = gmapi.here("convert", *words, "-o", "-")
+    assert done.returncode == 0, done.stderr
+    assert gmapi.left() == []
+    return done.stdout
+
+
 # -- sources -------------------------------------------------------------------------------------
 
 
@@ -63,8 +71,8 @@ def test_the_line_of_the_documentation(gmapi: Command) -> None:
     assert (made.fps, made.cells) == (5, [(164, 81)] * 10)
 
 
-def test_flags_mean_the_reference_s_algorithm(gmapi: Command) -> None:
-    made = convert(gmapi, str(GRADIENT), "-f", "32vid", "--args=-t", "--args", "-c none")
+def test_flags_mean_the_reference_s_algorithm(here: Command) -> None:
+    made = convert_here(here, str(GRADIENT), "-f", "32vid", "--args=-t", "--args", "-c none")
     golden = (FOLDER / "out" / "gradient_80x60.t.v3non.32v").read_bytes()
     (ours,), (theirs,) = (vid32_decoder.parse(data).pictures() for data in (made, golden))
     assert np.array_equal(ours.palette, theirs.palette)
@@ -92,16 +100,16 @@ def test_a_url(gmapi: Command, origin: Origin) -> None:
         ("static_64x48_5fps.mp4", "clip 100%.mp4", 10),
     ],
 )
-def test_a_name_is_only_a_name(gmapi: Command, source: str, name: str, pictures: int) -> None:
+def test_a_name_is_only_a_name(here: Command, source: str, name: str, pictures: int) -> None:
     """ffmpeg takes numbers in names of pictures for a series of files."""
-    shutil.copy(IN / source, gmapi.folder / name)
+    shutil.copy(IN / source, here.folder / name)
     for number in range(3):
-        other = gmapi.folder / f"shot{number:03d}.png"
+        other = here.folder / f"shot{number:03d}.png"
         if not other.exists():
             shutil.copy(IN / "flat_36x27.png", other)
-    done = gmapi("convert", "-f", "raw", "--width=20", "--height=15", "-o", "-", "--", name)
+    done = here.here("convert", "-f", "raw", "--width=20", "--height=15", "-o", "-", "--", name)
     assert done.returncode == 0, done.stderr
-    made = output(done.stdout, "raw", gmapi.folder)
+    made = output(done.stdout, "raw", here.folder)
     assert made.cells == [(10, 5)] * pictures
     assert {*made.screens[0].colors.flat} != {0xF0}
 
@@ -121,28 +129,30 @@ def test_what_goes_to_standard_output_is_complete(gmapi: Command, kind: str) -> 
 
 
 @pytest.mark.parametrize(("kind", "source"), [("png", GRADIENT), ("gif", CLIP)])
-def test_a_preview(gmapi: Command, kind: str, source: Path) -> None:
-    done = gmapi("convert", str(source), "-f", kind, "--preview", "--width", "32", "--height=24")
+def test_a_preview(here: Command, kind: str, source: Path) -> None:
+    done = here.here(
+        "convert", str(source), "-f", kind, "--preview", "--width", "32", "--height=24"
+    )
     assert done.returncode == 0, done.stderr
-    (name,) = gmapi.left()
+    (name,) = here.left()
     assert name == f"{source.stem}.{kind}"
-    made = output((gmapi.folder / name).read_bytes(), kind, gmapi.folder)
+    made = output((here.folder / name).read_bytes(), kind, here.folder)
     assert made.size == (32 * DOTS, 24 * DOTS)
     assert made.pictures == (1 if kind == "png" else 16)
 
 
-def test_without_preview_it_is_a_conversion_by_ffmpeg(gmapi: Command) -> None:
-    made = convert(gmapi, str(GRADIENT), "-f", "gif")
-    assert output(made, "gif", gmapi.folder.parent).size == (80, 60)
+def test_without_preview_it_is_a_conversion_by_ffmpeg(here: Command) -> None:
+    made = convert_here(here, str(GRADIENT), "-f", "gif")
+    assert output(made, "gif", here.folder.parent).size == (80, 60)
 
 
 @pytest.mark.parametrize("burn", [False, True])
-def test_subtitles_from_a_file(gmapi: Command, tmp_path: Path, burn: bool) -> None:
+def test_subtitles_from_a_file(here: Command, tmp_path: Path, burn: bool) -> None:
     text = tmp_path / "words.srt"
     text.write_text(SRT)
     words = [str(CLIP), "-f", "32vid", "--subtitles", str(text), "--width=96", "--args=-p -t"]
-    made = output(convert(gmapi, *words, *["--burn"] * burn), "32vid", gmapi.folder)
-    plain = output(convert(gmapi, *words[:3], *words[5:]), "32vid", gmapi.folder)
+    made = output(convert_here(here, *words, *["--burn"] * burn), "32vid", here.folder)
+    plain = output(convert_here(here, *words[:3], *words[5:]), "32vid", here.folder)
     assert made.texts == ([] if burn else [b"Hi there"])
     same = [
         np.array_equal(one.colors, other.colors)
@@ -151,10 +161,10 @@ def test_subtitles_from_a_file(gmapi: Command, tmp_path: Path, burn: bool) -> No
     assert same == [not burn] * 10 + [True] * 6
 
 
-def test_options_for_the_look(gmapi: Command) -> None:
+def test_options_for_the_look(here: Command) -> None:
     words = ["--monitor", "1x1", "--background", "#00ff00", "--colors", "X,#00ff00"]
     words += ["--quality", "exact", "--dither", "none", "--fit", "contain"]
-    made = output(convert(gmapi, str(GRADIENT), "-f", "bimg", *words), "bimg", gmapi.folder)
+    made = output(convert_here(here, str(GRADIENT), "-f", "bimg", *words), "bimg", here.folder)
     (screen,) = made.screens
     assert made.cells == [(15, 10)]
     assert screen.palette[1].tolist() == [0, 255, 0]
@@ -162,12 +172,12 @@ def test_options_for_the_look(gmapi: Command) -> None:
     assert {*screen.colors[0]} == {*screen.colors[9]} == {0x10}
 
 
-def test_options_for_films(gmapi: Command) -> None:
+def test_options_for_films(here: Command) -> None:
     words = ["--fps", "4", "--compression", "custom", "--audio", "dfpwm", "--index", "--width=20"]
-    data = convert(gmapi, str(CLIP), "-f", "32v", *words)
+    data = convert_here(here, str(CLIP), "-f", "32v", *words)
     file = vid32_decoder.parse(data)
     assert (file.fps, file.compression, file.dfpwm) == (4, "custom", True)
-    made = output(data, "32vid", gmapi.folder)
+    made = output(data, "32vid", here.folder)
     assert made.has_index
     assert abs(made.pictures - 1.6 * 4) <= 1
     assert len(made.sound or b"") * 8 == pytest.approx(1.6 * 48_000, abs=6_000)
@@ -254,15 +264,15 @@ def test_options_for_screens_are_for_screens(
     assert not [*tmp_path.iterdir()]
 
 
-def test_a_source_that_is_none(gmapi: Command, media_dir: Path) -> None:
-    (gmapi.folder / "words.png").write_text("no picture at all " * 20)
-    (gmapi.folder / "empty.png").touch()
+def test_a_source_that_is_none(here: Command, media_dir: Path) -> None:
+    (here.folder / "words.png").write_text("no picture at all " * 20)
+    (here.folder / "empty.png").touch()
     for source in ("words.png", "empty.png", str(media_dir / "song.mp3")):
-        done = gmapi("convert", source, "-f", "bimg")
+        done = here.here("convert", source, "-f", "bimg")
         assert done.returncode == 1
         assert b"Traceback" not in done.stderr
         assert done.stderr.decode().rpartition("Error: ")[2].endswith(".\n")
-    assert gmapi.left() == ["empty.png", "words.png"]
+    assert here.left() == ["empty.png", "words.png"]
 
 
 # -- at a server ---------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import pytest
 from media_files import ffmpeg_program
 from origin import Origin, redirect
 from raw_http import game_call
-from server import GmapiServer, wait_for
+from server import GmapiServer
 
 MONO = ["-vn", "-ar", "48000", "-ac", "1"]
 LEFT = ["-vn", "-ar", "48000", "-filter_complex", "pan=mono|c0=FL"]
@@ -86,49 +86,6 @@ def test_f2_a_download_can_be_fetched_many_times_and_at_once(
     with ThreadPoolExecutor(12) as pool:
         again = list(pool.map(lambda _: fetch(server, song["download_url"]), range(24)))
     assert again == [first] * 24
-
-
-def test_f2_v11_access_prolongs_life_and_then_it_goes(
-    make_server: Callable[..., GmapiServer], origin: Origin
-) -> None:
-    expiry = 2.0
-    with make_server(file_expiry=expiry, cleanup_interval=0.2) as server:
-        song = convert(server, origin.url("/song.mp3"), MONO)
-        values = {"video_url": origin.url("/clip.mp4"), "w": 16, "h": 12}
-        made = [
-            server.post("/api/video_frame/async", {**values, "fps": fps}).json()["task_id"]
-            for fps in (20, 10, 5)
-        ]
-        for task in made:
-            assert server.wait_for_task(task)["status"] == "completed"
-        by_frames, by_packs, left_alone = made
-        frames = {task: f"/frames/{task}/frame_000001.png" for task in made}
-        audio = server.task(by_frames)["result"]["audio_urls"]["audio_dfpwm_url"]
-        started = time.monotonic()
-
-        def loop_mode() -> bool:
-            fetch(server, song["download_url"])
-            assert game_call(server.port, "GET", frames[by_frames]).status == 200
-            pack = {"urls": [frames[by_packs]]}
-            assert game_call(server.port, "POST", "/api/framepack", pack).status == 200
-            return time.monotonic() - started > 2 * expiry
-
-        wait_for(loop_mode, what="the end of the film's length")
-        # A task lives and dies as one: frames kept its sound alive.
-        assert game_call(server.port, "HEAD", audio).status == 200
-        # Looking at a task is no access to what it made.
-        assert server.get(f"/api/task/{left_alone}").status == 404
-        assert server.get(frames[left_alone]).status == 404
-
-        for task in (song["task_id"], by_frames, by_packs):
-            wait_for(lambda t=task: server.get(f"/api/task/{t}").status == 404, what="expiry")
-        assert server.get(urlsplit(song["download_url"]).path).status == 404
-        assert server.get(frames[by_frames]).status == 404
-        assert server.get(audio).status == 404
-        pack = game_call(server.port, "POST", "/api/framepack", {"urls": [frames[by_packs]]})
-        assert pack.status == 404
-        files = server.data_dir / "files"
-        wait_for(lambda: not any(p.is_file() for p in files.rglob("*")), what="an empty store")
 
 
 def test_f3_a_source_may_have_a_query_redirects_and_no_extension(

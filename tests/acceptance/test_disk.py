@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -151,36 +150,3 @@ def test_the_disk_budget_takes_the_oldest_and_breaks_nothing(
         assert answer.json()["error_code"] == "storage_full"
         assert server.task(task)["status"] == "running"
         server.delete(f"/api/task/{task}")
-
-
-def test_expiry_takes_everything_with_it(
-    make_bench: MakeBench, origin: Origin, film_file: Path, song_file: Path
-) -> None:
-    bench = make_bench(workers=2, file_expiry=4, cleanup_interval=1)
-    server = bench.server
-    values = {"video_url": serve_file(origin, film_file), "w": 320, "h": 180}
-    cut = bench.submit(values, tool="video_frame")
-    worker = bench.wait_until_running(cut)
-    first_frame = f"/frames/{cut}/frame_000001.png"
-    wait_for(lambda: server.get(first_frame).status == 200, 30, "a frame")
-    os.kill(worker, signal.SIGKILL)
-    first_file = bench.record(cut)["file_id"]
-    assert bench.attempts(cut) == [f"{cut}.1"]
-    done = bench.completed(cut)
-    assert done["attempt"] == 2
-    assert bench.record(cut)["file_id"] != first_file
-    assert server.get(f"/frames/{cut}/frame_000280.png").status == 200
-    wait_for(lambda: first_file not in bench.published(), 20, "the end of dead frames")
-    assert bench.published() == {bench.record(cut)["file_id"]}
-    failed = bench.submit({**SONG, "input_url": origin.url("/missing")})
-    assert server.wait_for_task(failed)["status"] == "error"
-
-    folders = [server.data_dir / name for name in ("files", "sources", "attempts")]
-    wait_for(lambda: not any(any(folder.iterdir()) for folder in folders), 30, "empty folders")
-    for table in ("jobs", "job_logs"):
-        query = f"SELECT * FROM {table}"
-        wait_for(lambda query=query: not bench.backend.rows(server, query), 30, f"no {table}")
-    assert server.get(f"/api/task/{cut}").status == 404
-    assert server.get(first_frame).status == 404
-    # The same request is new work now.
-    assert bench.submit(values, tool="video_frame") != cut

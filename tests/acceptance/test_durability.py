@@ -14,8 +14,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -29,7 +27,7 @@ from harness import (
     serve_file,
 )
 from origin import Origin
-from server import GmapiServer, alive, descendants, wait_for
+from server import alive, descendants, wait_for
 
 MakeBench = Callable[..., Bench]
 
@@ -128,12 +126,12 @@ def test_a_killed_web_process_is_replaced_and_no_caller_is_refused(
         task = bench.submit({**SONG, "input_url": source.url})
         bench.wait_until_running(task)
         with callers(lambda: server.get("/health").status) as seen:
-            wait_for(lambda: len(seen) > 3, 10, "calls")
+            wait_for(lambda: len(seen) > 3, what="calls")
             killed = time.monotonic()
             _kill(web)
-            wait_for(lambda: server.children("web") not in ([], [web]), 10, "a new web process")
+            wait_for(lambda: server.children("web") not in ([], [web]), what="a new web process")
             calls = len(seen)
-            wait_for(lambda: len(seen) > calls + 10, 20, "calls of the new process")
+            wait_for(lambda: len(seen) > calls + 10, what="calls of the new process")
         source.release.set()
         done = bench.completed(task)
     assert done["attempt"] == 1
@@ -246,150 +244,7 @@ def test_ten_same_requests_are_one_job_and_one_fetch(
         assert origin.count(source.path) == 2
 
 
-def test_full_queues_are_told_when_to_come_back(
-    make_bench: MakeBench, origin: Origin, song_file: Path
-) -> None:
-    bench = make_bench(workers=1, queue_max=3, queue_max_per_client=2, trusted_proxies="127.0.0.1")
-    with held_source(origin, song_file) as source:
-        tasks = [bench.submit({**SONG, "input_url": source.url})]
-        bench.wait_until_running(tasks[0])
-
-        def ask(client: str) -> Any:
-            values = {**SONG, "input_url": serve_file(origin, song_file)}
-            headers = {"X-Forwarded-For": client}
-            return bench.server.post("/api/ffmpeg/async", values, headers=headers)
-
-        answers = [ask("198.51.100.1"), ask("198.51.100.1"), ask("198.51.100.2")]
-        assert [answer.status for answer in answers] == [202, 202, 202]
-        tasks += [answer.json()["task_id"] for answer in answers]
-        for client, word in (("198.51.100.2", "queue is full"), ("198.51.100.1", "full")):
-            answer = ask(client)
-            assert answer.status == 429
-            assert int(answer.headers["Retry-After"]) > 0
-            assert answer.json()["error_code"] == "queue_full"
-            assert word in answer.json()["error"]
-        bench.server.delete(f"/api/task/{tasks.pop()}")
-        answer = ask("198.51.100.1")  # there is room again, but not for this one
-        assert answer.status == 429
-        assert "You have 2 jobs waiting" in answer.json()["error"]
-        assert int(answer.headers["Retry-After"]) > 0
-        source.release.set()
-        for task in tasks:
-            bench.completed(task)
-
-
-# -- the whole server ---------------------------------------------------------------------------
-
-
-def test_a_killed_supervisor_can_be_started_again_at_once(
-    make_bench: MakeBench, origin: Origin, song_file: Path
-) -> None:
-    bench = make_bench(workers=1)
-    server, port = bench.server, bench.server.port
-    with held_source(origin, song_file) as source:
-        running = bench.submit({**SONG, "input_url": source.url})
-        bench.wait_until_running(running)
-        waiting = bench.submit({**SONG, "input_url": serve_file(origin, song_file)})
-        left = server.kill_supervisor()
-        assert len(left) >= 3
-        server.start()
-        assert server.port == port
-        # The old worker may finish what it has begun, while the new one is there already.
-        source.release.set()
-        assert bench.completed(running)["attempt"] == 1
-        bench.completed(waiting)
-    wait_for(lambda: not any(alive(pid) for pid in left), 20, "the end of the old processes")
-
-
-def test_everything_killed_and_started_again(
-    make_bench: MakeBench, origin: Origin, song_file: Path
-) -> None:
-    bench = make_bench(workers=1)
-    server = bench.server
-    earlier = bench.completed(bench.submit({**SONG, "input_url": serve_file(origin, song_file)}))
-    output, lines = server.get(earlier["result"]["download_url"]), bench.lines(earlier["task_id"])
-    assert lines
-    with held_source(origin, song_file) as source:
-        running = bench.submit({**SONG, "input_url": source.url})
-        bench.wait_until_running(running)
-        waiting = bench.submit({**SONG, "input_url": serve_file(origin, song_file)})
-        server.kill_everything()
-        source.release.set()
-        server.start()
-        # The dead one of before is not counted as alive.
-        wait_for(lambda: server.get("/health").json()["workers"]["alive"] == 1, 10, "one worker")
-        assert bench.completed(running)["attempt"] == 2
-        bench.completed(waiting)
-    task = server.get(f"/api/task/{earlier['task_id']}?since=0").json()
-    assert (task["status"], task["new_logs"]) == ("completed", lines)
-    again = server.get(urlsplit(earlier["result"]["download_url"]).path)
-    assert (again.status, again.body) == (200, output.body)
-
-
-def test_sigterm_lets_short_jobs_finish_and_hands_long_ones_back(
-    make_bench: MakeBench, origin: Origin, song_file: Path
-) -> None:
-    bench = make_bench(workers=2)
-    server = bench.server
-    with (
-        held_source(origin, song_file) as short,
-        held_source(origin, song_file) as long,
-        ThreadPoolExecutor(3) as pool,
-    ):
-        answers, tasks = {}, {}
-        for source in (short, long):
-            values = {**SONG, "input_url": source.url}
-            answers[source.url] = pool.submit(server.post, "/api/ffmpeg", values)
-            tasks[source.url] = bench.submit(values)
-            bench.wait_until_running(tasks[source.url])
-        stopping = pool.submit(server.stop)
-        wait_for(lambda: bench.told("stopping:"), 10, "the stop")
-        short.release.set()
-        answer = answers[short.url].result().json()
-        assert answer["status"] == "success"
-        assert stopping.result() == 0
-        late = answers[long.url].result().json()
-        assert (late["status"], late["error_code"]) == ("error", "unavailable")
-        assert late["task_id"] == tasks[long.url]
-        record = bench.record(tasks[long.url])
-        assert (record["state"], record["crashes"], record["file_id"]) == ("pending", 0, None)
-        long.release.set()
-        server.start()
-        assert bench.completed(tasks[long.url])["attempt"] == 2
-        assert bench.record(tasks[long.url])["crashes"] == 0
-        assert len(server.get(urlsplit(answer["download_url"]).path).body) == answer["size"]
-
-
-def test_a_service_manager_signals_every_process(
-    make_bench: MakeBench, origin: Origin, film_file: Path
-) -> None:
-    bench = make_bench(workers=1)
-    server = bench.server
-    task = bench.submit({**FILM, "input_url": serve_file(origin, film_file)})
-    bench.wait_until_running(task)
-    ffmpeg = bench.stop_ffmpeg("scale=640")
-    with ThreadPoolExecutor(1) as pool:
-        everybody = descendants(server.pid)
-        stopping = pool.submit(server.stop)
-        for pid in everybody:
-            os.kill(pid, signal.SIGTERM)
-        os.kill(ffmpeg, signal.SIGCONT)
-        assert stopping.result() == 0
-    assert not any(alive(pid) for pid in everybody)
-    record = bench.record(task)
-    assert (record["state"], record["crashes"]) == ("pending", 0)
-    server.start()
-    assert bench.completed(task)["attempt"] == 2
-
-
-def test_a_hail_of_signals_stops_the_server_once(make_server: Callable[..., GmapiServer]) -> None:
-    server = make_server(workers=1).start()
-    pid, everybody = server.pid, descendants(server.pid)
-    # As many as it takes for some to arrive while another one is being handled.
-    for number in range(40_000):
-        os.kill(pid, signal.SIGTERM if number % 2 else signal.SIGINT)
-    assert server.stop() == 0
-    assert not any(alive(each) for each in everybody)
+# -- the data folder ---------------------------------------------------------------------------
 
 
 def test_a_second_server_on_the_same_data_folder_is_refused(bench: Bench) -> None:

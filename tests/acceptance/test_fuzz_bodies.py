@@ -29,7 +29,7 @@ TOOL_ROUTES = [
 ROUTES = [*TOOL_ROUTES, "/api/framepack"]
 
 quick = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     database=None,
@@ -41,7 +41,9 @@ quick = settings(
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GmapiServer]:
     """A server of its own, since the requests fill its list of tasks and its log."""
-    with GmapiServer(tmp_path_factory.mktemp("fuzzed"), body_max_bytes=100_000) as server:
+    with GmapiServer(
+        tmp_path_factory.mktemp("fuzzed"), workers=1, body_max_bytes=100_000
+    ) as server:
         yield server
 
 
@@ -221,7 +223,7 @@ def head(method: str, path: str, headers: list[tuple[str, str]], version: str = 
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-@settings(quick, max_examples=200)
+@settings(quick, max_examples=120)
 @given(
     kind=KINDS,
     method=METHODS,

@@ -4,7 +4,6 @@ afterwards."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,36 +24,28 @@ GOOD: dict[str, Any] = {"input_url": URL, "video_url": URL, "output_format": "mp
 SCREEN = {**GOOD, "output_format": "nfp"}
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GmapiServer]:
-    """A server that takes small bodies only; nothing succeeds on it."""
-    folder = tmp_path_factory.mktemp("small")
-    with GmapiServer(folder, workers=1, body_max_bytes=20_000) as server:
-        yield server
-
-
 def test_there_are_as_many_as_promised() -> None:
     assert len(set(BODIES.values())) == len(BODIES) >= 90
 
 
 @pytest.mark.parametrize("route", POST_ROUTES)
-def test_bodies_that_are_no_request(small: GmapiServer, route: str) -> None:
+def test_bodies_that_are_no_request(strict: GmapiServer, route: str) -> None:
     for name, body in BODIES.items():
-        answer = small.post(route, body=body)
+        answer = strict.post(route, body=body)
         status, code = (413, "too_large") if name in TOO_LARGE else (400, "bad_request")
         assert (answer.status, answer.json()["error_code"]) == (status, code), name
         assert_one_sentence(answer.json(), None, "send|leave|supported|allowed|nested|gives")
         assert answer.reason.isascii()
         assert answer.reason.isprintable()
-    assert_well(small)
+    assert_well(strict)
 
 
 @pytest.mark.parametrize(("route", "field"), FIELDS)
-def test_a_field_of_any_other_type(small: GmapiServer, route: str, field: str) -> None:
+def test_a_field_of_any_other_type(strict: GmapiServer, route: str, field: str) -> None:
     good = SCREEN if "sanjuuni" in route else GOOD
     refused = 0
     for value in WRONG_VALUES:
-        answer = small.post(route, body=json.dumps({**good, field: value}).encode())
+        answer = strict.post(route, body=json.dumps({**good, field: value}).encode())
         # A few fit the field, or count as not given.
         assert answer.status in (200, 202, 400, 403, 404, 413), (value, answer.body)
         fields = answer.json()
@@ -63,7 +54,7 @@ def test_a_field_of_any_other_type(small: GmapiServer, route: str, field: str) -
             assert_one_sentence(fields, None, "")
             assert fields["error"].isprintable(), fields["error"]
     assert refused >= len(WRONG_VALUES) // 2
-    assert_well(small)
+    assert_well(strict)
 
 
 @pytest.mark.parametrize("route", POST_ROUTES)
@@ -97,10 +88,10 @@ def test_a_field_of_any_other_type(small: GmapiServer, route: str, field: str) -
     ],
 )
 def test_bodies_whose_framing_lies(
-    small: GmapiServer, route: str, framing: str, sent: bytes
+    strict: GmapiServer, route: str, framing: str, sent: bytes
 ) -> None:
     head = f"POST {route} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{framing}\r\n\r\n"
-    with GameCall.bare(small.port, head.encode() + sent) as call:
+    with GameCall.bare(strict.port, head.encode() + sent) as call:
         call.end()
         reply = call.finish()
     assert 400 <= reply.status < 500, reply
@@ -114,17 +105,17 @@ def test_bodies_whose_framing_lies(
     ["application/x-www-form-urlencoded", "multipart/form-data", "multipart/form-data; boundary=x",
      "text/plain; charset=utf-16", "application/json; charset=nonsense", "nonsense", ";;;", "\xff"],
 )  # fmt: skip
-def test_labels_change_nothing(small: GmapiServer, label: str) -> None:
+def test_labels_change_nothing(strict: GmapiServer, label: str) -> None:
     for body in (b"--x\r\n\r\nx\r\n--x--\r\n", b"a=b", b"[1]"):
-        reply = game_call(small.port, "POST", "/api/ffmpeg", body, headers={"Content-Type": label})
+        reply = game_call(strict.port, "POST", "/api/ffmpeg", body, headers={"Content-Type": label})
         assert reply.status == 400
         assert reply.json()["error_code"] == "bad_request"
 
 
-def test_the_server_is_well_after_all_this(small: GmapiServer) -> None:
-    assert_well(small)
-    assert "Traceback" not in small.log_text()
-    assert "internal error" not in small.log_text()
+def test_the_server_is_well_after_all_this(strict: GmapiServer) -> None:
+    assert_well(strict)
+    assert "Traceback" not in strict.log_text()
+    assert "internal error" not in strict.log_text()
 
 
 def assert_well(server: GmapiServer) -> None:

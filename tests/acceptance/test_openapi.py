@@ -31,7 +31,7 @@ CONFORMANCE = [
 ]
 # Answers from 500 up that callers are told of; anything else is a fault of the server.
 KNOWN_5XX = {503, 507}
-EXAMPLES = 50
+EXAMPLES = 20
 ROUTES = {
     **{
         f"/api/{tool}{suffix}": ["post"]
@@ -55,7 +55,9 @@ CALL_SECONDS = 20
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GmapiServer]:
     """A server of its own, since generated requests fill its list of tasks."""
-    with GmapiServer(tmp_path_factory.mktemp("fuzzed"), body_max_bytes=200_000) as server:
+    with GmapiServer(
+        tmp_path_factory.mktemp("fuzzed"), workers=1, body_max_bytes=200_000
+    ) as server:
         yield server
 
 

@@ -45,24 +45,20 @@ TAILS = ("", "%00.png", "?.png", "#.png", "/.")
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GmapiServer]:
-    """A server in a folder with canaries all around its files."""
-    folder = tmp_path_factory.mktemp("canaries")
-    with GmapiServer(folder / "data", workers=1) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def ids(place: GmapiServer, origin: Origin) -> dict[str, str]:
-    """A task with frames and the id of its files."""
+def ids(server: GmapiServer, origin: Origin) -> Iterator[dict[str, str]]:
+    """A task with frames and the id of its files; canaries are all around these."""
     values = {"video_url": origin.url("/clip.mp4"), "w": 32, "h": 32}
-    done: dict[str, Any] = place.post("/api/video_frame", values).json()
+    done: dict[str, Any] = server.post("/api/video_frame", values).json()
     assert done["status"] == "success", done
     audio = urlsplit(done["audio_urls"]["audio_dfpwm_url"]).path
     found = {"task": done["task_id"], "file": audio.split("/")[2], "audio": audio}
-    for folder in (place.data_dir.parent, place.data_dir, place.data_dir / "files"):
-        (folder / "canary.txt").write_bytes(CANARY)
-    return found
+    folders = (server.data_dir.parent, server.data_dir, server.data_dir / "files")
+    canaries = [folder / "canary.txt" for folder in folders]
+    for canary in canaries:
+        canary.write_bytes(CANARY)
+    yield found
+    for canary in canaries:
+        canary.unlink()
 
 
 def ways_out() -> Iterator[str]:
@@ -106,10 +102,10 @@ BASES = [
 
 
 @pytest.mark.parametrize("base", BASES)
-def test_no_address_leads_out(place: GmapiServer, ids: dict[str, str], base: str) -> None:
+def test_no_address_leads_out(server: GmapiServer, ids: dict[str, str], base: str) -> None:
     targets = [base.format(**ids) + way for way in ways_out()]
     assert len(STEPS) == 18
-    for target, status, body in answers(place.port, targets):
+    for target, status, body in answers(server.port, targets):
         assert not any(secret in body for secret in SECRETS), target
         # What only looks like a way out is the index, the page or the task itself.
         assert status in (400, 404, 405, 414) or json_or_page(body), (target, status, body[:200])
@@ -122,17 +118,17 @@ def json_or_page(body: bytes) -> bool:
     return fields.get("name") == "GMapiServer" or "openapi" in fields or "task_id" in fields
 
 
-def test_no_frame_of_a_pack_leads_out(place: GmapiServer, ids: dict[str, str]) -> None:
+def test_no_frame_of_a_pack_leads_out(server: GmapiServer, ids: dict[str, str]) -> None:
     bases = ["/frames/{task}/", "/download/{file}/", "", "http://127.0.0.1:1/frames/{task}/"]
     for base in bases:
         for way in ways_out():
             url = base.format(**ids) + way
-            reply = game_call(place.port, "POST", "/api/framepack", {"urls": [url]})
+            reply = game_call(server.port, "POST", "/api/framepack", {"urls": [url]})
             assert reply.status == 400, (url, reply.body[:200])
             assert reply.json()["field"] == "urls"
 
 
-def test_what_is_published_is_served_all_the_same(place: GmapiServer, ids: dict[str, str]) -> None:
+def test_what_is_published_is_served_all_the_same(server: GmapiServer, ids: dict[str, str]) -> None:
     for path in (ids["audio"], f"/frames/{ids['task']}/frame_000001.png"):
-        assert game_call(place.port, "GET", path).status == 200
-    assert "Traceback" not in place.log_text()
+        assert game_call(server.port, "GET", path).status == 200
+    assert "Traceback" not in server.log_text()

@@ -3,80 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from canary import Canary
-from gmapi.errors import JobCancelled, RequestError, SourceError
+from gmapi.errors import JobCancelled, RequestError
 from gmapi.fetch import playlists
-from gmapi.fetch.address import check_url
-from gmapi.fetch.fetcher import FetchRules
-from gmapi.fetch.segments import SEGMENTS_MAX
-from gmapi.fetch.source_cache import SourceCache
-from gmapi.fetch.sources import Source, bring
-from gmapi.fetch.transfer import LIST_BYTES_MAX
-from gmapi.hosts import parse_allow
 from origin import Exchange, Origin, broken_once, content, redirect, silent, status, truncated
-
-
-def _segment(number: int, size: int = 100) -> bytes:
-    """Bytes that are no text."""
-    return bytes([0x47, number, 0, 255]) * (size // 4)
-
-
-def _media(*names: str, end: bool = True, sequence: int = 0, target: float = 0.05) -> bytes:
-    lines = [
-        "#EXTM3U",
-        f"#EXT-X-TARGETDURATION:{target:g}",
-        f"#EXT-X-MEDIA-SEQUENCE:{sequence}",
-    ]
-    for name in names:
-        lines += ["#EXTINF:2,", name]
-    return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if end else [])]).encode()
+from playlist_rooms import Room, media, segment, segments_origin, sound_apart
 
 
 @pytest.fixture
 def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        for number in range(1, 10):
-            started.add(f"/{number}.ts", _segment(number))
+    with segments_origin() as started:
         yield started
-
-
-@dataclass
-class Room:
-    """A cache, a folder to bring sources into, and what was told."""
-
-    folder: Path
-    allow: tuple[str, ...]
-    told: list[tuple[float, str]] = field(default_factory=list)
-
-    def bring(self, url: str, **options: Any) -> Source:
-        limits = {"max_bytes": 10**6, "deadline": 20.0, "stall": 10.0}
-        limits |= {name: options.pop(name) for name in list(options) if name in limits}
-        cache = SourceCache(self.folder / "cache", FetchRules(parse_allow(self.allow), **limits))  # type: ignore[arg-type]
-        options.setdefault("cancelled", lambda: False)
-        return bring(
-            cache,
-            check_url(url),
-            self.folder / "source",
-            on_progress=lambda part, text: self.told.append((part, text)),
-            **options,
-        )
-
-    def refused(self, url: str, code: str, **options: Any) -> str:
-        with pytest.raises(SourceError) as caught:
-            self.bring(url, **options)
-        assert caught.value.code == code, caught.value.message
-        return caught.value.message
-
-    @property
-    def data(self) -> bytes:
-        return (self.folder / "source").read_bytes()
 
 
 @pytest.fixture
@@ -85,10 +26,10 @@ def room(tmp_path: Path, origin: Origin) -> Room:
 
 
 def test_segments_are_put_one_after_another(origin: Origin, room: Room) -> None:
-    url = origin.add("/a/index.m3u8", _media("/1.ts", "../2.ts", "//" + origin.authority + "/3.ts"))
+    url = origin.add("/a/index.m3u8", media("/1.ts", "../2.ts", "//" + origin.authority + "/3.ts"))
     source = room.bring(url)
     assert source.paths == (room.folder / "source",)
-    assert room.data == _segment(1) + _segment(2) + _segment(3)
+    assert room.data == segment(1) + segment(2) + segment(3)
     assert (source.size, source.from_cache) == (300, False)
     assert room.told[-1] == (1.0, "3 of 3 segments")
     assert [r.path for r in origin.requests] == ["/a/index.m3u8", "/1.ts", "/2.ts", "/3.ts"]
@@ -97,20 +38,20 @@ def test_segments_are_put_one_after_another(origin: Origin, room: Room) -> None:
 def test_addresses_are_relative_to_where_the_playlist_was_in_the_end(
     origin: Origin, room: Room
 ) -> None:
-    origin.add("/deep/er/index.m3u8", _media("s.ts"))
-    origin.add("/deep/er/s.ts", _segment(7))
+    origin.add("/deep/er/index.m3u8", media("s.ts"))
+    origin.add("/deep/er/s.ts", segment(7))
     origin.add("/master.m3u8", b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nmoved.m3u8\n")
     origin.add("/moved.m3u8", redirect("/deep/er/index.m3u8"))
     for entry in ("/moved.m3u8", "/master.m3u8"):
         room.bring(origin.url(entry))
-        assert room.data == _segment(7)
+        assert room.data == segment(7)
 
 
 def test_one_line_serves_all_segments(tmp_path: Path) -> None:
     with Origin(keep_alive=True) as origin:
         for number in range(1, 6):
-            origin.add(f"/{number}.ts", _segment(number))
-        url = origin.add("/x.m3u8", _media(*(f"{n}.ts" for n in range(1, 6))))
+            origin.add(f"/{number}.ts", segment(number))
+        url = origin.add("/x.m3u8", media(*(f"{n}.ts" for n in range(1, 6))))
         Room(tmp_path, (origin.authority,)).bring(url)
         assert len(origin.requests) == 6
         assert origin.connections == 2  # one for the playlist, one for all the rest
@@ -120,14 +61,14 @@ def test_a_line_that_the_server_has_closed_is_opened_again(tmp_path: Path) -> No
     with Origin(keep_alive=True) as origin:
 
         def close_after(exchange: Exchange) -> None:
-            content(_segment(1))(exchange)
+            content(segment(1))(exchange)
             exchange.hang_up()
 
         origin.add("/1.ts", close_after)
-        origin.add("/2.ts", _segment(2))
+        origin.add("/2.ts", segment(2))
         room = Room(tmp_path, (origin.authority,))
-        room.bring(origin.add("/x.m3u8", _media("1.ts", "2.ts")))
-        assert room.data == _segment(1) + _segment(2)
+        room.bring(origin.add("/x.m3u8", media("1.ts", "2.ts")))
+        assert room.data == segment(1) + segment(2)
 
 
 def test_a_list_of_one_song_leads_to_it(origin: Origin, room: Room) -> None:
@@ -150,10 +91,10 @@ def test_pictures_and_sound_that_come_apart_are_two_files(origin: Origin, room: 
         b'#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="s",DEFAULT=YES,URI="s.m3u8"\n'
         b'#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="s"\np.m3u8\n'
     )
-    origin.add("/p.m3u8", _media("1.ts", "2.ts"))
-    origin.add("/s.m3u8", _media("3.ts"))
+    origin.add("/p.m3u8", media("1.ts", "2.ts"))
+    origin.add("/s.m3u8", media("3.ts"))
     source = room.bring(origin.add("/m.m3u8", master))
-    assert [p.read_bytes() for p in source.paths] == [_segment(1) + _segment(2), _segment(3)]
+    assert [p.read_bytes() for p in source.paths] == [segment(1) + segment(2), segment(3)]
     assert source.size == 300
 
 
@@ -161,7 +102,7 @@ def test_parts_are_asked_for_and_must_be_what_comes(
     origin: Origin, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(playlists, "_RETRY_SECONDS", 0.01)
-    file = _segment(1) + _segment(2) + _segment(3)
+    file = segment(1) + segment(2) + segment(3)
     origin.add("/all.ts", file)
     parts = b"#EXTM3U\n#EXT-X-BYTERANGE:80@100\n#EXTINF:1,\nall.ts\n#EXT-X-BYTERANGE:20\n"
     parts += b"#EXTINF:1,\nall.ts\n#EXT-X-BYTERANGE:10@290\n#EXTINF:1,\nall.ts\n#EXT-X-ENDLIST\n"
@@ -185,9 +126,9 @@ def test_parts_are_asked_for_and_must_be_what_comes(
 
 def test_the_caller_s_headers_stay_with_their_origin(origin: Origin, room: Room) -> None:
     with Origin() as other:
-        other.add("/9.ts", _segment(9))
+        other.add("/9.ts", segment(9))
         room.allow += (other.authority,)
-        url = origin.add("/x.m3u8", _media("1.ts", other.url("/9.ts")))
+        url = origin.add("/x.m3u8", media("1.ts", other.url("/9.ts")))
         room.bring(url, headers={"Authorization": "Bearer x", "Referer": "http://a.example/"})
         assert {r.headers.get("authorization") for r in origin.requests} == {"Bearer x"}
         (request,) = other.requests
@@ -198,13 +139,13 @@ def test_the_caller_s_headers_stay_with_their_origin(origin: Origin, room: Room)
 
 
 def test_a_finished_stream_is_kept_by_its_segments_and_version(origin: Origin, room: Room) -> None:
-    url = origin.add("/x.m3u8", _media("1.ts", "2.ts"), etag='"1"')
+    url = origin.add("/x.m3u8", media("1.ts", "2.ts"), etag='"1"')
     assert not room.bring(url).from_cache
     assert room.bring(url).from_cache
-    assert (room.data, origin.count("/1.ts")) == (_segment(1) + _segment(2), 1)
+    assert (room.data, origin.count("/1.ts")) == (segment(1) + segment(2), 1)
     # The playlist itself is asked for each time; a newer version means other segments.
     assert origin.count("/x.m3u8") == 2
-    origin.add("/x.m3u8", _media("1.ts", "2.ts"), etag='"2"')
+    origin.add("/x.m3u8", media("1.ts", "2.ts"), etag='"2"')
     assert not room.bring(url).from_cache
     assert not room.bring(url, use_cache=False).from_cache
     assert not room.bring(url, headers={"X-Token": "t"}).from_cache
@@ -212,8 +153,8 @@ def test_a_finished_stream_is_kept_by_its_segments_and_version(origin: Origin, r
 
 
 def test_max_duration_takes_the_beginning(origin: Origin, room: Room) -> None:
-    room.bring(origin.add("/x.m3u8", _media("1.ts", "2.ts", "3.ts", "4.ts")), seconds=3)
-    assert room.data == _segment(1) + _segment(2)
+    room.bring(origin.add("/x.m3u8", media("1.ts", "2.ts", "3.ts", "4.ts")), seconds=3)
+    assert room.data == segment(1) + segment(2)
     assert origin.count("/3.ts") == 0
 
 
@@ -223,11 +164,11 @@ def test_max_duration_takes_the_beginning(origin: Origin, room: Room) -> None:
 def test_what_is_wrong_with_a_segment_is_said_with_its_number(origin: Origin, room: Room) -> None:
     origin.add("/gone.ts", status(404))
     origin.add("/page.ts", b"<!doctype html><p>no")
-    url = origin.add("/x.m3u8", _media("1.ts", "gone.ts"))
+    url = origin.add("/x.m3u8", media("1.ts", "gone.ts"))
     message = room.refused(url, "source_status")
     assert "not segment 2: The server of the source answered HTTP 404 Not Found" in message
     assert origin.count("/gone.ts") == 1
-    url = origin.add("/y.m3u8", _media("1.ts", "2.ts", "page.ts"))
+    url = origin.add("/y.m3u8", media("1.ts", "2.ts", "page.ts"))
     assert "not segment 3: The source is a web page" in room.refused(url, "source_not_media")
     url = origin.add("/z.m3u8", b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\ngone.ts\n")
     assert "not a playlist that it names: " in room.refused(url, "source_status")
@@ -241,28 +182,28 @@ def test_a_segment_that_fails_by_chance_is_tried_again(
     origin: Origin, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(playlists, "_RETRY_SECONDS", 0.01)
-    answers = iter([status(503), truncated(_segment(2), 50)])
-    good = content(_segment(2))
+    answers = iter([status(503), truncated(segment(2), 50)])
+    good = content(segment(2))
     origin.add("/2.ts", lambda exchange: next(answers, good)(exchange))
-    origin.add("/3.ts", broken_once(_segment(3), 40, etag='"3"'))
-    room.bring(origin.add("/x.m3u8", _media("1.ts", "2.ts", "3.ts")))
-    assert room.data == _segment(1) + _segment(2) + _segment(3)
+    origin.add("/3.ts", broken_once(segment(3), 40, etag='"3"'))
+    room.bring(origin.add("/x.m3u8", media("1.ts", "2.ts", "3.ts")))
+    assert room.data == segment(1) + segment(2) + segment(3)
     assert origin.count("/2.ts") == 3
     origin.add("/2.ts", status(503))
-    message = room.refused(origin.add("/y.m3u8", _media("1.ts", "2.ts")), "source_status")
+    message = room.refused(origin.add("/y.m3u8", media("1.ts", "2.ts")), "source_status")
     assert "HTTP 503" in message
     assert origin.count("/2.ts") == 3 + playlists.TRIES
 
 
 def test_one_cap_holds_for_all_segments(origin: Origin, room: Room) -> None:
-    url = origin.add("/x.m3u8", _media(*["1.ts"] * 9))
+    url = origin.add("/x.m3u8", media(*["1.ts"] * 9))
     message = room.refused(url, "source_too_large", max_bytes=850)
     assert "together larger than the 850 bytes" in message
     assert origin.count("/1.ts") == 9  # the ninth one's length is refused before its body
     master = b'#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="s",URI="s.m3u8"\n'
     master += b'#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="s"\np.m3u8\n'
-    origin.add("/p.m3u8", _media("1.ts", "2.ts", "3.ts", "4.ts"))
-    origin.add("/s.m3u8", _media("5.ts", "6.ts", "7.ts", "8.ts"))
+    origin.add("/p.m3u8", media("1.ts", "2.ts", "3.ts", "4.ts"))
+    origin.add("/s.m3u8", media("5.ts", "6.ts", "7.ts", "8.ts"))
     room.refused(origin.add("/m.m3u8", master), "source_too_large", max_bytes=750)
     assert origin.count("/8.ts") == 1
 
@@ -270,17 +211,17 @@ def test_one_cap_holds_for_all_segments(origin: Origin, room: Room) -> None:
 def test_one_deadline_holds_for_all_segments(origin: Origin, room: Room) -> None:
     def slow(exchange: Exchange) -> None:
         exchange.wait(0.15)
-        content(_segment(1))(exchange)
+        content(segment(1))(exchange)
 
     origin.add("/slow.ts", slow)
-    url = origin.add("/x.m3u8", _media(*["slow.ts"] * 20))
+    url = origin.add("/x.m3u8", media(*["slow.ts"] * 20))
     assert "the 1 seconds a download may take" in room.refused(url, "source_too_slow", deadline=1.0)
     assert origin.count("/slow.ts") < 10
 
 
 def test_a_silent_segment_ends_at_the_stall_limit(origin: Origin, room: Room) -> None:
     origin.add("/mute.ts", silent)
-    url = origin.add("/x.m3u8", _media("1.ts", "mute.ts"))
+    url = origin.add("/x.m3u8", media("1.ts", "mute.ts"))
     message = room.refused(url, "source_too_slow", stall=1.0)
     assert "segment 2: The source sent nothing for 1 seconds" in message
 
@@ -293,7 +234,7 @@ def test_a_cancelled_job_stops_between_and_inside_segments(origin: Origin, room:
         silent(exchange)
 
     origin.add("/held.ts", held)
-    url = origin.add("/x.m3u8", _media("1.ts", "held.ts", "2.ts"))
+    url = origin.add("/x.m3u8", media("1.ts", "held.ts", "2.ts"))
     with pytest.raises(JobCancelled):
         room.bring(url, cancelled=reached.is_set)
     assert origin.count("/2.ts") == 0
@@ -312,129 +253,9 @@ def test_a_header_that_changes_is_refused_and_one_that_comes_again_is_not(
         ).encode()
 
     room.bring(origin.add("/x.m3u8", text("b.mp4")))
-    assert room.data == b"\0header same " + _segment(1) + _segment(2)
+    assert room.data == b"\0header same " + segment(1) + segment(2)
     url = origin.add("/y.m3u8", text("c.mp4"))
     assert "several headers" in room.refused(url, "source_playlist")
-
-
-# -- hostile ------------------------------------------------------------------------------------
-
-
-def _hls(address: str) -> bytes:
-    return _media("1.ts", address)
-
-
-def _header(address: str) -> bytes:
-    return f'#EXTM3U\n#EXT-X-MAP:URI="{address}"\n#EXTINF:1,\n1.ts\n#EXT-X-ENDLIST\n'.encode()
-
-
-def _master(address: str) -> bytes:
-    return f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{address}\n".encode()
-
-
-def _sound(address: str) -> bytes:
-    return (
-        f'#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="s",URI="{address}"\n'
-        '#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="s"\ngood.m3u8\n'
-    ).encode()
-
-
-def _live(address: str) -> bytes:
-    return _media("1.ts", address, end=False)
-
-
-def _list(address: str) -> bytes:
-    return f"#EXTM3U\n#EXTINF:-1,x\n{address}\n".encode()
-
-
-def _pls(address: str) -> bytes:
-    return f"[playlist]\nFile1={address}\n".encode()
-
-
-def _mpd(address: str) -> bytes:
-    return (
-        '<MPD mediaPresentationDuration="PT4S"><Period><AdaptationSet mimeType="video/mp4">'
-        f"<Representation><BaseURL>{address}</BaseURL></Representation></AdaptationSet></Period>"
-        "</MPD>"
-    ).encode()
-
-
-def _template(address: str) -> bytes:
-    return _mpd("").replace(
-        b"<BaseURL></BaseURL>",
-        f'<SegmentTemplate media="{address}" duration="2"/>'.encode(),
-    )
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["http://127.0.0.1:{port}/x", "http://localhost:{port}/x", "http://[::1]:{port}/x",
-     "http://[::ffff:127.0.0.1]:{port}/x", "http://2130706433:{port}/x",
-     "http://a.example@127.0.0.1:{port}/x", "//127.0.0.1:{port}/x", "ftp://127.0.0.1:{port}/x",
-     "http://169.254.169.254/latest/meta-data/", "http://10.0.0.1/x", "http://192.168.1.1/x",
-     "http://[fd00::1]/x", "http://0.0.0.0:{port}/x", "file:///etc/passwd", "data:video/mp2t,x",
-     "concat:http://127.0.0.1:{port}/x", "/moved"],
-)  # fmt: skip
-@pytest.mark.parametrize(
-    "form", [_hls, _header, _master, _sound, _live, _list, _pls, _mpd, _template]
-)
-def test_no_playlist_leads_to_a_forbidden_address(
-    origin: Origin, room: Room, form: Callable[[str], bytes], address: str
-) -> None:
-    with Canary() as canary:
-        target = address.format(port=canary.port)
-        origin.add("/good.m3u8", _media("1.ts"))
-        origin.add("/moved", redirect(f"http://127.0.0.1:{canary.port}/x"))
-        url = origin.add("/x", form(target))
-        # As itself, and named by a master playlist where it can be.
-        message = room.refused(url, "source_refused", seconds=10)
-        assert message.endswith(".")
-        if form in (_hls, _header, _live):
-            outer = origin.add("/outer", _master("/x"))
-            room.refused(outer, "source_refused", seconds=10)
-        assert canary.visits() == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (_master("/x"), "names other playlists more than once"),
-        (_media(*["1.ts"] * (SEGMENTS_MAX + 1)), "more than the 20,000 segments"),
-        (
-            b"#EXTM3U\n#EXT-X-VERSION:3\n" + b"#EXTINF:1,\n1\n" * 300_000,
-            "more than the 20,000 segments",
-        ),
-        (_media("1.ts").replace(b"INF:2", b"INF:999999999"), "longer than the 7 days"),
-        (_media("1.ts").replace(b"#EXTINF", b"#EXT-X-BYTERANGE:-9@0\n#EXTINF"), "impossible part"),
-        (_media("1.ts").replace(b"#EXTINF", b"#EXT-X-BYTERANGE:9@-9\n#EXTINF"), "impossible part"),
-        (b'<!DOCTYPE MPD [<!ENTITY a "aaaa">]><MPD>&a;</MPD>', "document type"),
-        (b'<!DOCTYPE MPD SYSTEM "http://127.0.0.1:1/x"><MPD/>', "document type"),
-        (_mpd("a").replace(b"<MPD", b'<MPD type="dynamic"'), "live DASH manifest"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_what_has_no_end_or_sense_is_refused(
-    origin: Origin, room: Room, text: bytes, words: str
-) -> None:
-    url = origin.add("/x", text)
-    assert words in room.refused(url, "source_playlist", max_bytes=10**7)
-    assert origin.count("/1.ts") == 0
-
-
-def test_a_playlist_has_a_size_of_its_own(origin: Origin, room: Room) -> None:
-    text = b"#EXTM3U\n" + b"# comment\n" * (LIST_BYTES_MAX // 10)
-    url = origin.add("/x.m3u8", text)
-    message = room.refused(url, "source_too_large", max_bytes=10**9)
-    assert f"{LIST_BYTES_MAX} bytes" in message
-    inner = origin.add("/m.m3u8", _master("/x.m3u8"))
-    assert "a playlist that it names" in room.refused(inner, "source_too_large", max_bytes=10**9)
-
-    def endless(exchange: Exchange) -> None:
-        exchange.head(200, {})
-        while not exchange.origin.closing.is_set():
-            exchange.raw(b"#EXTM3U\n" + b"# comment\n" * 1000)
-
-    room.refused(origin.add("/endless", endless), "source_too_large", max_bytes=10**9)
 
 
 # -- live ---------------------------------------------------------------------------------------
@@ -453,7 +274,7 @@ class Live:
         newest = self.now + self.width - 1
         ended = self.last is not None and newest >= self.last
         names = [f"{n % 9 + 1}.ts" for n in range(self.now, newest + 1)]
-        body = _media(*names, end=ended, sequence=self.now)
+        body = media(*names, end=ended, sequence=self.now)
         content(body, content_type="application/vnd.apple.mpegurl")(exchange)
         if not ended:
             self.now += 1
@@ -484,7 +305,7 @@ def test_a_live_stream_that_ends_is_taken_as_far_as_it_went(origin: Origin, room
 def test_a_live_stream_that_stands_still_is_taken_as_far_as_it_went(
     origin: Origin, room: Room
 ) -> None:
-    url = origin.add("/live.m3u8", _media("1.ts", "2.ts", end=False))
+    url = origin.add("/live.m3u8", media("1.ts", "2.ts", end=False))
     room.bring(url, seconds=10, stall=1.0)
     assert _numbers(room.data) == [1, 2]
     empty = origin.add("/empty.m3u8", b"#EXTM3U\n#EXT-X-TARGETDURATION:0\n")
@@ -496,14 +317,14 @@ def test_pictures_and_sound_of_a_live_stream_are_recorded_together(
 ) -> None:
     origin.add("/good.m3u8", Live(3))
     origin.add("/sound.m3u8", Live(3))
-    source = room.bring(origin.add("/m.m3u8", _sound("sound.m3u8")), seconds=8)
+    source = room.bring(origin.add("/m.m3u8", sound_apart("sound.m3u8")), seconds=8)
     assert len(source.paths) == 2
     pictures, sound = (_numbers(path.read_bytes()) for path in source.paths)
     assert len(pictures) == len(sound) == 4
 
 
 def test_a_recording_ends_when_its_job_does(origin: Origin, room: Room) -> None:
-    url = origin.add("/live.m3u8", _media("1.ts", end=False, target=1000))
+    url = origin.add("/live.m3u8", media("1.ts", end=False, target=1000))
     with pytest.raises(JobCancelled):
         # It waits for the next reading, which is far.
         room.bring(url, seconds=15, cancelled=lambda: origin.count("/1.ts") > 0)
