@@ -14,9 +14,10 @@ import pytest
 
 import screen_decoders
 import vid32_decoder
-from gmapi.computercraft.converter import ExactConverter, Tile
+from gmapi.computercraft.converter import ExactConverter
 from gmapi.computercraft.formats.vid32 import Vid32Writer
 from gmapi.computercraft.formats.writer import Film, Tally
+from gmapi.computercraft.monitor import Tile
 from gmapi.computercraft.options import Compression, Options, PaletteSource, Quality
 from gmapi.computercraft.screen import U8, Screen
 from gmapi.media.binaries import inspect

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gmapi.computercraft.converter import BestConverter, Tile
+from gmapi.computercraft.converter import BestConverter
 from gmapi.computercraft.kernels import Kernels
+from gmapi.computercraft.monitor import Tile
 from gmapi.computercraft.options import Dither, Options, PaletteSource
 from gmapi.computercraft.palette import DEFAULT_PALETTE
 from gmapi.computercraft.screen import BLANK, U8, Screen

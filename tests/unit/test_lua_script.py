@@ -15,7 +15,8 @@ from cc_emulator import ENTER, TICK, Computer
 from cc_terminal import Terminal, monitor, native_colour
 from gmapi.computercraft.formats.bimg import BimgWriter
 from gmapi.computercraft.formats.lua import LuaWriter
-from gmapi.computercraft.formats.writer import Film, Tally, Wall
+from gmapi.computercraft.formats.writer import Film, Tally
+from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.screen import Screen
 from screen_strategies import screens
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmapi.computercraft.formats.writer import Wall
-from gmapi.computercraft.monitor import WALL_MAX, fitted, layout, parse_split, screen_pixels
+from gmapi.computercraft.monitor import WALL_MAX, Wall, fitted, layout, parse_split, screen_pixels
 from gmapi.computercraft.options import MonitorSplit
 from gmapi.errors import RequestError
 

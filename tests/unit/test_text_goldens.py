@@ -16,7 +16,8 @@ from gmapi.computercraft.formats.bimg import BimgWriter
 from gmapi.computercraft.formats.lua import LuaWriter
 from gmapi.computercraft.formats.nfp import NfpWriter
 from gmapi.computercraft.formats.raw import RawWriter
-from gmapi.computercraft.formats.writer import Film, Tally, Wall, Writer
+from gmapi.computercraft.formats.writer import Film, Tally, Writer
+from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.screen import Screen
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "sanjuuni" / "out"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import vid32_decoder as decoder
 from gmapi.computercraft.formats.vid32 import UNKNOWN, Vid32Writer
-from gmapi.computercraft.formats.writer import Ending, Film, Tally, TextEvent, Wall
+from gmapi.computercraft.formats.writer import Ending, Film, Tally, TextEvent
+from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.options import Compression
 from gmapi.computercraft.screen import Screen
 from kernel_choices import NUMPY

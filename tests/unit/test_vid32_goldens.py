@@ -10,8 +10,9 @@ import pytest
 
 import vid32_decoder as decoder
 from gmapi.computercraft.formats.vid32 import Vid32Writer
-from gmapi.computercraft.formats.writer import Film, Tally, TextEvent, Wall
+from gmapi.computercraft.formats.writer import Film, Tally, TextEvent
 from gmapi.computercraft.kernels import Kernels
+from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.options import Compression
 from gmapi.computercraft.screen import Screen
 from kernel_choices import KERNELS, NUMPY

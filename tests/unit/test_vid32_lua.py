@@ -13,7 +13,8 @@ from lupa import lua52
 from cc_emulator import Computer
 from cc_terminal import Terminal
 from gmapi.computercraft.formats.vid32 import Vid32Writer
-from gmapi.computercraft.formats.writer import Film, Tally, TextEvent, Wall
+from gmapi.computercraft.formats.writer import Film, Tally, TextEvent
+from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.options import Compression
 from gmapi.computercraft.screen import Screen
 from kernel_choices import NUMPY
