@@ -358,4 +358,5 @@ def thread_states(pid: int) -> set[str]:
 
 def is_ffmpeg(pid: int) -> bool:
     """Whether a process runs an ffmpeg program."""
-    return "ffmpeg" in Path(arguments(pid)[0] if arguments(pid) else "").name
+    words = arguments(pid)  # none when it has ended
+    return bool(words) and "ffmpeg" in Path(words[0]).name
