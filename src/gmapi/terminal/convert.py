@@ -41,11 +41,6 @@ class Order:
     verbose: bool
 
     @property
-    def is_url(self) -> bool:
-        """Whether the source is fetched rather than read."""
-        return is_url(self.source)
-
-    @property
     def files(self) -> dict[str, Path]:
         """The files to be read, by the field that names them."""
         named = {"input_url": self.source, "subtitle_url": self.screen.get("subtitles")}
