@@ -19,9 +19,9 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from media_files import ffmpeg_program
-from origin import Origin
-from server import GmapiServer, descendants
+from support.http.origin import Origin
+from support.media.files import ffmpeg_program
+from support.product.server import GmapiServer, descendants
 
 __all__ = [
     "Bench",

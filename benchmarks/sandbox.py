@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from gmapi.sandbox.launcher import Grants, Launch, Launcher
 from gmapi.sandbox.limits import Limits
 from gmapi.sandbox.protection import LOCKS, Lock
-from media_files import ffmpeg_program
 from results import conditions, write_section
-from server import fork_servers
+from support.media.files import ffmpeg_program
+from support.product.server import fork_servers
 
 STARTS = 60
 START_BAR_MS = 10.0

@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cases import run_load
-from dawdlers import dripping, half_sent
 from harness import GmapiServer, median
-from origin import Origin
-from raw_http import GameCall
 from results import conditions, write_section
-from server import wait_for
+from support.http.dawdlers import dripping, half_sent
+from support.http.origin import Origin
+from support.http.raw_http import GameCall
+from support.product.server import wait_for
 
 ROUNDS = 3
 SECONDS = 8

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from media_files import MEDIA, SCREEN_MEDIA, ffmpeg_program
-from origin import Origin
-from server import GmapiServer
-from streams import make_stream
-from studio import Studio, make_media, open_studio
+from support.http.origin import Origin
+from support.media.files import MEDIA, SCREEN_MEDIA, ffmpeg_program
+from support.media.streams import make_stream
+from support.product.server import GmapiServer
+from support.screens.studio import Studio, make_media, open_studio
 
 
 @pytest.fixture(scope="session")
 def media_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all files of `media_files.MEDIA`, made by real ffmpeg."""
+    """A folder with all files of `support.media.files.MEDIA`, made by real ffmpeg."""
     folder = tmp_path_factory.mktemp("media")
     for name, arguments in MEDIA.items():
         subprocess.run(

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from gmapi_command import Command
 from harness import BACKENDS, LEASE, Bench, SqliteBackend, adopting
-from media_files import CONTRACT_MEDIA, ffmpeg_program
-from origin import Origin
-from refusals import SMALL_FETCH
-from server import GmapiServer
+from support.http.origin import Origin
+from support.http.refusals import SMALL_FETCH
+from support.media.files import CONTRACT_MEDIA, ffmpeg_program
+from support.product.command import Command
+from support.product.server import GmapiServer
 
 
 @pytest.fixture(scope="session")

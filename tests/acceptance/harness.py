@@ -19,8 +19,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from origin import Origin, content, held
-from server import GmapiServer, children_below, is_ffmpeg, runs_with, wait_for
+from support.http.origin import Origin, content, held
+from support.product.server import GmapiServer, children_below, is_ffmpeg, runs_with, wait_for
 
 LEASE = 2.0
 RECOVERY = LEASE + 5.0

@@ -17,10 +17,10 @@ import pytest
 import websocket
 from openapi_spec_validator import validate
 
-from gmapi_command import Command
 from harness import SONG, Bench, SqliteBackend, held_source, serve_file
-from origin import Origin
-from server import Answer, GmapiServer, wait_for
+from support.http.origin import Origin
+from support.product.command import Command
+from support.product.server import Answer, GmapiServer, wait_for
 
 ALICE, BOB = "alices-secret-0123456789", "bobs-secret-9876543210-x"
 WRONG = "a-secret-of-nobody-here"

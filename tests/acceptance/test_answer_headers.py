@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from raw_http import GameCall, Reply, game_call
-from refusals import UNKNOWN_ID
-from server import GmapiServer
+from support.http.raw_http import GameCall, Reply, game_call
+from support.http.refusals import UNKNOWN_ID
+from support.product.server import GmapiServer
 
 MEDIA_POLICY = "default-src 'none'; sandbox"
 JSON_POLICY = "default-src 'none'; frame-ancestors 'none'"

@@ -13,9 +13,9 @@ from attacks.catalogue import ARGUMENTS, LOADS, MEDIA, NEW, OLD, ArgumentExploit
 from attacks.runs import program
 from attacks.traps import TOKEN, VARIABLE, Traps
 from gmapi.sandbox.launcher import Launcher
-from origin import Origin, content, redirect
-from refusals import assert_one_sentence
-from server import Answer, GmapiServer, wait_for
+from support.http.origin import Origin, content, redirect
+from support.http.refusals import assert_one_sentence
+from support.product.server import Answer, GmapiServer, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the traps need inotify")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from raw_http import game_call
-from refusals import (
+from support.http.raw_http import game_call
+from support.http.refusals import (
     FFMPEG,
     FFMPEG_ROUTES,
     FRAME_ROUTES,
@@ -21,7 +21,7 @@ from refusals import (
     assert_one_sentence,
     assert_refused,
 )
-from server import GmapiServer
+from support.product.server import GmapiServer
 
 # -- bodies that no route takes ------------------------------------------------------------------
 

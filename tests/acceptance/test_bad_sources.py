@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from origin import (
+from support.http.origin import (
     Origin,
     chunked,
     redirect,
@@ -20,8 +20,8 @@ from origin import (
     trickle,
     truncated,
 )
-from raw_http import game_call
-from refusals import (
+from support.http.raw_http import game_call
+from support.http.refusals import (
     FFMPEG,
     FFMPEG_ROUTES,
     SMALL_FETCH,
@@ -30,7 +30,7 @@ from refusals import (
     assert_one_sentence,
     assert_refused,
 )
-from server import Answer, GmapiServer
+from support.product.server import Answer, GmapiServer
 
 # -- sources -------------------------------------------------------------------------------------
 

@@ -20,10 +20,10 @@ import pytest
 
 from gmapi.jobs import schema
 from gmapi.jobs.database import connect
-from gmapi_command import Command
-from media_files import ffmpeg_program
-from origin import Exchange, Origin
-from server import GmapiServer, alive, descendants, wait_for
+from support.http.origin import Exchange, Origin
+from support.media.files import ffmpeg_program
+from support.product.command import Command
+from support.product.server import GmapiServer, alive, descendants, wait_for
 
 RATE = 48_000
 

@@ -12,14 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 import gmapi as package
-import screen_decoders
-import vid32_decoder
 from gmapi.cli import main
-from gmapi_command import Command
-from golden_cases import FOLDER
-from origin import Origin
-from screen_outputs import DOTS, Output, read_output
-from server import GmapiServer
+from support.http.origin import Origin
+from support.product.command import Command
+from support.product.server import GmapiServer
+from support.screens import decoders, vid32_decoder
+from support.screens.golden_cases import FOLDER
+from support.screens.outputs import DOTS, Output, read_output
 
 IN = FOLDER / "in"
 GRADIENT = IN / "gradient_80x60.png"
@@ -85,7 +84,7 @@ def test_a_url(gmapi: Command, origin: Origin) -> None:
     done = gmapi("convert", address, "-f", "nfp", "--allow-private", "--monitor", "pocket")
     assert done.returncode == 0, done.stderr
     assert gmapi.left() == ["gradient.nfp"]
-    plane = screen_decoders.nfp((gmapi.folder / "gradient.nfp").read_bytes())
+    plane = decoders.nfp((gmapi.folder / "gradient.nfp").read_bytes())
     assert plane.shape == (60, 52)
 
 

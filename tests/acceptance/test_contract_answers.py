@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from origin import Origin, held, status
-from raw_http import GameCall, Reply, game_call
-from server import GmapiServer
+from support.http.origin import Origin, held, status
+from support.http.raw_http import GameCall, Reply, game_call
+from support.product.server import GmapiServer
 
 DFPWM = {"args": ["-vn", "-ar", "48000", "-ac", "1"], "output_format": "dfpwm"}
 NOWHERE = "0" * 32

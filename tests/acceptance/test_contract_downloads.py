@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from origin import Origin
-from raw_http import GameCall, game_call
-from server import GmapiServer
+from support.http.origin import Origin
+from support.http.raw_http import GameCall, game_call
+from support.product.server import GmapiServer
 
 
 @pytest.fixture(params=["download", "frames"])

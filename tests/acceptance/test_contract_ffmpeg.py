@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from media_files import ffmpeg_program
-from origin import Origin, redirect
-from raw_http import game_call
-from server import GmapiServer
+from support.http.origin import Origin, redirect
+from support.http.raw_http import game_call
+from support.media.files import ffmpeg_program
+from support.product.server import GmapiServer
 
 MONO = ["-vn", "-ar", "48000", "-ac", "1"]
 LEFT = ["-vn", "-ar", "48000", "-filter_complex", "pan=mono|c0=FL"]

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from origin import Origin, held
-from raw_http import GameCall, Reply, game_call
-from server import GmapiServer, call, frozen, runs_with, thread_states, wait_for
+from support.http.origin import Origin, held
+from support.http.raw_http import GameCall, Reply, game_call
+from support.product.server import GmapiServer, call, frozen, runs_with, thread_states, wait_for
 
 PLAYER_PATIENCE = 2.0
 """Seconds of silence after which the player gives up, once it plays."""

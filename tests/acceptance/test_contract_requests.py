@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from origin import Origin
-from raw_http import GameCall, game_call
-from server import GmapiServer
+from support.http.origin import Origin
+from support.http.raw_http import GameCall, game_call
+from support.product.server import GmapiServer
 
 DFPWM = {"args": ["-vn", "-ar", "48000", "-ac", "1"], "output_format": "dfpwm"}
 

@@ -13,23 +13,22 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-import screen_decoders
-import vid32_decoder
-from cc_emulator import Computer
-from cc_terminal import Terminal, native_colour
 from gmapi.computercraft.options import Compression
 from gmapi.computercraft.palette import DEFAULT_PALETTE
 from gmapi.computercraft.screen import U8, Screen
-from golden_cases import FOLDER
-from media_files import ffmpeg_program
-from origin import Origin
-from raw_http import Reply, game_call
-from server import GmapiServer
-from studio import make_media
-from vid32_decoder import AUDIO, COMBINED, TEXT, VIDEO
+from support.game.cc_emulator import Computer
+from support.game.cc_terminal import Terminal, native_colour
+from support.http.origin import Origin
+from support.http.raw_http import Reply, game_call
+from support.media.files import ffmpeg_program
+from support.product.server import GmapiServer
+from support.screens import decoders, vid32_decoder
+from support.screens.golden_cases import FOLDER
+from support.screens.studio import make_media
+from support.screens.vid32_decoder import AUDIO, COMBINED, TEXT, VIDEO
 
 MODES = ["waited for", "background"]
-READER = (Path(__file__).parents[1] / "vid32_reader.lua").read_text("utf-8")
+READER = (Path(__file__).parents[1] / "support/game/vid32_reader.lua").read_text("utf-8")
 COMPUTER = ["--width=102", "--height=57"]
 """A computer's screen: 51 x 19 cells."""
 
@@ -147,14 +146,14 @@ def test_the_request_of_the_converter_program(client: Client, photo: str, kind: 
         assert np.array_equal(shown[0].palette, DEFAULT_PALETTE)
         return
     if kind == "nfp":
-        assert screen_decoders.nfp(data).shape == (57, 102)
+        assert decoders.nfp(data).shape == (57, 102)
         return
     if kind == "32vid":
         (screen,) = map(as_screen, vid32_decoder.parse(data).pictures())
     elif kind == "raw":
-        _, (screen,) = screen_decoders.raw(data)
+        _, (screen,) = decoders.raw(data)
     else:
-        (screen,) = screen_decoders.bimg(data).screens
+        (screen,) = decoders.bimg(data).screens
     assert (screen.columns, screen.rows) == (51, 19)
     assert np.array_equal(screen.palette, DEFAULT_PALETTE)
 
@@ -180,14 +179,14 @@ def test_the_answer_is_what_the_converter_program_reads(server: GmapiServer, pho
      ["-W=40"], ["--WIDTH=40"], ["-p --width=40 -t"]],
 )  # fmt: skip
 def test_every_spelling_of_a_flag(client: Client, photo: str, args: list[str]) -> None:
-    (screen,) = screen_decoders.bimg(client.convert(photo, "bimg", args)).screens
+    (screen,) = decoders.bimg(client.convert(photo, "bimg", args)).screens
     assert (screen.columns, screen.rows) == (20, 37 // 3)
 
 
 def test_the_output_format_decides_over_a_flag(client: Client, photo: str) -> None:
     for flag in ("-3", "--lua", "-n", "-r", "-b"):
         data = client.convert(photo, "bimg", [flag, "-W20"])
-        assert len(screen_decoders.bimg(data).screens) == 1
+        assert len(decoders.bimg(data).screens) == 1
 
 
 @pytest.mark.parametrize(
@@ -208,14 +207,14 @@ def test_s1_sizes_are_pixels_and_cells_are_rounded_down(
     client: Client, photo: str, width: int, height: int
 ) -> None:
     args = [f"--width={width}", f"--height={height}"]
-    (screen,) = screen_decoders.bimg(client.convert(photo, "bimg", args)).screens
+    (screen,) = decoders.bimg(client.convert(photo, "bimg", args)).screens
     assert (screen.columns, screen.rows) == (width // 2, height // 3)
     file = vid32_decoder.parse(client.convert(photo, "32vid", args))
     assert (file.columns, file.rows) == (width // 2, height // 3)
     # A paint file has pixels and no cells; the original program cuts it to its cells all the same.
-    paint = screen_decoders.nfp(client.convert(photo, "nfp", args))
+    paint = decoders.nfp(client.convert(photo, "nfp", args))
     assert paint.shape == (height, width)
-    paint = screen_decoders.nfp(client.convert(photo, "nfp", ["-p", *args]))
+    paint = decoders.nfp(client.convert(photo, "nfp", ["-p", *args]))
     assert paint.shape == (height // 3 * 3, width // 2 * 2)
 
 
@@ -225,7 +224,7 @@ def test_s2_bimg_is_a_table_of_printable_ascii(client: Client, photo: str, clip:
         assert re.fullmatch(rb"[ -~\n]*", data)
         # Every backslash begins three decimal digits.
         assert not re.search(rb"\\(?![0-2][0-9]{2})", data)
-        bimg = screen_decoders.bimg(data)
+        bimg = decoders.bimg(data)
         assert len(bimg.screens) == count
         computer, shown = played(BIMG_VIEWER, data)
         assert all(map(on_screen, bimg.screens, shown))
@@ -244,7 +243,7 @@ def test_s2_a_picture_may_have_a_duration_of_its_own(
         "-enc_time_base", "1:100", "-final_delay", "20",
     )  # fmt: skip
     url = origin.add("/uneven.gif", source.read_bytes())
-    bimg = screen_decoders.bimg(client.convert(url, "bimg", []))
+    bimg = decoders.bimg(client.convert(url, "bimg", []))
     usual = bimg.fields["secondsPerFrame"]
     durations = [duration or usual for duration in bimg.durations]
     assert durations == pytest.approx([0.5, 0.1, 0.2], abs=1e-4)
@@ -299,17 +298,17 @@ def test_s4_raw_has_two_lines_and_a_packet_for_each_picture(
         assert len(packets) == count
         for packet in packets:
             assert re.fullmatch(rb"!CPC[0-9A-F]{4}[A-Za-z0-9+/]+=*[0-9a-f]{8}", packet)
-        _, screens = screen_decoders.raw(data)
+        _, screens = decoders.raw(data)
         assert {(screen.columns, screen.rows) for screen in screens} == {(51, 19)}
         assert {screen.palette.shape for screen in screens} == {(16, 3)}
-        pictures = screen_decoders.bimg(client.convert(url, "bimg", ["-p -t", *COMPUTER])).screens
+        pictures = decoders.bimg(client.convert(url, "bimg", ["-p -t", *COMPUTER])).screens
         for screen, picture in zip(screens, pictures, strict=True):
             assert np.array_equal(screen.colors, picture.colors)
 
 
 @pytest.mark.parametrize("args", [[], ["-p"], ["-8"], ["-k -t"], ["-L"], ["-P 000000,00ff00"]])
 def test_s5_nfp_is_in_the_default_palette(client: Client, photo: str, args: list[str]) -> None:
-    plane = screen_decoders.nfp(client.convert(photo, "nfp", args))
+    plane = decoders.nfp(client.convert(photo, "nfp", args))
     assert plane.shape == (96, 102)
     source = np.frombuffer(ppm_pixels(FOLDER / "in" / "plasma_102x96.png"), np.uint8)
     shown = np.stack([blurred(channel) for channel in np.moveaxis(DEFAULT_PALETTE[plane], -1, 0)])
@@ -336,7 +335,7 @@ def ppm_pixels(path: Path) -> bytes:
 
 def test_s6_lua_draws_waits_for_enter_on_a_still_and_restores(client: Client, photo: str) -> None:
     data = client.convert(photo, "lua", COMPUTER)
-    (picture,) = screen_decoders.bimg(client.convert(photo, "bimg", COMPUTER)).screens
+    (picture,) = decoders.bimg(client.convert(photo, "bimg", COMPUTER)).screens
     computer, shown = played(data, data)
     assert len(shown) >= 2
     assert all(on_screen(picture, screen) for screen in shown)
@@ -348,7 +347,7 @@ def test_s6_lua_draws_waits_for_enter_on_a_still_and_restores(client: Client, ph
 
 def test_s6_lua_plays_a_film_and_ends_by_itself(client: Client, clip: str) -> None:
     data = client.convert(clip, "lua", ["-p -t", *COMPUTER])
-    pictures = screen_decoders.bimg(client.convert(clip, "bimg", ["-p -t", *COMPUTER])).screens
+    pictures = decoders.bimg(client.convert(clip, "bimg", ["-p -t", *COMPUTER])).screens
     computer, shown = played(data, data)
     assert all(map(on_screen, pictures, shown))
     assert len(shown) == 17

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from media_files import ffmpeg_program
-from origin import Origin, held, status
-from raw_http import game_call
-from server import GmapiServer, frozen, wait_for
+from support.http.origin import Origin, held, status
+from support.http.raw_http import game_call
+from support.media.files import ffmpeg_program
+from support.product.server import GmapiServer, frozen, wait_for
 
 AUDIO_KEYS = {"audio_dfpwm_url", "audio_dfpwm_left_url", "audio_dfpwm_right_url"}
 

@@ -20,8 +20,8 @@ from harness import (
     held_source,
     serve_file,
 )
-from origin import Origin
-from server import GmapiServer, wait_for
+from support.http.origin import Origin
+from support.product.server import GmapiServer, wait_for
 
 MakeBench = Callable[..., Bench]
 

@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-import vid32_decoder
-from cc_emulator import Computer
-from cc_terminal import monitor
-from documents import PAGES, README, ROOT, Block, blocks
 from gmapi.computercraft.screen import Screen
-from origin import Exchange, Origin
-from server import GmapiServer
+from support.documents import PAGES, README, ROOT, Block, blocks
+from support.game.cc_emulator import Computer
+from support.game.cc_terminal import monitor
+from support.http.origin import Exchange, Origin
+from support.product.server import GmapiServer
+from support.screens import vid32_decoder
 
 DOCUMENTS = [README, *PAGES]
 CURL_SETTINGS = "silent\nshow-error\nfail-with-body\n"

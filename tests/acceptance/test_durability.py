@@ -26,8 +26,8 @@ from harness import (
     held_source,
     serve_file,
 )
-from origin import Origin
-from server import alive, descendants, wait_for
+from support.http.origin import Origin
+from support.product.server import alive, descendants, wait_for
 
 MakeBench = Callable[..., Bench]
 

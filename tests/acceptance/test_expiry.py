@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness import LEASE, SONG, Bench, SqliteBackend, serve_file
-from origin import Origin, held
-from raw_http import game_call
-from refusals import assert_no_files, assert_refused
-from server import GmapiServer, wait_for
+from support.http.origin import Origin, held
+from support.http.raw_http import game_call
+from support.http.refusals import assert_no_files, assert_refused
+from support.product.server import GmapiServer, wait_for
 
 EXPIRY = 3.0
 """Seconds; longer than a busy machine takes between two accesses."""

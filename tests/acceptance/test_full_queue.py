@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness import LEASE, SONG, Bench, SqliteBackend, held_source, serve_file
-from origin import Origin, silent
-from refusals import FFMPEG, assert_refused
-from server import Answer, GmapiServer, wait_for
+from support.http.origin import Origin, silent
+from support.http.refusals import FFMPEG, assert_refused
+from support.product.server import Answer, GmapiServer, wait_for
 
 OF_ALL, OF_ONE = 3, 2
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from origin import Origin
-from raw_http import GameCall
-from server import GmapiServer, call
+from support.http.origin import Origin
+from support.http.raw_http import GameCall
+from support.product.server import GmapiServer, call
 
 # 503 and 507 pass: the server is busy or full.
 SERVER_FAULT = re.compile(rb"HTTP/1\.[01] 5(?!03 |07 )[0-9][0-9]")

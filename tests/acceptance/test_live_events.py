@@ -13,8 +13,8 @@ import psutil
 import pytest
 import websocket
 
-from origin import Exchange, Origin
-from server import GmapiServer, call, wait_for
+from support.http.origin import Exchange, Origin
+from support.product.server import GmapiServer, call, wait_for
 
 GAME_MESSAGE_MAX = 128 * 1024
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from origin import Exchange, Origin
-from raw_http import GameCall, Reply, game_call
-from refusals import POST_ROUTES, URL
-from server import GmapiServer
+from support.http.origin import Exchange, Origin
+from support.http.raw_http import GameCall, Reply, game_call
+from support.http.refusals import POST_ROUTES, URL
+from support.product.server import GmapiServer
 
 FORGED = "2026-01-01T00:00:00 [info     ] forged entry"
 # A line end and an entry behind it, a terminal's clear screen and its title, a bell, bytes of the

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 import pytest
 from lupa import lua52
 
-from origin import Origin, status
-from raw_http import GameCall, game_call
-from server import GmapiServer
+from support.http.origin import Origin, status
+from support.http.raw_http import GameCall, game_call
+from support.product.server import GmapiServer
 
 PLAYER = Path(__file__).with_name("player.lua")
 REQUESTS_AT_ONCE = 16

@@ -10,10 +10,10 @@ import pytest
 
 from gmapi.tools.registry import TOOLS
 from gmapi.web.schemas import FramepackRequest
-from malformed_bodies import BODIES, TOO_LARGE, WRONG_VALUES
-from raw_http import GameCall, game_call
-from refusals import POST_ROUTES, URL, assert_no_files, assert_one_sentence
-from server import GmapiServer
+from support.http.malformed_bodies import BODIES, TOO_LARGE, WRONG_VALUES
+from support.http.raw_http import GameCall, game_call
+from support.http.refusals import POST_ROUTES, URL, assert_no_files, assert_one_sentence
+from support.product.server import GmapiServer
 
 MODELS = {f"/api/{tool.name}/async": tool.request for tool in TOOLS.values()}
 FIELDS = [

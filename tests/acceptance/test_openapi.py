@@ -20,8 +20,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from origin import Origin
-from server import GmapiServer
+from support.http.origin import Origin
+from support.product.server import GmapiServer
 
 CONFORMANCE = [
     status_code_conformance,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from canary import Canary
-from gmapi_command import Command
-from origin import Origin, status
-from server import GmapiServer
+from support.http.canary import Canary
+from support.http.origin import Origin, status
+from support.product.command import Command
+from support.product.server import GmapiServer
 
 SECONDS = 2
 

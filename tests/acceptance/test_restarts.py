@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness import FILM, SONG, Bench, SqliteBackend, held_source, serve_file
-from origin import Origin
-from server import GmapiServer, alive, descendants, wait_for
+from support.http.origin import Origin
+from support.product.server import GmapiServer, alive, descendants, wait_for
 
 MakeBench = Callable[..., Bench]
 

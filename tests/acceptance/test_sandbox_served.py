@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from harness import Bench, serve_file
-from origin import Origin
-from server import alive, arguments, descendants, wait_for
+from support.http.origin import Origin
+from support.product.server import alive, arguments, descendants, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the full sandbox is for Linux")
 

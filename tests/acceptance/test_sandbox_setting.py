@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-import old_kernel
 from gmapi.sandbox.launcher import Launcher
-from origin import Origin
-from server import GmapiServer, descendants
+from support.http.origin import Origin
+from support.product.server import GmapiServer, descendants
+from support.sandbox import old_kernel
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the full sandbox is for Linux")
 

@@ -17,13 +17,13 @@ from pydantic import ValidationError
 from gmapi.computercraft.palette import DEFAULT_PALETTE
 from gmapi.computercraft.screen import BLANK, Screen
 from gmapi.errors import GmapiError, MediaError, RequestError
-from gmapi.tools.screen_request import SanjuuniRequest
+from gmapi.tools.screens.request import SanjuuniRequest
 from gmapi.web.problems import describe
-from golden_cases import FOLDER
-from screen_outputs import DOTS, Output, read_output
-from screen_trouble import damaged, wild_wish
-from screen_wishes import FILMS, FORMATS, PREVIEWS, STILLS, Wish, fine_wish
-from studio import Made, Studio
+from support.screens.golden_cases import FOLDER
+from support.screens.outputs import DOTS, Output, read_output
+from support.screens.studio import Made, Studio
+from support.screens.trouble import damaged, wild_wish
+from support.screens.wishes import FILMS, FORMATS, PREVIEWS, STILLS, Wish, fine_wish
 
 Media = Callable[[str], Path]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from dawdlers import HALVES, connect, dripping, half_sent
-from origin import Origin
-from raw_http import GameCall, Reply
-from server import GmapiServer, wait_for
+from support.http.dawdlers import HALVES, connect, dripping, half_sent
+from support.http.origin import Origin
+from support.http.raw_http import GameCall, Reply
+from support.product.server import GmapiServer, wait_for
 
 SHORT = 0.7
 PER_ADDRESS = 6

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from origin import Origin
-from raw_http import game_call
-from server import GmapiServer
+from support.http.origin import Origin
+from support.http.raw_http import game_call
+from support.product.server import GmapiServer
 
 CANARY = b"the-canary-sings-only-outside"
 SECRETS = (CANARY, b"root:x:0:0", b"SQLite format 3", b"PATH=")

@@ -22,7 +22,7 @@ from gmapi.media import process
 from gmapi.media.command import guarded_input
 from gmapi.sandbox.launcher import Child, Grants, Launch, Launcher
 from gmapi.sandbox.limits import Limits
-from media_files import ffmpeg_program
+from support.media.files import ffmpeg_program
 
 SOON = 3.0
 """Seconds; an exploit that is to run without an end has shown by then that it does."""

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
-from media_files import ffmpeg_program
+from support.media.files import ffmpeg_program
 
 TOKEN = b"CANARY-5f1c9e7ad2b84403"
 """The secret: it stands in every secret file, and in the environment under `VARIABLE`."""

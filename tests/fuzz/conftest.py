@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fuzzing import WANTED
+from support.fuzzing import WANTED
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuzzing import fuzz, mutated
 from gmapi.errors import GmapiError, RefusedError, RequestError
 from gmapi.media.arguments import check_arguments, check_input_arguments
 from gmapi.media.option_table import INPUT_OPTIONS, OUTPUT_OPTIONS, Option
+from support.fuzzing import fuzz, mutated
 
 RECIPES = [
     "-vn -ar 48000 -ac 1",

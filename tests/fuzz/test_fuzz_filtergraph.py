@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuzzing import fuzz, mutated
 from gmapi.errors import RefusedError, RequestError
 from gmapi.media import filter_table as table
 from gmapi.media.filtergraph import (
@@ -18,6 +17,7 @@ from gmapi.media.filtergraph import (
     parse,
     write,
 )
+from support.fuzzing import fuzz, mutated
 
 PLACE = Place("args", "-filter_complex", 2)
 ALPHABET = "abnv01 \\'[],;:=@\n\t|/.%{}-_*()"

@@ -8,12 +8,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuzzing import fuzz, mutated
 from gmapi.errors import RequestError
 from gmapi.tools.ffmpeg import FfmpegRequest
 from gmapi.tools.fields import repair, repair_text
 from gmapi.web.body import DEPTH_MAX, parse_object
-from raw_http import lua_json
+from support.fuzzing import fuzz, mutated
+from support.http.raw_http import lua_json
 
 ALPHABET = '{}[]":,\\u0019dDeE+-.nulltrefasNI \t\n\x00\x1f\ufeff\u00e9'
 SEEDS = [

@@ -6,11 +6,11 @@ import math
 
 from hypothesis import given
 
-from fuzzing import fuzz, mutated
 from gmapi.errors import SourceError
 from gmapi.fetch import dash, hls
 from gmapi.fetch.address import SourceUrl, check_url
 from gmapi.fetch.segments import SECONDS_MAX, SEGMENTS_MAX, Track, make_track
+from support.fuzzing import fuzz, mutated
 
 BASE = check_url("https://media.example/films/one/list?token=x")
 CODES = {"source_playlist", "source_refused"}

@@ -9,8 +9,8 @@ from email.utils import parsedate_to_datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuzzing import fuzz, mutated
 from gmapi.storage.ranges import OpenRange, choose, http_date
+from support.fuzzing import fuzz, mutated
 
 ETAG = '"0123-7"'
 MODIFIED = 1_700_000_000.5

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
-from fuzzing import fuzz, mutated
 from gmapi.errors import RequestError
 from gmapi.fetch.address import SourceUrl, check_url
+from support.fuzzing import fuzz, mutated
 
 ALPHABET = "ahx/:@[]%.?#\\0127-_ \t\u3002\uff10\u00ad\u2044\uff0f"
 SEEDS = [

@@ -15,9 +15,9 @@ from gmapi.jobs.store import JobStore
 from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings
-from growing_jobs import Attempt, Bench, claim, submit
-from media_files import ffmpeg_program
-from server import GmapiServer
+from support.media.files import ffmpeg_program
+from support.product.growing_jobs import Attempt, Bench, claim, submit
+from support.product.server import GmapiServer
 
 PROGRAMS = {"bundled": Path(ffmpeg_program())}
 if system := shutil.which("ffmpeg"):

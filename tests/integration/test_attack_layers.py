@@ -40,7 +40,7 @@ from gmapi.errors import RefusedError, RequestError
 from gmapi.media.arguments import check_arguments, check_input_arguments
 from gmapi.sandbox.launcher import Launcher
 from gmapi.sandbox.protection import Lock
-from origin import Origin, redirect
+from support.http.origin import Origin, redirect
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the traps need inotify")
 

@@ -12,7 +12,7 @@ import pytest
 from gmapi.terminal import client as client_module
 from gmapi.terminal.client import ServerClient
 from gmapi.terminal.failures import ClientError
-from origin import Exchange, Origin, content, status
+from support.http.origin import Exchange, Origin, content, status
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from gmapi.fetch.address import check_url
 from gmapi.fetch.fetcher import Download, FetchRules, Validators, download
 from gmapi.hosts import parse_allow
 from gmapi.settings import Settings
-from origin import (
+from support.http.origin import (
     Exchange,
     Origin,
     broken_once,

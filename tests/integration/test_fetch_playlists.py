@@ -10,8 +10,17 @@ import pytest
 
 from gmapi.errors import JobCancelled, RequestError
 from gmapi.fetch import playlists
-from origin import Exchange, Origin, broken_once, content, redirect, silent, status, truncated
-from playlist_rooms import Room, media, segment, segments_origin, sound_apart
+from support.http.origin import (
+    Exchange,
+    Origin,
+    broken_once,
+    content,
+    redirect,
+    silent,
+    status,
+    truncated,
+)
+from support.http.playlist_rooms import Room, media, segment, segments_origin, sound_apart
 
 
 @pytest.fixture

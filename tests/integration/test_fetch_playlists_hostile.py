@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from canary import Canary
 from gmapi.fetch.segments import SEGMENTS_MAX
 from gmapi.fetch.transfer import LIST_BYTES_MAX
-from origin import Exchange, Origin, redirect
-from playlist_rooms import Room, media, segments_origin, sound_apart
+from support.http.canary import Canary
+from support.http.origin import Exchange, Origin, redirect
+from support.http.playlist_rooms import Room, media, segments_origin, sound_apart
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import Fetched, SourceCache
 from gmapi.filelock import ACROSS_PROCESSES
 from gmapi.hosts import parse_allow
-from origin import Exchange, Origin, content, status
+from support.http.origin import Exchange, Origin, content, status
 
 BODY = b"\x00" + random.Random(2).randbytes(49_999)
 needs_shared_locks = pytest.mark.skipif(

@@ -30,9 +30,9 @@ from gmapi.media import raw_pictures
 from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.media.raw_pictures import Look, PictureSize
 from gmapi.sandbox.launcher import Launcher
-from gmapi.tools.screen_chunks import make_writer
-from golden_cases import FOLDER, GOLDENS, Golden, reference_ffmpeg
-from kernel_choices import NATIVE, NUMPY, needs_native
+from gmapi.tools.screens.chunks import make_writer
+from support.screens.golden_cases import FOLDER, GOLDENS, Golden, reference_ffmpeg
+from support.screens.kernel_choices import NATIVE, NUMPY, needs_native
 
 PROGRESS_FD = 2
 MAX_PIXELS = 1 << 24

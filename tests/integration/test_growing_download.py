@@ -20,9 +20,9 @@ from gmapi.jobs.service import JobService
 from gmapi.web import growing
 from gmapi.web.files import BrokenAnswer
 from gmapi.web.growing import GrowingBody
-from growing_jobs import HEAD, NAME, PATCHED, Attempt, Bench
-from raw_http import GameCall, Reply, game_call
-from server import wait_for
+from support.http.raw_http import GameCall, Reply, game_call
+from support.product.growing_jobs import HEAD, NAME, PATCHED, Attempt, Bench
+from support.product.server import wait_for
 
 READERS = 50
 

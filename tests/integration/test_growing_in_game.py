@@ -13,8 +13,6 @@ import pytest
 from lupa import lua52
 from werkzeug.serving import make_server
 
-from cc_emulator import Computer
-from cc_terminal import Terminal
 from gmapi.computercraft.formats.vid32 import Vid32Writer
 from gmapi.computercraft.formats.writer import Film, Tally
 from gmapi.computercraft.options import Compression
@@ -23,11 +21,13 @@ from gmapi.jobs.service import JobService
 from gmapi.storage.growing import GrowingFile
 from gmapi.web import growing
 from gmapi.web.app import create_app
-from growing_jobs import NAME, Attempt, Bench
-from kernel_choices import NUMPY
-from server import wait_for
+from support.game.cc_emulator import Computer
+from support.game.cc_terminal import Terminal
+from support.product.growing_jobs import NAME, Attempt, Bench
+from support.product.server import wait_for
+from support.screens.kernel_choices import NUMPY
 
-READER = (Path(__file__).parents[1] / "vid32_reader.lua").read_text("utf-8")
+READER = (Path(__file__).parents[1] / "support/game/vid32_reader.lua").read_text("utf-8")
 COLUMNS, ROWS, FPS = 26, 10, 20
 PICTURES = 12
 EARLY = 5

@@ -21,9 +21,9 @@ from gmapi.jobs.service import JobService
 from gmapi.web import growing
 from gmapi.web.app import create_app
 from gmapi.web.files import GAME_REPLY_MAX
-from growing_jobs import HEAD, NAME, PATCHED, Attempt, Bench
-from raw_http import GameCall, Reply
-from server import wait_for
+from support.http.raw_http import GameCall, Reply
+from support.product.growing_jobs import HEAD, NAME, PATCHED, Attempt, Bench
+from support.product.server import wait_for
 
 READERS = 20
 PIECE = 8 * 1024

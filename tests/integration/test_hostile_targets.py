@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from canary import Canary
 from gmapi.errors import RequestError, SourceError
 from gmapi.fetch.address import check_url
 from gmapi.fetch.fetcher import Download, FetchRules, download
 from gmapi.hosts import AllowEntry, parse_allow
-from origin import Origin, redirect
+from support.http.canary import Canary
+from support.http.origin import Origin, redirect
 
 SPELLINGS = [
     "http://127.0.0.1:{port}/", "http://localhost:{port}/", "http://LOCALHOST:{port}/",

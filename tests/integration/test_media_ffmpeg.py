@@ -18,7 +18,7 @@ from gmapi.media.process import PROGRESS_FD, Finished, Watch, run
 from gmapi.media.progress import Progress
 from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
-from media_files import ffmpeg_program
+from support.media.files import ffmpeg_program
 
 PIXELS = 40_000_000
 

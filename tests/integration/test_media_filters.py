@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ffmpeg_programs import BUNDLED, PROGRAMS, SYSTEM, run
 from gmapi.errors import RefusedError, RequestError
 from gmapi.media import filtergraph
 from gmapi.media.arguments import check_arguments, check_input_arguments
 from gmapi.media.filter_table import ALLOWED, RULES
 from gmapi.media.filtergraph import Place
 from gmapi.media.option_table import INPUT_OPTIONS, OUTPUT_OPTIONS, Option
+from support.media.programs import BUNDLED, PROGRAMS, SYSTEM, run
 
 PLACE = Place("args", "-vf")
 

@@ -16,7 +16,7 @@ from gmapi.media.process import PROGRESS_FD, Watch, run
 from gmapi.media.timing import picture_count, picture_times
 from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
-from media_files import ffmpeg_program
+from support.media.files import ffmpeg_program
 
 PIXELS = 40_000_000
 

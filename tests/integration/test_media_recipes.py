@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ffmpeg_programs import BUNDLED, PROGRAMS, run
 from gmapi.errors import RefusedError
 from gmapi.media.arguments import check_arguments, check_input_arguments
 from gmapi.media.command import guarded_input
+from support.media.programs import BUNDLED, PROGRAMS, run
 
 
 @pytest.fixture(scope="module")

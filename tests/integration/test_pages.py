@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-import streams
-from canary import Canary
 from gmapi.errors import JobCancelled, SourceError
 from gmapi.fetch.address import check_url
 from gmapi.fetch.fetcher import FetchRules
@@ -25,10 +23,12 @@ from gmapi.storage.local import LocalStorage
 from gmapi.tools.base import Work
 from gmapi.tools.page import find_media
 from gmapi.tools.source_fetch import FetchedSources
-from media_files import ffmpeg_program
-from origin import Exchange, Origin, redirect, silent
-from server import descendants
-from studio import Notes
+from support.http.canary import Canary
+from support.http.origin import Exchange, Origin, redirect, silent
+from support.media import streams
+from support.media.files import ffmpeg_program
+from support.product.server import descendants
+from support.screens.studio import Notes
 
 
 @pytest.fixture(scope="module")

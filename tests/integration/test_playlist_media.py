@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-import streams
 from gmapi.errors import MediaError
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import SourceCache
@@ -23,9 +22,10 @@ from gmapi.tools.ffmpeg import FFMPEG
 from gmapi.tools.registry import TOOLS
 from gmapi.tools.source_fetch import FetchedSources
 from gmapi.tools.video_frame import VideoFrameResult
-from media_files import ffmpeg_program
-from origin import Exchange, Origin, content
-from studio import Notes
+from support.http.origin import Exchange, Origin, content
+from support.media import streams
+from support.media.files import ffmpeg_program
+from support.screens.studio import Notes
 
 PROGRAMS = {"bundled": Path(ffmpeg_program())}
 if system := shutil.which("ffmpeg"):

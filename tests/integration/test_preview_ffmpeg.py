@@ -9,7 +9,7 @@ import numpy as np
 
 from gmapi.computercraft import preview
 from gmapi.computercraft.screen import Screen
-from media_files import ffmpeg_program
+from support.media.files import ffmpeg_program
 
 
 def test_ffmpeg_reads_a_preview_with_its_palette() -> None:

@@ -13,7 +13,7 @@ from gmapi.computercraft.pipeline import Pipeline
 from gmapi.computercraft.screen import U8
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.raw_pictures import Look, PictureSize, pictures
-from media_files import ffmpeg_program
+from support.media.files import ffmpeg_program
 
 WIDTH, HEIGHT = 16, 6
 

@@ -12,8 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import screen_decoders
-import vid32_decoder
 from gmapi.computercraft.converter import ExactConverter
 from gmapi.computercraft.formats.vid32 import Vid32Writer
 from gmapi.computercraft.formats.writer import Film, Tally
@@ -22,9 +20,10 @@ from gmapi.computercraft.options import Compression, Options, PaletteSource, Qua
 from gmapi.computercraft.screen import U8, Screen
 from gmapi.media.binaries import inspect
 from gmapi.sandbox.launcher import Launcher
-from golden_cases import reference_ffmpeg
-from kernel_choices import NUMPY, needs_native
-from reference_runs import (
+from support.screens import decoders, vid32_decoder
+from support.screens.golden_cases import reference_ffmpeg
+from support.screens.kernel_choices import NUMPY, needs_native
+from support.screens.reference_runs import (
     CASES,
     INPUTS,
     PLASMA,
@@ -34,8 +33,8 @@ from reference_runs import (
     product_file,
     source_pixels,
 )
-from studio import Studio, make_media
-from vid32_decoder import AUDIO, VIDEO, Picture
+from support.screens.studio import Studio, make_media
+from support.screens.vid32_decoder import AUDIO, VIDEO, Picture
 
 Media = Callable[[str], Path]
 
@@ -81,7 +80,7 @@ def likeness(shown: U8, source: U8) -> float:
 
 
 def shown_pixels(screen: Screen) -> U8:
-    found: U8 = screen.palette[screen_decoders.pixels(screen)]
+    found: U8 = screen.palette[decoders.pixels(screen)]
     return found
 
 
@@ -126,8 +125,8 @@ def test_the_last_pictures_are_kept_in_every_format(studio: Studio, kind: str) -
     made = studio.convert(INPUTS / "static_64x48_5fps.mp4", **fields)
     assert made.result.frames == 10
     counts = {
-        "raw": lambda data: len(screen_decoders.raw(data)[1]),
-        "bimg": lambda data: len(screen_decoders.bimg(data).screens),
+        "raw": lambda data: len(decoders.raw(data)[1]),
+        "bimg": lambda data: len(decoders.bimg(data).screens),
         "nfp": lambda data: data.count(b"\n") // 15,
         "lua": lambda data: data.count(b"\nshow("),
     }
@@ -272,7 +271,7 @@ def test_lab_does_not_wrap_white_round_to_cyan(studio: Studio, tmp_path: Path) -
     assert shown_pixels(faulty)[0, [0, 4]].tolist() == [[0, 255, 254], [0, 255, 0]]
 
     made = studio.convert(source, output_format="bimg", args=["-L"])
-    (screen,) = screen_decoders.bimg(made.data).screens
+    (screen,) = decoders.bimg(made.data).screens
     assert np.abs(shown_pixels(screen).astype(int) - pixels).max() <= 2
 
 
@@ -296,7 +295,7 @@ def test_nfp_is_in_the_palette_that_everybody_has(studio: Studio, name: str) -> 
     source = source_pixels(case.input)
     ours, golden = product(studio, case).data, case.read()
     assert ours == product(studio, case, "-p").data != golden
-    seen = [default_pixels(screen_decoders.nfp(data)) for data in (ours, golden)]
+    seen = [default_pixels(decoders.nfp(data)) for data in (ours, golden)]
     better, worse = (likeness(one, source[: len(one), : one.shape[1]]) for one in seen)
     assert better > worse + 3
 
@@ -316,7 +315,7 @@ def test_no_choice_of_colours_makes_nfp_unreadable(
     source = stripes(tmp_path / "sixteen.png", golden.palette.tolist())
     for words in ("", "-8", "-k", "-L", "-P 000000,ffffff", f"-P {GREYS}", "-p"):
         fields = {"output_format": "nfp", "quality": quality, "args": [words], "dither": "none"}
-        shown = screen_decoders.nfp(studio.convert(source, **fields).data)
+        shown = decoders.nfp(studio.convert(source, **fields).data)
         assert shown.tolist() == [[slot for slot in range(16) for _ in range(4)]] * 6, words
 
 
@@ -325,7 +324,7 @@ def test_colours_of_equal_sums_make_no_palette_of_17(studio: Studio, tmp_path: P
     source = picture_file(
         tmp_path / "sums.png", np.stack([red, 200 - red, np.full_like(red, 50)], -1)
     )
-    (screen,) = screen_decoders.bimg(
+    (screen,) = decoders.bimg(
         studio.convert(source, output_format="bimg", args=["-k -t"]).data
     ).screens
     assert len(screen.palette) == 16
@@ -341,7 +340,7 @@ def test_locked_colours_and_few_colours_do_not_corrupt_the_palette(
         colors = ["#123456"] * count + ["X"] * (16 - count)
         fields = {"palette": source.value, "colors": colors, "quality": "exact"}
         made = studio.convert(INPUTS / name, output_format="bimg", **fields)
-        (screen,) = screen_decoders.bimg(made.data).screens
+        (screen,) = decoders.bimg(made.data).screens
         assert screen.palette[:count].tolist() == [[0x12, 0x34, 0x56]] * count
         assert len(screen.palette) <= 16
 
@@ -351,9 +350,7 @@ def test_locked_colours_and_few_colours_do_not_corrupt_the_palette(
 
 def test_bimg_counts_the_monitors_that_there_are(studio: Studio) -> None:
     case = CASES["plasma_102x96.t.bimgB.M1x1trim"]
-    faulty, ours = (
-        screen_decoders.bimg(data) for data in (case.read(), product(studio, case).data)
-    )
+    faulty, ours = (decoders.bimg(data) for data in (case.read(), product(studio, case).data))
     walls = [(bimg.fields["multiMonitor"], len(bimg.screens)) for bimg in (faulty, ours)]
     (wrong, parts), (right, screens) = walls
     assert wrong["width"] * wrong["height"] != parts

@@ -13,17 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-import screen_decoders
-import vid32_decoder
-from cc_emulator import Computer
 from gmapi.computercraft.screen import Screen
 from gmapi.errors import RefusedError
-from origin import Origin
-from raw_http import game_call
-from reference_runs import CASES, CLIP, GRADIENT, INPUTS, golden_file
-from server import GmapiServer
-from studio import Made, Studio
-from vid32_decoder import AUDIO, TEXT, VIDEO, File, Picture
+from support.game.cc_emulator import Computer
+from support.http.origin import Origin
+from support.http.raw_http import game_call
+from support.product.server import GmapiServer
+from support.screens import decoders, vid32_decoder
+from support.screens.reference_runs import CASES, CLIP, GRADIENT, INPUTS, golden_file
+from support.screens.studio import Made, Studio
+from support.screens.vid32_decoder import AUDIO, TEXT, VIDEO, File, Picture
 
 Media = Callable[[str], Path]
 
@@ -76,7 +75,7 @@ def drawn_size(kind: str, data: bytes) -> tuple[int, int] | None:
         (picture,) = vid32_decoder.parse(data).pictures()
         return picture.codes.shape[1], picture.codes.shape[0]
     if kind == "raw":
-        (screen,) = screen_decoders.raw(data)[1]
+        (screen,) = decoders.raw(data)[1]
         return screen.columns, screen.rows
     if kind == "lua":
         computer = Computer(instant=True)
@@ -84,12 +83,12 @@ def drawn_size(kind: str, data: bytes) -> tuple[int, int] | None:
         computer.run(data)
         return None
     if kind == "bimg":
-        (screen,) = screen_decoders.bimg(data).screens
+        (screen,) = decoders.bimg(data).screens
         # A table of no rows does not say how long they are.
         return (screen.columns, screen.rows) if screen.rows else None
     if not data.strip():
         return None
-    plane = screen_decoders.nfp(data)
+    plane = decoders.nfp(data)
     return plane.shape[1] // 2, plane.shape[0] // 3
 
 
@@ -151,7 +150,7 @@ def test_standard_output_gets_whole_files() -> None:
         len(file.streams[0].data),
         len(file.chunks),
     )
-    bimg = screen_decoders.bimg(to_stdout("bimg", flags))
+    bimg = decoders.bimg(to_stdout("bimg", flags))
     assert {"animation", "secondsPerFrame", "creator"} <= set(bimg.fields)
     assert all(map(Picture.shows, pictures, bimg.screens))
     assert len(bimg.screens) == 16
@@ -185,7 +184,7 @@ def test_bimg_tells_its_true_maker_and_a_title_with_a_quotation_mark(
     made = studio.convert(
         source, output_format="bimg", input_url="http://127.0.0.1/it's%20%5C%20here"
     )
-    fields = screen_decoders.bimg(made.data).fields
+    fields = decoders.bimg(made.data).fields
     assert (fields["title"], fields["creator"]) == (b"it's \\ here", b"GMapiServer")
 
 
@@ -265,8 +264,8 @@ def test_subtitles_are_in_time(studio: Studio, tmp_path: Path) -> None:
     assert [(e.start, e.start + e.length) for e in event_list(ours)] == [(2, 9), (5, 12), (5, 12)]
 
     made = subtitled(studio, tmp_path, SCRIPT, output_format="bimg", width=160, height=120)
-    bimg = screen_decoders.bimg(made.data).screens
-    _, golden = screen_decoders.raw(CASES["testsrc2_160x120_10fps.p.raw.subs"].read())
+    bimg = decoders.bimg(made.data).screens
+    _, golden = decoders.raw(CASES["testsrc2_160x120_10fps.p.raw.subs"].read())
     assert shows_text(bimg, 36, b"Hello world") == list(range(2, 9))
     assert shows_text(golden, 36, b"Hello world") == list(range(1, 8))
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from gmapi.sandbox.launcher import Launch, Launcher
-from server import alive, fork_servers, wait_for
+from support.product.server import alive, fork_servers, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import old_kernel
 from gmapi.sandbox.launcher import Grants, Launch, Launcher
-from locked_children import PATIENCE, in_child, needs
+from support.sandbox import old_kernel
+from support.sandbox.locked_children import PATIENCE, in_child, needs
 
 if sys.platform != "linux":
     pytest.skip("the locks are for Linux", allow_module_level=True)

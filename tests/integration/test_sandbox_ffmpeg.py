@@ -19,7 +19,7 @@ from gmapi.media.process import Watch, run
 from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
 from gmapi.sandbox.protection import Lock
-from media_files import ffmpeg_program
+from support.media.files import ffmpeg_program
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the locks are for Linux")
 

@@ -19,7 +19,7 @@ import pytest
 from gmapi.sandbox.launcher import Launch, Launcher, spawn_fork_server
 from gmapi.sandbox.limits import Limits
 from gmapi.sandbox.protection import Lock
-from server import alive, fork_servers, wait_for
+from support.product.server import alive, fork_servers, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
 

@@ -20,11 +20,10 @@ from pathlib import Path
 
 import pytest
 
-import box_probe
-import old_kernel
 from gmapi.sandbox.launcher import Grants, Launch, Launcher
 from gmapi.sandbox.protection import LOCKS, Lock
-from locked_children import PATIENCE, in_child, needs, said_by
+from support.sandbox import box_probe, old_kernel
+from support.sandbox.locked_children import PATIENCE, in_child, needs, said_by
 
 if sys.platform != "linux":
     pytest.skip("the locks are for Linux", allow_module_level=True)

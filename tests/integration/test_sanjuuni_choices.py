@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import screen_decoders
-import vid32_decoder
 from gmapi.computercraft.options import Quality
 from gmapi.errors import RefusedError, RequestError
-from golden_cases import FOLDER
-from studio import Made, Studio
+from support.screens import decoders, vid32_decoder
+from support.screens.golden_cases import FOLDER
+from support.screens.studio import Made, Studio
 
 GRADIENT = FOLDER / "in" / "gradient_80x60.png"
 WALL = FOLDER / "in" / "plasma_102x96.png"
@@ -52,7 +51,7 @@ def test_a_flag_that_chooses_the_algorithm_asks_for_the_exact_one(
 def test_own_colours_are_kept_and_the_rest_is_found(studio: Studio) -> None:
     for quality in ("best", "exact"):
         fields = {"colors": "X,#ff0000,,00FF00", "quality": quality, "output_format": "bimg"}
-        (screen,) = screen_decoders.bimg(studio.convert(GRADIENT, **fields).data).screens
+        (screen,) = decoders.bimg(studio.convert(GRADIENT, **fields).data).screens
         assert screen.palette[1].tolist() == [255, 0, 0]
         assert screen.palette[3].tolist() == [0, 255, 0]
         assert len({tuple(color) for color in screen.palette.tolist()}) > 8
@@ -111,9 +110,9 @@ def test_flags_that_reach_outside_are_refused(studio: Studio, tmp_path: Path, fl
 def test_a_wall_in_all_formats_that_have_one(studio: Studio) -> None:
     fields = {"args": ["-M1x1@0.5", "-p -t"]}
     whole = studio.convert(WALL, output_format="bimg", args=["-p -t"])
-    (picture,) = screen_decoders.bimg(whole.data).screens
+    (picture,) = decoders.bimg(whole.data).screens
 
-    bimg = screen_decoders.bimg(studio.convert(WALL, output_format="bimg", **fields).data)
+    bimg = decoders.bimg(studio.convert(WALL, output_format="bimg", **fields).data)
     assert bimg.fields["multiMonitor"] == {"width": 4, "height": 4, "scale": 0.5}
     assert bimg.fields["animation"] is False
     assert [(s.columns, s.rows) for s in bimg.screens] == [(15, 10)] * 3 + [(6, 10)] + (
@@ -141,12 +140,10 @@ def test_a_wall_in_all_formats_that_have_one(studio: Studio) -> None:
 @pytest.mark.parametrize("quality", ["best", "exact"])
 def test_a_preview_shows_the_cells_with_three_dots_a_pixel(studio: Studio, quality: str) -> None:
     fields = {"width": 41, "height": 31, "quality": quality}
-    (screen,) = screen_decoders.bimg(
-        studio.convert(GRADIENT, output_format="bimg", **fields).data
-    ).screens
+    (screen,) = decoders.bimg(studio.convert(GRADIENT, output_format="bimg", **fields).data).screens
     made = studio.convert(GRADIENT, output_format="png", **fields)
-    indexes, palette = screen_decoders.png(made.data)
-    expected = screen.palette[screen_decoders.pixels(screen)]
+    indexes, palette = decoders.png(made.data)
+    expected = screen.palette[decoders.pixels(screen)]
     assert palette[indexes].tolist() == expected.repeat(3, 0).repeat(3, 1).tolist()
     assert made.result.media_type == "image/png"
     assert not made.result.growing
@@ -155,7 +152,7 @@ def test_a_preview_shows_the_cells_with_three_dots_a_pixel(studio: Studio, quali
 def test_a_preview_of_a_wall_is_put_together(studio: Studio) -> None:
     made = studio.convert(WALL, output_format="png", args=["-M1x1@0.5", "-p -t"])
     whole = studio.convert(WALL, output_format="png", args=["-p -t"])
-    one, two = screen_decoders.png(made.data), screen_decoders.png(whole.data)
+    one, two = decoders.png(made.data), decoders.png(whole.data)
     assert (one[1][one[0]] == two[1][two[0]]).all()
 
 

@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from gmapi.errors import LimitError
-from golden_cases import FOLDER
-from origin import Origin
-from server import GmapiServer, fork_servers, wait_for
-from studio import Notes, Stopped, Studio
+from support.http.origin import Origin
+from support.product.server import GmapiServer, fork_servers, wait_for
+from support.screens.golden_cases import FOLDER
+from support.screens.studio import Notes, Stopped, Studio
 
 Media = Callable[[str], Path]
 

@@ -17,14 +17,13 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-import screen_decoders
-import vid32_decoder
-from cc_emulator import REPLY_MAX, Computer
-from origin import Origin
-from raw_http import GameCall, game_call
-from server import GmapiServer, alive, arguments, wait_for
-from studio import Studio, make_media
-from vid32_decoder import AUDIO, TEXT, VIDEO, File, Picture
+from support.game.cc_emulator import REPLY_MAX, Computer
+from support.http.origin import Origin
+from support.http.raw_http import GameCall, game_call
+from support.product.server import GmapiServer, alive, arguments, wait_for
+from support.screens import decoders, vid32_decoder
+from support.screens.studio import Studio, make_media
+from support.screens.vid32_decoder import AUDIO, TEXT, VIDEO, File, Picture
 
 Media = Callable[[str], Path]
 
@@ -290,7 +289,7 @@ def test_parts_of_a_table_are_tables_of_the_same_pictures(
     made = studio.convert(
         screen_media("large.mkv"), output_format="bimg", args=[*LARGE, "-B"], fps=2.5
     )
-    tables = [screen_decoders.LuaReader(data).value() for data in (made.data, *made.parts)]
+    tables = [decoders.LuaReader(data).value() for data in (made.data, *made.parts)]
     assert len(tables) == 3
     assert max(map(len, made.parts)) <= REPLY_MAX < len(made.data)
     frames = [[value for key, value in each.items() if isinstance(key, int)] for each in tables]

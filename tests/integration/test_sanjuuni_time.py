@@ -16,14 +16,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-import screen_decoders
-import vid32_decoder
 from gmapi.computercraft.palette import DEFAULT_PALETTE
 from gmapi.computercraft.preview_font import glyphs
 from gmapi.computercraft.screen import Screen
-from media_files import ffmpeg_program
-from studio import Made, Studio, make_media
-from vid32_decoder import AUDIO, TEXT, VIDEO, File
+from support.media.files import ffmpeg_program
+from support.screens import decoders, vid32_decoder
+from support.screens.studio import Made, Studio, make_media
+from support.screens.vid32_decoder import AUDIO, TEXT, VIDEO, File
 
 Media = Callable[[str], Path]
 
@@ -45,7 +44,7 @@ def film(path: Path, slots: Sequence[int], rate: str, *arguments: str) -> Path:
 def slots_of(made: Made) -> list[int]:
     """The colour of each picture of a 32vid file or a BIMG file."""
     if made.result.format == "bimg":
-        planes = [screen.background for screen in screen_decoders.bimg(made.data).screens]
+        planes = [screen.background for screen in decoders.bimg(made.data).screens]
     else:
         planes = [picture.colors >> 4 for picture in vid32_decoder.parse(made.data).pictures()]
     assert all((plane == plane[0, 0]).all() for plane in planes)
@@ -72,13 +71,13 @@ def sound_by_ffmpeg(source: Path, kind: str) -> bytes:
 def test_ntsc_is_kept_in_bimg_and_raw(studio: Studio, tmp_path: Path) -> None:
     clip = film(tmp_path / "ntsc.mkv", cycle(120), NTSC)
     made = studio.convert(clip, output_format="bimg", **PLAIN)
-    bimg = screen_decoders.bimg(made.data)
+    bimg = decoders.bimg(made.data)
     assert bimg.fields["secondsPerFrame"] == 0.0333667
     assert bimg.fields["animation"] is True
     assert set(bimg.durations) == {None}
     assert slots_of(made) == cycle(120)
     assert made.result.duration == 4.004
-    fps, screens = screen_decoders.raw(studio.convert(clip, output_format="raw", **PLAIN).data)
+    fps, screens = decoders.raw(studio.convert(clip, output_format="raw", **PLAIN).data)
     assert (fps, len(screens)) == (b"29.97", 120)
 
 
@@ -119,7 +118,7 @@ def test_fps_drops_and_doubles_pictures(studio: Studio, tmp_path: Path) -> None:
     assert slots_of(slower) == cycle(20)[::2]
     faster = studio.convert(clip, output_format="bimg", fps=20, **PLAIN)
     assert slots_of(faster) == [slot for slot in cycle(20) for _ in range(2)]
-    assert screen_decoders.bimg(faster.data).fields["secondsPerFrame"] == 0.05
+    assert decoders.bimg(faster.data).fields["secondsPerFrame"] == 0.05
 
 
 def test_a_film_that_begins_late_waits(studio: Studio, tmp_path: Path) -> None:
@@ -172,7 +171,7 @@ def test_animations_keep_their_delays_where_the_format_has_them(
 ) -> None:
     made = studio.convert(animation, output_format="bimg", **PLAIN)
     assert slots_of(made) == cycle(len(DELAYS))
-    bimg = screen_decoders.bimg(made.data)
+    bimg = decoders.bimg(made.data)
     usual = bimg.fields["secondsPerFrame"]
     assert usual == pytest.approx(STARTS[-1] / len(DELAYS), abs=1e-4)
     assert [duration or usual for duration in bimg.durations] == pytest.approx(DELAYS, abs=1e-4)
@@ -192,7 +191,7 @@ def test_animations_keep_their_time_where_the_rate_is_fixed(
     if kind == "32vid":
         assert slots_of(made) == expected
     else:
-        _, screens = screen_decoders.raw(made.data)
+        _, screens = decoders.raw(made.data)
         assert [int(screen.background[0, 0]) for screen in screens] == expected
 
 
@@ -361,7 +360,7 @@ def test_subtitles_are_letters_where_there_are_no_events(
     clip = film(tmp_path / "black.mkv", [15] * 20, "10")
     fields = {"output_format": "bimg", "args": args, "width": 96, "height": 72}
     made = studio.convert(clip, subtitle_file=subtitle_file, **fields)
-    screens = screen_decoders.bimg(made.data).screens
+    screens = decoders.bimg(made.data).screens
     assert [bytes(screen.characters[TEXT_ROW]).strip() for screen in screens] == SHOWN
 
 
@@ -389,7 +388,7 @@ def test_subtitles_are_drawn_dot_by_dot_into_32vid(
     texts = []
     for picture in file.pictures():
         screen = Screen(picture.codes | 128, picture.colors, picture.palette)
-        dots = screen.palette[screen_decoders.pixels(screen)] == ink
+        dots = screen.palette[decoders.pixels(screen)] == ink
         assert not dots[:-9].all(-1).any()
         texts.append(read_letters(dots[-9:].all(-1)))
     assert texts == SHOWN

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-import screen_decoders
 from gmapi.computercraft.screen import U8
 from gmapi.errors import MediaError
 from gmapi.media.binaries import Ffmpeg
 from gmapi.sandbox.launcher import Launcher
-from golden_cases import FOLDER
-from studio import Made, Studio, make_media
+from support.screens import decoders
+from support.screens.golden_cases import FOLDER
+from support.screens.studio import Made, Studio, make_media
 
 WHITE, RED, BLUE, BLACK = 0, 14, 11, 15
 """Slots of the default palette."""
@@ -33,7 +33,7 @@ def studio(launcher: Launcher, ffmpeg: Ffmpeg, tmp_path_factory: pytest.TempPath
 def plane(studio: Studio, source: Path, **fields: Any) -> U8:
     """The source in the game's own colours, pixel by pixel."""
     made = studio.convert(source, output_format="nfp", dither="none", **fields)
-    return screen_decoders.nfp(made.data)
+    return decoders.nfp(made.data)
 
 
 def size_of(made: Made) -> tuple[int, int]:
@@ -94,7 +94,7 @@ def test_width_and_height_stretch(studio: Studio, screen_media: Media) -> None:
 def test_sizes(studio: Studio, fields: dict[str, Any], size: tuple[int, int]) -> None:
     made = studio.convert(GRADIENT, output_format="bimg", **fields)
     assert size_of(made) == size
-    (screen,) = screen_decoders.bimg(made.data).screens
+    (screen,) = decoders.bimg(made.data).screens
     assert (screen.columns, screen.rows) == (size[0] // 2, size[1] // 3)
     assert (made.result.columns, made.result.rows) == (screen.columns, screen.rows)
 

@@ -16,8 +16,8 @@ from gmapi.sandbox.launcher import spawn_fork_server
 from gmapi.settings import Settings, load_settings
 from gmapi.terminal.single_run import SingleRun
 from gmapi.tools.ffmpeg import FFMPEG, FfmpegRequest
-from origin import Exchange, Origin
-from server import fork_servers
+from support.http.origin import Exchange, Origin
+from support.product.server import fork_servers
 
 
 class Notes:

@@ -11,7 +11,7 @@ from gmapi.computercraft.monitor import Tile
 from gmapi.computercraft.options import Dither, Options, PaletteSource
 from gmapi.computercraft.palette import DEFAULT_PALETTE
 from gmapi.computercraft.screen import BLANK, U8, Screen
-from kernel_choices import KERNELS
+from support.screens.kernel_choices import KERNELS
 
 pytestmark = pytest.mark.parametrize("kernels", KERNELS)
 

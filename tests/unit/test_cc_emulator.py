@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from lupa import lua52
 
-from cc_emulator import Computer
-from cc_terminal import monitor
-from dfpwm import Decoder
-from media_files import ffmpeg_program
-from origin import Exchange, Origin, status
+from support.game.cc_emulator import Computer
+from support.game.cc_terminal import monitor
+from support.game.dfpwm import Decoder
+from support.http.origin import Exchange, Origin, status
+from support.media.files import ffmpeg_program
 
 
 def run(program: str) -> list[str]:

@@ -12,18 +12,6 @@ import click
 import pytest
 from pydantic import ByteSize
 
-from documents import (
-    PAGES,
-    README,
-    README_CHINESE,
-    ROOT,
-    anchors,
-    blocks,
-    headings,
-    links,
-    prose,
-    table,
-)
 from gmapi import __version__
 from gmapi.cli import main
 from gmapi.computercraft.flag_table import FLAGS
@@ -42,11 +30,23 @@ from gmapi.settings import (
     Settings,
 )
 from gmapi.tools.ffmpeg import INPUTS_MAX
-from gmapi.tools.screen_plan import FORMATS, PREVIEWS
-from gmapi.tools.screen_request import SanjuuniRequest, ScreenResult
+from gmapi.tools.screens.plan import FORMATS, PREVIEWS
+from gmapi.tools.screens.request import SanjuuniRequest, ScreenResult
 from gmapi.tools.video_frame import SIDE_MAX as FRAME_SIDE_MAX
 from gmapi.web.app import create_app
 from gmapi.web.routes.framepack import BYTES_MAX
+from support.documents import (
+    PAGES,
+    README,
+    README_CHINESE,
+    ROOT,
+    anchors,
+    blocks,
+    headings,
+    links,
+    prose,
+    table,
+)
 
 SOURCE = ROOT / "src" / "gmapi"
 SECURITY = ROOT / "SECURITY.md"

@@ -15,9 +15,9 @@ from gmapi.computercraft.kernels import Kernels
 from gmapi.computercraft.native import library_path
 from gmapi.computercraft.options import Compression
 from gmapi.computercraft.screen import U8
-from kernel_choices import KERNELS, NATIVE, NUMPY, needs_native
-from screen_strategies import PATTERNS, TEXT, planes, sizes
-from vid32_decoder import Picture, picture
+from support.screens.kernel_choices import KERNELS, NATIVE, NUMPY, needs_native
+from support.screens.strategies import PATTERNS, TEXT, planes, sizes
+from support.screens.vid32_decoder import Picture, picture
 
 CODERS = [Compression.NONE, Compression.ANS, Compression.CUSTOM]
 RUN_CODERS = CODERS[1:]

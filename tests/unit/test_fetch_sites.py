@@ -20,7 +20,7 @@ from gmapi.fetch.site_door import Found, PageLimits, SiteDoor, talk
 from gmapi.fetch.site_reader import choose
 from gmapi.hosts import parse_allow
 from gmapi.settings import load_settings
-from origin import Exchange, Origin, redirect, status
+from support.http.origin import Exchange, Origin, redirect, status
 
 
 @pytest.fixture

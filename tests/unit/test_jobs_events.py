@@ -17,7 +17,7 @@ from gmapi.jobs.events import LOG_TAIL, EventHub
 from gmapi.jobs.model import Fence, Job, State
 from gmapi.jobs.store import JobStore
 from gmapi.jobs.wakeup import WakeupListener, WakeupSender
-from server import wait_for
+from support.product.server import wait_for
 
 LONG = 20.0
 

@@ -14,7 +14,7 @@ from gmapi.errors import JobInterrupted, LeaseLost
 from gmapi.jobs.model import Fence, Job, State
 from gmapi.jobs.pulse import LOG_BUFFER_MAX, Pulse
 from gmapi.jobs.store import JobStore
-from server import wait_for
+from support.product.server import wait_for
 
 LOCKED = OperationalError("UPDATE jobs", {}, Exception("database is locked"))
 

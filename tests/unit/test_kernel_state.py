@@ -13,7 +13,7 @@ from gmapi.errors import SettingsError
 from gmapi.settings import Settings
 from gmapi.terminal.doctor import check_kernels
 from gmapi.terminal.startup import prepare
-from gmapi.tools.kernel_state import KERNEL_REMEDY, kernel_state
+from gmapi.tools.screens.kernel_state import KERNEL_REMEDY, kernel_state
 
 
 @pytest.fixture

@@ -123,4 +123,4 @@ def test_a_web_process_loads_no_converter() -> None:
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     loaded = set(done.stdout.split())
     assert {"gmapi.tools.sanjuuni", "flask"} <= loaded
-    assert {"numpy", "gmapi.tools.conversion", "gmapi.jobs.worker"}.isdisjoint(loaded)
+    assert {"numpy", "gmapi.tools.screens.conversion", "gmapi.jobs.worker"}.isdisjoint(loaded)

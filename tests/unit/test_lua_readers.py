@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lupa import lua51, lua52, lua54, luajit21
 
-import screen_decoders as decoders
-from cc_emulator import Computer
-from cc_terminal import Terminal
 from gmapi.computercraft.formats.bimg import BimgWriter
 from gmapi.computercraft.formats.nfp import NfpWriter
 from gmapi.computercraft.formats.raw import RawWriter
 from gmapi.computercraft.formats.writer import Film, Tally, Writer
 from gmapi.computercraft.screen import Screen
-from screen_strategies import PATTERNS, screens
+from support.game.cc_emulator import Computer
+from support.game.cc_terminal import Terminal
+from support.screens import decoders
+from support.screens.strategies import PATTERNS, screens
 
 LITTLE = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LUAS = {"5.1": lua51, "5.2": lua52, "5.4": lua54, "JIT": luajit21}

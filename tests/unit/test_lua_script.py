@@ -10,15 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lupa import lua51, lua52
 
-import screen_decoders as decoders
-from cc_emulator import ENTER, TICK, Computer
-from cc_terminal import Terminal, monitor, native_colour
 from gmapi.computercraft.formats.bimg import BimgWriter
 from gmapi.computercraft.formats.lua import LuaWriter
 from gmapi.computercraft.formats.writer import Film, Tally
 from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.screen import Screen
-from screen_strategies import screens
+from support.game.cc_emulator import ENTER, TICK, Computer
+from support.game.cc_terminal import Terminal, monitor, native_colour
+from support.screens import decoders
+from support.screens.strategies import screens
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "sanjuuni" / "out"
 LITTLE = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])

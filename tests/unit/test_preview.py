@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-import screen_decoders as decoders
 from gmapi.computercraft import preview
 from gmapi.computercraft.preview_font import GLYPH_HEIGHT, GLYPH_WIDTH, glyphs
 from gmapi.computercraft.screen import U8, Screen
-from screen_strategies import PATTERNS, screens
+from support.screens import decoders
+from support.screens.strategies import PATTERNS, screens
 
 LITTLE = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -10,9 +10,9 @@ import pytest
 
 from gmapi.media.probe import Stream
 from gmapi.media.timing import PictureTimes
-from gmapi.tools.rhythm import Rhythm, exact_rate, find_rhythm
-from gmapi.tools.screen_plan import make_plan
-from gmapi.tools.screen_request import SanjuuniRequest
+from gmapi.tools.screens.plan import make_plan
+from gmapi.tools.screens.request import SanjuuniRequest
+from gmapi.tools.screens.rhythm import Rhythm, exact_rate, find_rhythm
 
 VIDEO = Stream(0, "video", "h264", 64, 48, 64, 48)
 

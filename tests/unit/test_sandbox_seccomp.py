@@ -9,9 +9,9 @@ import subprocess
 
 import pytest
 
-from bpf import verdict
 from gmapi.sandbox import seccomp, syscalls
 from gmapi.sandbox.seccomp import ARCHITECTURES, RET_ALLOW, RET_ERRNO, RET_KILL_PROCESS, Filter
+from support.sandbox.bpf import verdict
 
 MACHINES = sorted(ARCHITECTURES)
 REFUSED = RET_ERRNO | errno.EPERM

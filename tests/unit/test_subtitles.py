@@ -16,7 +16,7 @@ from gmapi.computercraft.formats.writer import TextEvent
 from gmapi.computercraft.screen import Screen
 from gmapi.computercraft.subtitles import TEXT_CHARACTERS_MAX, SubtitleFaults, Subtitles
 from gmapi.errors import LimitError, SourceError
-from subtitle_scripts import BLACK, BLUE, ORANGE, PALETTE, drawn, script, sized
+from support.screens.subtitle_scripts import BLACK, BLUE, ORANGE, PALETTE, drawn, script, sized
 
 GOLDENS = Path(__file__).parent.parent / "goldens/sanjuuni"
 FAULTS = SubtitleFaults(placement=True, colors=True, timing=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gmapi.computercraft.screen import Screen
 from gmapi.computercraft.subtitles import SubtitleFaults, Subtitles
 from gmapi.errors import SourceError
-from subtitle_scripts import PALETTE, blank, drawn, script, sized
+from support.screens.subtitle_scripts import PALETTE, blank, drawn, script, sized
 
 FAULTS = SubtitleFaults(placement=True, colors=True, timing=True)
 

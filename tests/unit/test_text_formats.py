@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import screen_decoders as decoders
 from gmapi import __version__
 from gmapi.computercraft.formats import nfp
 from gmapi.computercraft.formats.bimg import BimgWriter
@@ -18,7 +17,8 @@ from gmapi.computercraft.formats.raw import RawWriter
 from gmapi.computercraft.formats.writer import Film, Tally, Writer
 from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.screen import Screen
-from screen_strategies import PATTERNS, planes, screens, sizes
+from support.screens import decoders
+from support.screens.strategies import PATTERNS, planes, screens, sizes
 
 SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LITTLE = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

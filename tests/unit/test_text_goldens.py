@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import screen_decoders as decoders
 from gmapi import __version__
 from gmapi.computercraft.formats import blit, nfp
 from gmapi.computercraft.formats.bimg import BimgWriter
@@ -19,6 +18,7 @@ from gmapi.computercraft.formats.raw import RawWriter
 from gmapi.computercraft.formats.writer import Film, Tally, Writer
 from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.screen import Screen
+from support.screens import decoders
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "sanjuuni" / "out"
 DATE = re.compile(rb"(date ?= ?)'([^']*)'")

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import vid32_decoder as decoder
 from gmapi.computercraft.formats.vid32 import UNKNOWN, Vid32Writer
 from gmapi.computercraft.formats.writer import Ending, Film, Tally, TextEvent
 from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.options import Compression
 from gmapi.computercraft.screen import Screen
-from kernel_choices import NUMPY
-from screen_strategies import screens
+from support.screens import vid32_decoder as decoder
+from support.screens.kernel_choices import NUMPY
+from support.screens.strategies import screens
 
 SIZE = (3, 5)
 FILM = Film(columns=5, rows=3, fps=20)

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import vid32_decoder as decoder
 from gmapi.computercraft.formats.vid32 import Vid32Writer
 from gmapi.computercraft.formats.writer import Film, Tally, TextEvent
 from gmapi.computercraft.kernels import Kernels
 from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.options import Compression
 from gmapi.computercraft.screen import Screen
-from kernel_choices import KERNELS, NUMPY
+from support.screens import vid32_decoder as decoder
+from support.screens.kernel_choices import KERNELS, NUMPY
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "sanjuuni" / "out"
 NAMES = sorted(path.name for path in GOLDENS.glob("*.32v"))

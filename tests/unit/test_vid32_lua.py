@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lupa import lua52
 
-from cc_emulator import Computer
-from cc_terminal import Terminal
 from gmapi.computercraft.formats.vid32 import Vid32Writer
 from gmapi.computercraft.formats.writer import Film, Tally, TextEvent
 from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.options import Compression
 from gmapi.computercraft.screen import Screen
-from kernel_choices import NUMPY
-from screen_strategies import screens, sizes
+from support.game.cc_emulator import Computer
+from support.game.cc_terminal import Terminal
+from support.screens.kernel_choices import NUMPY
+from support.screens.strategies import screens, sizes
 
-READER = (Path(__file__).parents[1] / "vid32_reader.lua").read_text("utf-8")
+READER = (Path(__file__).parents[1] / "support/game/vid32_reader.lua").read_text("utf-8")
 CODERS = [Compression.NONE, Compression.ANS, Compression.CUSTOM]
 LARGEST = (133, 200)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
-import gmapi.tools.conversion  # noqa: F401  # loaded at the start, not by the first job
+import gmapi.tools.screens.conversion  # noqa: F401  # loaded at the start, not by the first job
 from gmapi.errors import (
     GmapiError,
     JobCancelled,
@@ -44,8 +44,8 @@ from gmapi.settings import Settings
 from gmapi.storage.base import space_errors
 from gmapi.storage.local import LocalStorage
 from gmapi.tools.base import Work
-from gmapi.tools.kernel_state import kernel_state
 from gmapi.tools.registry import TOOLS
+from gmapi.tools.screens.kernel_state import kernel_state
 from gmapi.tools.source_fetch import FetchedSources
 
 STOP_GRACE_SECONDS = 10.0

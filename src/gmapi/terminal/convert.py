@@ -147,7 +147,7 @@ def convert_here(
     )
     target = order.target()
     if order.is_screen:
-        from gmapi.tools.kernel_state import kernel_state
+        from gmapi.tools.screens.kernel_state import kernel_state
 
         kernel_state(settings)
     with single_run as run:

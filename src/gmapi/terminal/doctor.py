@@ -32,7 +32,7 @@ from gmapi.terminal.failures import ClientError
 from gmapi.terminal.progress_bar import plain_print
 from gmapi.terminal.startup import access_line, game_rule
 from gmapi.tools.base import free_space_reserve
-from gmapi.tools.kernel_state import KERNEL_REMEDY, kernel_state
+from gmapi.tools.screens.kernel_state import KERNEL_REMEDY, kernel_state
 
 State = Literal["ok", "warning", "failure"]
 

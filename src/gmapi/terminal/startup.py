@@ -17,7 +17,7 @@ from gmapi.media.binaries import Ffmpeg, find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.sandbox.protection import Protection
 from gmapi.settings import CLIENT_TOKEN_VARIABLE, Settings
-from gmapi.tools.kernel_state import kernel_state
+from gmapi.tools.screens.kernel_state import kernel_state
 
 EVERY_ADDRESS = ("0.0.0.0", "::")
 _DEFAULT_PORTS = {"http": 80, "https": 443}

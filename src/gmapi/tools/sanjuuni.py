@@ -6,8 +6,8 @@ from urllib.parse import unquote, urlsplit
 
 from gmapi.fetch.headers import check_headers
 from gmapi.tools.base import Tool, Work
-from gmapi.tools.screen_plan import make_plan
-from gmapi.tools.screen_request import SanjuuniRequest, ScreenResult
+from gmapi.tools.screens.plan import make_plan
+from gmapi.tools.screens.request import SanjuuniRequest, ScreenResult
 
 
 def check(request: SanjuuniRequest) -> None:
@@ -20,7 +20,7 @@ def run(work: Work, request: SanjuuniRequest) -> ScreenResult:
     """Fetch, convert, and publish while converting."""
     # Loaded by who converts only: a web process knows a tool by its requests, and does without
     # the converter and NumPy.
-    from gmapi.tools.conversion import FETCHED, Conversion
+    from gmapi.tools.screens.conversion import FETCHED, Conversion
 
     cached = not request.no_cache
     source = work.fetch(

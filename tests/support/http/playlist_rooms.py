@@ -16,7 +16,7 @@ from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.fetch.sources import Source, bring
 from gmapi.hosts import parse_allow
-from origin import Origin
+from support.http.origin import Origin
 
 
 def segment(number: int, size: int = 100) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from media_files import ffmpeg_program
+from support.media.files import ffmpeg_program
 
 SECONDS = 4
 PICTURES = 40

@@ -21,7 +21,7 @@ from gmapi.computercraft.options import (
 )
 from gmapi.errors import RequestError
 from gmapi.media.raw_pictures import Fit
-from gmapi.tools.screen_request import SanjuuniRequest
+from gmapi.tools.screens.request import SanjuuniRequest
 
 PREVIEWS = ("gif", "png")
 FORMATS = {

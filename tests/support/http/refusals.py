@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from server import Answer, GmapiServer, wait_for
+from support.product.server import Answer, GmapiServer, wait_for
 
 POST_ROUTES = [
     f"/api/{tool}{suffix}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gmapi.computercraft.flags import Flags, parse_flags
 
-FOLDER = Path(__file__).parent / "goldens" / "sanjuuni"
+FOLDER = Path(__file__).parents[2] / "goldens" / "sanjuuni"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from gmapi.media import raw_pictures
 from gmapi.media.process import PROGRESS_FD
 from gmapi.storage.base import StoredFile
 from gmapi.tools.base import Work
-from gmapi.tools.rhythm import Rhythm
+from gmapi.tools.screens.rhythm import Rhythm
 
 
 class PreviewFile:

@@ -20,8 +20,8 @@ from gmapi.computercraft.options import Audio, Format, Options, Quality
 from gmapi.computercraft.pixel_text import PixelText
 from gmapi.computercraft.screen import U8
 from gmapi.computercraft.subtitles import Subtitles
-from gmapi.tools.screen_plan import ScreenPlan
-from gmapi.tools.screen_source import ScreenSource
+from gmapi.tools.screens.plan import ScreenPlan
+from gmapi.tools.screens.source import ScreenSource
 
 PREVIEW_SCALE = 3
 """Dots per pixel: a character of the game's font is 6 x 9 dots."""

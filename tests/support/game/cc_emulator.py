@@ -29,8 +29,8 @@ from urllib.parse import urlsplit
 import websocket
 from lupa import lua52
 
-from cc_terminal import Terminal, native_colour
-from dfpwm import Decoder
+from support.game.cc_terminal import Terminal, native_colour
+from support.game.dfpwm import Decoder
 
 REPLY_MAX = 16 * 1024**2
 UPLOAD_MAX = 4 * 1024**2

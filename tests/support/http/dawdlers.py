@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from origin import Exchange, Handler
+from support.http.origin import Exchange, Handler
 
 HALF_LINE = b"GET /heal"
 HALF_HEADERS = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: "

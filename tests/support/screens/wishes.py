@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from gmapi.computercraft.flag_table import FLAGS
-from golden_cases import FOLDER
+from support.screens.golden_cases import FOLDER
 
 Media = Callable[[str], Path]
 

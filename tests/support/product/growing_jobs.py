@@ -12,8 +12,8 @@ from gmapi.jobs.model import Fence, Job
 from gmapi.jobs.store import JobStore
 from gmapi.storage.growing import GrowingFile
 from gmapi.storage.local import LocalStorage
-from raw_http import GameCall, Reply, game_call
-from server import GmapiServer
+from support.http.raw_http import GameCall, Reply, game_call
+from support.product.server import GmapiServer
 
 NAME = "output.32vid"
 LEASE = 600.0

@@ -17,14 +17,14 @@ from gmapi.media.formats import media_type_of
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
 from gmapi.tools.base import Work
-from gmapi.tools.mixer import Mixer
-from gmapi.tools.preview import PreviewFile
-from gmapi.tools.screen_chunks import Chunk, ChunkMaker
-from gmapi.tools.screen_file import GAME_REPLY_MAX, ScreenFile
-from gmapi.tools.screen_plan import ScreenPlan
-from gmapi.tools.screen_request import ScreenResult
-from gmapi.tools.screen_source import inspect, unreadable
-from gmapi.tools.sound_track import SoundTrack
+from gmapi.tools.screens.chunks import Chunk, ChunkMaker
+from gmapi.tools.screens.mixer import Mixer
+from gmapi.tools.screens.output import GAME_REPLY_MAX, ScreenFile
+from gmapi.tools.screens.plan import ScreenPlan
+from gmapi.tools.screens.preview import PreviewFile
+from gmapi.tools.screens.request import ScreenResult
+from gmapi.tools.screens.sound_track import SoundTrack
+from gmapi.tools.screens.source import inspect, unreadable
 
 FETCHED = 15.0
 CONVERTED = 99.0

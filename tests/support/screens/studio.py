@@ -25,9 +25,9 @@ from gmapi.storage.base import new_file_id
 from gmapi.storage.local import LocalStorage
 from gmapi.tools.base import Work
 from gmapi.tools.sanjuuni import SANJUUNI
-from gmapi.tools.screen_request import SanjuuniRequest, ScreenResult
+from gmapi.tools.screens.request import SanjuuniRequest, ScreenResult
 from gmapi.tools.source_fetch import FetchedSources
-from media_files import ffmpeg_program
+from support.media.files import ffmpeg_program
 
 
 class Notes:

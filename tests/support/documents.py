@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 README_CHINESE = ROOT / "README.zh-CN.md"
 PAGES = sorted((ROOT / "docs").glob("*.md"))

@@ -6,7 +6,7 @@ import math
 from random import Random
 from typing import Any
 
-from screen_wishes import Wish, fine_wish
+from support.screens.wishes import Wish, fine_wish
 
 _JUNK: list[Any] = [
     -1, 0, 1e9, 65535, 65536, math.nan, 2.5, "", "x", "٣", "1e3", True, [], {}, [[]], {"a": 1},

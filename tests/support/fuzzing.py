@@ -1,7 +1,7 @@
 """What the fuzz targets share. Each file `test_fuzz_*.py` in tests/fuzz is a target of its own; a
 new one needs nothing but its file.
 
-    from fuzzing import fuzz, mutated
+    from support.fuzzing import fuzz, mutated
 
     @fuzz
     @given(mutated(["a good example", "another"], alphabet="a[]\\"))

@@ -10,7 +10,7 @@ from itertools import pairwise
 from gmapi.computercraft.options import Format, Quality
 from gmapi.media.probe import MediaInfo, Stream
 from gmapi.media.timing import PictureTimes, picture_count
-from gmapi.tools.screen_plan import ScreenPlan
+from gmapi.tools.screens.plan import ScreenPlan
 
 STILL_FPS = 25
 """What the reference says of a still: one picture of 0.04 s."""

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import screen_decoders
-import vid32_decoder
 from gmapi.computercraft.screen import Screen
-from media_files import ffmpeg_program
-from screen_decoders import LuaReader, Malformed, screen_of
-from vid32_decoder import AUDIO, MONITORS, VIDEO, Picture
+from support.media.files import ffmpeg_program
+from support.screens import decoders, vid32_decoder
+from support.screens.decoders import LuaReader, Malformed, screen_of
+from support.screens.vid32_decoder import AUDIO, MONITORS, VIDEO, Picture
 
 DOTS = 3
 """Of a preview for each pixel."""
@@ -63,15 +62,15 @@ def read_output(data: bytes, kind: str, *, pictures: int, path: Path) -> Output:
     if kind == "lua":
         return _lua(data)
     if kind == "raw":
-        fps, raw_screens = screen_decoders.raw(data)
+        fps, raw_screens = decoders.raw(data)
         return Output(len(raw_screens), raw_screens, fps=float(fps))
     if kind == "nfp":
-        plane = screen_decoders.nfp(data)
+        plane = decoders.nfp(data)
         if len(plane) % pictures:
             raise Malformed(f"{len(plane)} lines for {pictures} pictures")
         return Output(pictures, size=(int(plane.shape[1]), len(plane) // pictures))
     if kind == "png":
-        indexes, _ = screen_decoders.png(data)
+        indexes, _ = decoders.png(data)
         return Output(1, size=(int(indexes.shape[1]), int(indexes.shape[0])))
     return _gif(data, path)
 
@@ -126,7 +125,7 @@ def _separate(file: vid32_decoder.File) -> Output:
 
 
 def _bimg(data: bytes) -> Output:
-    file = screen_decoders.bimg(data)
+    file = decoders.bimg(data)
     wall, monitors = None, 1
     if split := file.fields.get("multiMonitor"):
         wall = int(split["width"]), int(split["height"])

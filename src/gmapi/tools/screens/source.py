@@ -13,9 +13,9 @@ from gmapi.media.probe import MediaInfo
 from gmapi.media.raw_pictures import Look, PictureSize
 from gmapi.media.timing import PictureTimes
 from gmapi.tools.base import Work
-from gmapi.tools.rhythm import Rhythm, find_rhythm, is_picture_file
-from gmapi.tools.screen_plan import ScreenPlan
-from gmapi.tools.sound_track import SECONDS_PER_PIECE
+from gmapi.tools.screens.plan import ScreenPlan
+from gmapi.tools.screens.rhythm import Rhythm, find_rhythm, is_picture_file
+from gmapi.tools.screens.sound_track import SECONDS_PER_PIECE
 
 _ONE_PICTURE = PictureTimes((0.0,), 0.04)
 _SMALL_PIXELS = 640 * 480

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-import vid32_decoder
 from gmapi.computercraft.options import Format
 from gmapi.computercraft.screen import U8
-from golden_cases import FOLDER, GOLDENS, Golden
-from media_files import ffmpeg_program
-from studio import Made, Studio, make_media
-from vid32_decoder import File
+from support.media.files import ffmpeg_program
+from support.screens import vid32_decoder
+from support.screens.golden_cases import FOLDER, GOLDENS, Golden
+from support.screens.studio import Made, Studio, make_media
+from support.screens.vid32_decoder import File
 
 CASES = {case.name: case for case in GOLDENS}
 INPUTS = FOLDER / "in"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gmapi.computercraft.formats.vid32 import Vid32Writer
 from gmapi.computercraft.formats.writer import Writer
-from gmapi.tools.screen_chunks import Chunk
-from gmapi.tools.screen_file import ScreenFile
-from gmapi.tools.sound_track import SECONDS_PER_PIECE, SoundTrack
+from gmapi.tools.screens.chunks import Chunk
+from gmapi.tools.screens.output import ScreenFile
+from gmapi.tools.screens.sound_track import SECONDS_PER_PIECE, SoundTrack
 
 
 class Mixer:

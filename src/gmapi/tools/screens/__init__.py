@@ -1,0 +1,1 @@
+"""What makes pictures and films for screens in the game."""

@@ -1,0 +1,1 @@
+"""The small game computer that tests run Lua programs in."""

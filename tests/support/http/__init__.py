@@ -1,0 +1,1 @@
+"""Servers on loopback to fetch from, and clients good and bad."""

@@ -1,0 +1,1 @@
+"""Media that tests make with ffmpeg."""

@@ -1,0 +1,1 @@
+"""GMapiServer as a process, and its command."""

@@ -1,0 +1,1 @@
+"""Locked children, and kernels that cannot lock."""

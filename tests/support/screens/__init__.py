@@ -1,0 +1,1 @@
+"""Readers, makers and checks of ComputerCraft screens."""
