@@ -1,11 +1,12 @@
-"""Imports point downwards only, and child processes start in one room."""
+"""Imports point downwards only and in no circles, and child processes start in one room."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,62 @@ def test_imports_point_down(module: Path) -> None:
         elif room in BELOW:
             target = rest.partition(".")[0]
             assert target in {room, *BELOW[room]} | GROUND, f"{name} in {room}"
+
+
+def dotted(module: Path) -> str:
+    """The name a module is imported by."""
+    parts = module.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def neighbours(sources: Mapping[str, str]) -> dict[str, set[str]]:
+    """Of each module, by its dotted name, those of `sources` that it imports, wherever it does."""
+    graph: dict[str, set[str]] = {}
+    for module, source in sources.items():
+        graph[module] = set()
+        for name in imports(ast.parse(source)):
+            target = name if name in sources else name.rpartition(".")[0]
+            if target in sources and target != module:
+                graph[module].add(target)
+    return graph
+
+
+def circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """A circle of modules, from one of them back to itself; empty where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found
+    return []
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    graph = neighbours({dotted(module): module.read_text("utf-8") for module in MODULES})
+    assert sum(map(len, graph.values())) > 300, "it sees few imports"
+    assert not circle(graph)
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from gmapi.media import probe",
+        "from gmapi.media.probe import MediaInfo",
+        "import gmapi.media.probe",
+        "def later():\n    from gmapi.media import probe",
+        "if TYPE_CHECKING:\n    from gmapi.media.probe import MediaInfo",
+    ],
+)
+def test_a_circle_is_seen_however_it_is_imported(back: str) -> None:
+    chain = {
+        "gmapi.media.probe": "from gmapi.media.process import run",
+        "gmapi.media.process": "from gmapi.media import progress",
+        "gmapi.media.progress": "import math",
+        "gmapi.media": "",
+    }
+    assert not circle(neighbours(chain))
+    found = circle(neighbours(chain | {"gmapi.media.progress": back}))
+    assert set(found) == {"gmapi.media.probe", "gmapi.media.process", "gmapi.media.progress"}
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -9,7 +9,7 @@ from gmapi.errors import StorageFullError
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs.store import JobStore
 from gmapi.settings import Settings
-from gmapi.storage.base import Storage
+from gmapi.storage.interface import Storage
 from gmapi.tools.base import free_space_reserve
 
 log = logging.getLogger(__name__)
