@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from test_layers import BELOW, GROUND
 
-import gmapi
 from support.documents import ROOT, prose, table
+from support.source import PACKAGE
 
-PACKAGE = Path(gmapi.__file__).parent
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 CONTRACT_TESTS = sorted((ROOT / "tests" / "acceptance").glob("test_contract_*.py"))

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-import gmapi
-
-ROOT = Path(gmapi.__file__).parent
+from support.source import MODULES, tree
+from support.source import PACKAGE as ROOT
 
 # Each room may import the rooms to the right of it, and itself. The ground floor, modules such
 # as `errors` and `settings`, is known to all.
@@ -60,12 +59,10 @@ SPAWNING = {
 }  # fmt: skip
 SPAWNING_MODULES = {"subprocess", "multiprocessing", "pty"}
 
-MODULES = sorted(ROOT.rglob("*.py"))
 
-
-def imports(tree: ast.AST) -> Iterator[str]:
+def imports(root: ast.AST) -> Iterator[str]:
     """Full names of everything imported anywhere in a module, also inside functions."""
-    for node in ast.walk(tree):
+    for node in ast.walk(root):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -81,7 +78,7 @@ def place(module: Path) -> str:
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_down(module: Path) -> None:
     room = place(module)
-    for name in imports(ast.parse(module.read_text("utf-8"))):
+    for name in imports(tree(module)):
         top, _, rest = name.partition(".")
         if top != "gmapi":
             allowed = RESERVED.get(top, {room})
@@ -97,14 +94,14 @@ def dotted(module: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def neighbours(sources: Mapping[str, str]) -> dict[str, set[str]]:
-    """Of each module, by its dotted name, those of `sources` that it imports, wherever it does."""
+def neighbours(modules: Mapping[str, ast.AST]) -> dict[str, set[str]]:
+    """Of each module, by its dotted name, those of `modules` that it imports, wherever it does."""
     graph: dict[str, set[str]] = {}
-    for module, source in sources.items():
+    for module, root in modules.items():
         graph[module] = set()
-        for name in imports(ast.parse(source)):
-            target = name if name in sources else name.rpartition(".")[0]
-            if target in sources and target != module:
+        for name in imports(root):
+            target = name if name in modules else name.rpartition(".")[0]
+            if target in modules and target != module:
                 graph[module].add(target)
     return graph
 
@@ -120,7 +117,7 @@ def circle(graph: Mapping[str, set[str]]) -> list[str]:
 
 
 def test_modules_import_each_other_in_no_circle() -> None:
-    graph = neighbours({dotted(module): module.read_text("utf-8") for module in MODULES})
+    graph = neighbours({dotted(module): tree(module) for module in MODULES})
     assert sum(map(len, graph.values())) > 300, "it sees few imports"
     assert not circle(graph)
 
@@ -136,14 +133,15 @@ def test_modules_import_each_other_in_no_circle() -> None:
     ],
 )
 def test_a_circle_is_seen_however_it_is_imported(back: str) -> None:
-    chain = {
+    sources = {
         "gmapi.media.probe": "from gmapi.media.process import run",
         "gmapi.media.process": "from gmapi.media import progress",
         "gmapi.media.progress": "import math",
         "gmapi.media": "",
     }
+    chain = {name: ast.parse(source) for name, source in sources.items()}
     assert not circle(neighbours(chain))
-    found = circle(neighbours(chain | {"gmapi.media.progress": back}))
+    found = circle(neighbours(chain | {"gmapi.media.progress": ast.parse(back)}))
     assert set(found) == {"gmapi.media.probe", "gmapi.media.process", "gmapi.media.progress"}
 
 
@@ -151,11 +149,10 @@ def test_a_circle_is_seen_however_it_is_imported(back: str) -> None:
 def test_child_processes_start_in_the_sandbox_only(module: Path) -> None:
     if place(module) in PROCESS_STARTERS:
         return
-    tree = ast.parse(module.read_text("utf-8"))
-    names = set(imports(tree))
+    names = set(imports(tree(module)))
     assert not {name.partition(".")[0] for name in names} & SPAWNING_MODULES
     assert not names & {f"os.{name}" for name in SPAWNING}
-    for node in ast.walk(tree):
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             assert not (node.value.id == "os" and node.attr in SPAWNING), node.lineno
 
@@ -170,8 +167,8 @@ def test_the_rules_see_what_they_forbid() -> None:
     assert len(MODULES) > 40
     source = "def f():\n    import flask\n    from gmapi.web import app\n"
     assert list(imports(ast.parse(source))) == ["flask", "gmapi.web.app"]
-    web_server = (ROOT / "web/server.py").read_text("utf-8")
-    assert any(name.startswith("gevent") for name in imports(ast.parse(web_server)))
+    web_server = tree(ROOT / "web/server.py")
+    assert any(name.startswith("gevent") for name in imports(web_server))
     starters = "".join(path.read_text("utf-8") for path in ROOT.glob("sandbox/*.py"))
     assert "os.fork" in starters or "subprocess" in starters
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
-import gmapi
 from gmapi import errors
 from gmapi.error_codes import ERROR_CODES
 from gmapi.media.option_table import INPUT_OPTIONS, OUTPUT_OPTIONS
@@ -18,9 +16,9 @@ from reference_pages import arguments, pages, tables
 from reference_pages.markdown import table
 from support.documents import REFERENCE_PAGES, ROOT, prose
 from support.documents import table as rows_of
+from support.source import MODULES, PACKAGE, tree
 
 REFERENCE = ROOT / "docs" / "reference"
-SOURCE = Path(gmapi.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +89,10 @@ def test_every_setting_with_a_bound_is_among_the_limits() -> None:
 def codes_in_the_source() -> set[str]:
     """Every error code in the source: `code` of classes, keywords and the fetcher's helper."""
     found: set[str] = set()
-    for path in SOURCE.rglob("*.py"):
-        if path in (SOURCE / "terminal/client.py", SOURCE / "terminal/failures.py"):
+    for path in MODULES:
+        if path in (PACKAGE / "terminal/client.py", PACKAGE / "terminal/failures.py"):
             continue  # these stand on the callers' side; their codes are never sent
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(tree(path)):
             value: ast.expr | None = None
             if isinstance(node, ast.keyword):
                 value = node.value if node.arg in ("code", "error_code") else None
