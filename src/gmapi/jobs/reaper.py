@@ -20,7 +20,7 @@ from gmapi.jobs.room import DiskRoom
 from gmapi.jobs.roster import Roster
 from gmapi.jobs.store import JobStore
 from gmapi.settings import Settings
-from gmapi.storage.base import Storage
+from gmapi.storage.interface import Storage
 
 LOST_AFTER_SECONDS = 5.0
 """A job that waits so long while messages are too few is sent again."""

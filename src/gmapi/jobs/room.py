@@ -10,7 +10,7 @@ from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs.database import stored_bytes
 from gmapi.jobs.store import JobStore
 from gmapi.settings import Settings
-from gmapi.storage.base import Storage
+from gmapi.storage.interface import Storage
 from gmapi.tools.base import free_space_reserve
 
 SPARE_SECONDS = 60.0

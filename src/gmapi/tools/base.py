@@ -21,9 +21,10 @@ from gmapi.media.timing import PictureTimes, picture_times
 from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
 from gmapi.settings import Settings
-from gmapi.storage.base import Storage, StoredFile
+from gmapi.storage.base import StoredFile
 from gmapi.storage.framestore import FrameWriter
 from gmapi.storage.growing import GrowingFile
+from gmapi.storage.interface import Storage
 from gmapi.tools.fields import ToolRequest
 
 FILES_MAX = 1000

@@ -58,7 +58,7 @@ class VideoFrameRequest(ToolRequest):
         examples=[144],
     )
     fps: LuaFloat = Field(
-        DEFAULT_FPS, ge=0.1, le=60, description="Frames per second.", allow_inf_nan=False
+        DEFAULT_FPS, ge=0.1, le=60, description="Frames per second, 0.1 to 60.", allow_inf_nan=False
     )
     force_resolution: LuaFlag = Field(
         False, description="Exactly w x h, distorted when the aspect differs."
