@@ -185,7 +185,7 @@ class Work:
             return Limits(address_space=None, data=None, open_files=None)
         return Limits.for_work(
             wall_seconds=self.settings.job_timeout,
-            file_size=int(self.settings.output_max_bytes),
+            file_size=self.settings.output_limit,
             picture_pixels=self.settings.picture_max_pixels,
         )
 
@@ -219,7 +219,7 @@ class Work:
             grants=self.grants(),
             watch=process.Watch(
                 folders=(self.outputs,),
-                max_bytes=int(self.settings.output_max_bytes),
+                max_bytes=self.settings.output_limit,
                 max_files=FILES_MAX,
                 wall_seconds=max(1.0, self._deadline - time.monotonic()),
             ),

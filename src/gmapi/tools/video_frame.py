@@ -182,7 +182,7 @@ class _Cut:
                     if self._frames == 1:
                         self._note_size(png)
                 writer.flush()
-                if self._bytes > work.settings.output_max_bytes:
+                if self._bytes > work.settings.output_limit:
                     raise LimitError(
                         "The frames take more space than this server allows for one job. "
                         "Ask for a smaller size or fewer frames per second."
