@@ -9,6 +9,7 @@ import pytest
 from lupa import lua52
 
 from support.game.cc_network import Outage
+from support.game.cc_terminal import monitor
 from support.game.film_viewing import Film, Viewing, program, read_film
 from support.http.origin import Origin
 from support.product.server import GmapiServer
@@ -50,7 +51,7 @@ def film(server: GmapiServer, clip: str) -> Film:
 @pytest.fixture
 def view(server: GmapiServer, clip: str, film: Film) -> View:
     modules, player = program(server.base, clip, FPS)
-    return lambda **game: Viewing(film, modules, player, **game)
+    return lambda **game: Viewing(film, modules, player, screen=monitor(3, 2), **game)
 
 
 def check_whole(viewing: Viewing, drawing: float = 0.0) -> None:

@@ -273,17 +273,18 @@ return function(native, terminal)
 
     -- Peripherals ----------------------------------------------------------------------------
 
-    local speaker = {
-        playAudio = function(buffer) return native.play_audio(buffer) end,
-        stop = function() native.stop_audio() end,
-    }
+    local attached, kinds, order = {}, {}, {}
 
-    local attached, kinds = {left = speaker}, {left = "speaker"}
-    local order = {"left"}
-
-    local function attach(name, monitor)
-        attached[name], kinds[name] = monitor, "monitor"
+    local function attach(name, wrapped, kind)
+        attached[name], kinds[name] = wrapped, kind
         order[#order + 1] = name
+    end
+
+    if native.has_speaker() then
+        attach("left", {
+            playAudio = function(buffer) return native.play_audio(buffer) end,
+            stop = function() native.stop_audio() end,
+        }, "speaker")
     end
 
     peripheral = {}

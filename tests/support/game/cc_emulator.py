@@ -45,15 +45,19 @@ LuaTable = Any
 class Computer:
     """One computer. `printed` holds the lines that its programs have printed.
 
-    An `instant` one has a clock of its own, `now`, which jumps to the end of every wait. Its
-    troubles: a world of fewer `ticks_per_second`; `draw_seconds`, which each `write` or `blit` on
-    any screen takes; the outages of its `network`; `terminate_at`. `lost_events` is how many did
-    not fit into the queue. `on_wait` is called before each wait. What the user does is done when
-    the computer would otherwise wait for ever.
+    Without `speaker` it has none. An `instant` one has a clock of its own, `now`, which jumps to
+    the end of every wait. Its troubles: a world of fewer `ticks_per_second`; `draw_seconds`, which
+    each `write` or `blit` on any screen takes; the outages of its `network`; `terminate_at`.
+    `lost_events` is how many did not fit into the queue. `on_wait` is called before each wait. What
+    the user does is done when the computer would otherwise wait for ever.
     """
 
     def __init__(
-        self, *, instant: bool = False, ticks_per_second: float = TICKS_PER_SECOND
+        self,
+        *,
+        instant: bool = False,
+        ticks_per_second: float = TICKS_PER_SECOND,
+        speaker: bool = True,
     ) -> None:
         self.clock = Clock(instant=instant, ticks_per_second=ticks_per_second)
         self.network = Network(self.clock)
@@ -81,6 +85,7 @@ class Computer:
             "websocket": self._websocket,
             "parse_json": self._parse_json,
             "print": self.printed.append,
+            "has_speaker": lambda: speaker,
             "play_audio": self.speaker.play_audio,
             "stop_audio": self.speaker.stop,
             "decoder": self._decoder,
@@ -108,7 +113,7 @@ class Computer:
         """Connect a monitor."""
         monitor.on_draw = self._draw
         self.monitors[name] = monitor
-        self._attach(name, self._lua.table_from(monitor.functions()))
+        self._attach(name, self._lua.table_from(monitor.functions()), "monitor")
 
     def type_line(self, text: str = "") -> None:
         """Type a text and Enter."""

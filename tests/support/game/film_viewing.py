@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,8 @@ from gmapi.computercraft.screen import Screen
 from support.documents import README, ROOT, blocks
 from support.game.cc_clock import TICKS_PER_SECOND
 from support.game.cc_emulator import Computer
-from support.game.cc_terminal import Terminal, monitor
+from support.game.cc_speaker import SAMPLES_PER_BYTE
+from support.game.cc_terminal import Terminal
 from support.game.dfpwm import Decoder
 from support.screens import vid32_decoder
 
@@ -31,7 +33,8 @@ screen.setCursorPos(5, 3)
 
 @dataclass(frozen=True)
 class Film:
-    """What a 32vid of DFPWM sound holds. `numbers`: of pictures, by what they look like."""
+    """What a 32vid holds. `numbers`: of pictures, by what they look like; `sound`: its samples, as
+    many zeros behind them as a speaker needs."""
 
     size: int
     fps: int
@@ -50,14 +53,16 @@ class Film:
 def read_film(data: bytes) -> Film:
     """Raises AssertionError when two pictures look alike."""
     file = vid32_decoder.parse(data)
-    assert file.dfpwm
     looks = [
         each.codes.tobytes() + each.colors.tobytes() + each.palette.tobytes()
         for each in file.pictures()
     ]
     numbers = {look: number for number, look in enumerate(looks)}
     assert len(numbers) == len(looks)
-    return Film(len(data), file.fps, numbers, array("b", Decoder().decode(file.sound())))
+    stored = file.sound()
+    samples = Decoder().decode(stored) if file.dfpwm else [byte - 128 for byte in stored]
+    sound = array("b", samples + [0] * (-len(samples) % SAMPLES_PER_BYTE))
+    return Film(len(data), file.fps, numbers, sound)
 
 
 def look_of(screen: Screen) -> bytes:
@@ -83,7 +88,7 @@ def program(server: str, clip: str, fps: int) -> tuple[dict[str, str], str]:
 
 
 class Viewing:
-    """A computer with the player and a speaker, beside a monitor of 3 x 2 blocks if there is one.
+    """A computer with the player, a speaker and a monitor, if there are such.
 
     `shown` has the time and the number of the picture at every wait; None is another look.
     """
@@ -95,28 +100,32 @@ class Viewing:
         player: str,
         *,
         ticks_per_second: float = TICKS_PER_SECOND,
-        on_monitor: bool = True,
+        speaker: bool = True,
+        screen: Terminal | None = None,
     ) -> None:
         self.film = film
         self._player = player
-        self.computer = Computer(instant=True, ticks_per_second=ticks_per_second)
+        self.computer = Computer(instant=True, ticks_per_second=ticks_per_second, speaker=speaker)
         self.computer.network.latency = 0.05
         for name, source in modules.items():
             self.computer.add_module(name, source)
-        if on_monitor:
-            self.computer.add_monitor("right", monitor(3, 2))
-        self.screen = self.computer.monitors.get("right", self.computer.terminal)
+        if screen is not None:
+            self.computer.add_monitor("right", screen)
+        self.screen = screen or self.computer.terminal
         self.computer.run(DAMAGE)
         self.before = state_of(self.screen)
         self.shown: list[tuple[float, int | None]] = []
         self.ended_at = 0.0
 
-    def play(self) -> None:
-        """Run the player. Raises lupa's LuaError as it does."""
+    def play(self, watch: Callable[[], object] = lambda: None) -> None:
+        """Run the player, and call `watch` at every wait. Raises lupa's LuaError as it does."""
         numbers = self.film.numbers
-        self.computer.on_wait = lambda: self.shown.append(
-            (self.computer.now, numbers.get(look_of(self.screen.screen)))
-        )
+
+        def look() -> None:
+            self.shown.append((self.computer.now, numbers.get(look_of(self.screen.screen))))
+            watch()
+
+        self.computer.on_wait = look
         try:
             self.computer.run(self._player)
         finally:
