@@ -164,12 +164,39 @@ def test_a_film_without_a_speaker_takes_its_time(origin: Origin) -> None:
 def test_a_film_is_played_while_it_is_made(origin: Origin, speed: float) -> None:
     data = made(80, 8.0, rate=DFPWM)
     viewing = Host(origin, data, per_second=speed * len(data) / 8).view()
-    viewing.play()
+    told: list[float] = []
+    viewing.play(
+        lambda: (
+            viewing.screen.lines[-1].startswith("Waiting for the film.")
+            and told.append(viewing.computer.now)
+        )
+    )
     check(viewing)
     gaps = viewing.computer.speaker.gaps()
     # It plays on with two seconds in hand, so it does not stop all the time.
     assert len(gaps) <= (3 if speed < 1 else 0)
+    assert all(
+        any(start < time < start + long for time in told) for start, long in gaps if long > 2
+    )
     assert viewing.ended_at < 8 / min(1, speed) + 5
+
+
+@pytest.mark.parametrize("leap", [60.0, 0.7, -3600.0])
+@pytest.mark.parametrize("speaker", [True, False])
+def test_a_film_goes_on_when_the_game_was_paused(
+    origin: Origin, leap: float, speaker: bool
+) -> None:
+    viewing = Host(origin, made(100, 10.0, rate=DFPWM)).view(speaker=speaker)
+    viewing.computer.clock.at(3.03, lambda: setattr(viewing.computer.clock, "ahead", leap))
+    viewing.play()
+    assert viewing.ended_at < 14
+    viewing.check_left_as_found()
+    if speaker:
+        assert viewing.heard == viewing.film.sound
+        assert viewing.computer.speaker.gaps() == []
+        # Two seconds later it is in step again.
+        drawn, _ = viewing.lags()
+        assert max(abs(lag) for lag in drawn[-45:]) <= 0.2
 
 
 def test_a_film_that_vanishes_ends_with_the_reason(origin: Origin) -> None:
@@ -188,7 +215,7 @@ def test_a_user_is_told_why_nothing_moves(origin: Origin) -> None:
     told: list[float] = []
     viewing.play(
         lambda: (
-            viewing.screen.lines[-1].startswith("Could not connect")
+            viewing.screen.lines[-1].startswith("Waiting for the film. Could not connect")
             and told.append(viewing.computer.now)
         )
     )

@@ -19,13 +19,15 @@ class Clock:
 
     An `instant` one goes only where `wait` and `spend` take it; otherwise it is real time. A slow
     world has fewer ticks in a second, and longer ones, of `tick` seconds: timers and `os.clock` are
-    late, real time and sound are not.
+    late, real time and sound are not. `os.epoch` is `ahead` of all that once the game was paused,
+    which stops everything else, or somebody set the machine's clock.
     """
 
     def __init__(self, *, instant: bool, ticks_per_second: float) -> None:
         self.instant = instant
         self.tick = 1 / ticks_per_second
         self._now = 0.0
+        self.ahead = 0.0
         self._start = time.monotonic()
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -37,7 +39,8 @@ class Clock:
     @property
     def epoch(self) -> int:
         """Milliseconds, as `os.epoch("utc")`."""
-        return round(self._now * 1000) if self.instant else time.time_ns() // 10**6
+        seconds = self._now if self.instant else time.time()
+        return round((seconds + self.ahead) * 1000)
 
     @property
     def ticks(self) -> int:

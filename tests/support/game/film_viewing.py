@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gmapi.computercraft.screen import Screen
-from support.documents import README, ROOT, blocks
+from support.documents import PAGES, README, blocks
 from support.game.cc_clock import TICKS_PER_SECOND
 from support.game.cc_emulator import Computer
 from support.game.cc_speaker import SAMPLES_PER_BYTE
@@ -16,7 +16,6 @@ from support.game.cc_terminal import Terminal
 from support.game.dfpwm import Decoder
 from support.screens import vid32_decoder
 
-PAGE = ROOT / "docs" / "pictures-and-videos.md"
 CLIP = "https://media.example.org/clip.mp4"
 SERVER = "http://127.0.0.1:5000"
 
@@ -72,9 +71,9 @@ def look_of(screen: Screen) -> bytes:
 
 
 def program(server: str, clip: str, fps: int) -> tuple[dict[str, str], str]:
-    """The modules and the player that the page prints, for a clip on a server."""
+    """The modules and the player that the documents print, for a clip on a server."""
     modules, player = {}, None
-    for block in [*blocks(README), *blocks(PAGE)]:
+    for block in [each for page in (README, *PAGES) for each in blocks(page)]:
         body = block.body.replace(SERVER, server).replace(CLIP, clip)
         if block.language == "lua" and block.file is not None:
             modules[block.file.removesuffix(".lua")] = body
