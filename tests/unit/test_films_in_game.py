@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -66,10 +66,14 @@ class Host:
     data: bytes
     per_second: float = 1e9
     broken: bool = False
+    refusals: list[int] = field(default_factory=list)
     viewing: Viewing | None = None
 
     def answer(self, exchange: Exchange) -> None:
         assert self.viewing is not None
+        if self.refusals:
+            exchange.send(self.refusals.pop(0), {}, b"{}")
+            return
         ready = int(min(self.viewing.computer.now * self.per_second, len(self.data)))
         match = re.fullmatch(r"bytes=(\d+)-(\d+)", exchange.request.headers["range"])
         assert match
@@ -197,6 +201,15 @@ def test_a_film_goes_on_when_the_game_was_paused(
         # Two seconds later it is in step again.
         drawn, _ = viewing.lags()
         assert max(abs(lag) for lag in drawn[-45:]) <= 0.2
+
+
+def test_a_server_that_is_not_itself_for_a_while_is_asked_again(origin: Origin) -> None:
+    host = Host(origin, made(40, 4.0, rate=DFPWM), refusals=[502, 429, 500, 408, 503, 504])
+    viewing = host.view()
+    viewing.play()
+    check(viewing)
+    assert host.refusals == []
+    assert len(set(viewing.computer.network.sent)) == len(viewing.computer.network.sent)
 
 
 def test_a_film_that_vanishes_ends_with_the_reason(origin: Origin) -> None:
