@@ -16,9 +16,9 @@ from support.product.server import GmapiServer
 from support.screens.studio import make_media
 
 FPS = 20
-SECONDS = 18
+SECONDS = 16
 ROWS = 24
-"""Of a monitor of 3 x 2 blocks: so many calls draw a picture."""
+"""Of a monitor of 2 x 2 blocks: so many calls draw a picture."""
 
 SWEEP = f"aevalsrc=0.7*sin(2*PI*(200*t+150*t*t)):s=48000:d={SECONDS}"
 """A tone that rises: no part of it sounds like another."""
@@ -39,8 +39,8 @@ def clip(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def film(server: GmapiServer, clip: str) -> Film:
-    """What the player asks for on a monitor of 3 x 2 blocks."""
-    values = {"input_url": clip, "output_format": "32vid", "width": 114, "height": 72}
+    """What the player asks for on a monitor of 2 x 2 blocks."""
+    values = {"input_url": clip, "output_format": "32vid", "width": 72, "height": 72}
     more = {"fit": "contain", "fps": FPS, "audio": "dfpwm"}
     made = server.post("/api/sanjuuni", {**values, **more}).json()
     found = read_film(server.get(made["download_url"]).body)
@@ -51,7 +51,7 @@ def film(server: GmapiServer, clip: str) -> Film:
 @pytest.fixture
 def view(server: GmapiServer, clip: str, film: Film) -> View:
     modules, player = program(server.base, clip, FPS)
-    return lambda **game: Viewing(film, modules, player, screen=monitor(3, 2), **game)
+    return lambda **game: Viewing(film, modules, player, screen=monitor(2, 2), **game)
 
 
 def check_whole(viewing: Viewing, drawing: float = 0.0) -> None:
@@ -68,7 +68,7 @@ def check_whole(viewing: Viewing, drawing: float = 0.0) -> None:
     assert max(replaced[5:]) <= step + viewing.computer.clock.tick + drawing
     assert min(drawn) >= -step
     viewing.check_left_as_found()
-    assert viewing.computer.printed == [f"{SECONDS * FPS} pictures of 57 x 24 cells"]
+    assert viewing.computer.printed == [f"{SECONDS * FPS} pictures of 36 x 24 cells"]
 
 
 def test_a_film_is_played_whole(view: View) -> None:
@@ -152,7 +152,7 @@ def test_outages_in_a_slow_game(view: View, film: Film) -> None:
     assert network.lost > 5
 
 
-TERMINATED = [0.02, 0.07, 0.12, 0.2, 0.8, 1.77, 5.03, 18.0]
+TERMINATED = [0.02, 0.07, 0.12, 0.2, 0.8, 1.77, 5.03, 15.9]
 """In the request, while it is made, in the first pieces, in the film, before its end."""
 
 
