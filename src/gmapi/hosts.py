@@ -26,6 +26,7 @@ _BRACKETED = re.compile(r"\[([^\]]*)\](?::([0-9]{1,5}))?")
 _PLAIN = re.compile(r"([^\[\]:]*)(?::([0-9]{1,5}))?")
 
 
+@lru_cache(1024)  # the segments of a stream have one host, whose name may take long to read
 def host_name(text: str) -> str:
     """A name or canonical IPv4 address in lower-case ASCII. Raises ValueError."""
     if len(text) > HOST_NAME_MAX:

@@ -15,6 +15,9 @@ from gmapi.fetch.segments import bad_playlist, resolve_url
 ADDRESS_CHARACTERS_MAX = 8_000_000
 """All addresses of a playlist together. A short manifest can stand for long ones many times."""
 
+HOSTS_MAX = 500
+"""Most different hosts of a playlist's addresses."""
+
 HEADERS_MAX = 1_000
 """Most different headers (EXT-X-MAP) of a track."""
 
@@ -42,6 +45,7 @@ class Bounds:
         self._steps = 0
         self._checked = time.monotonic()
         self._characters = 0
+        self._hosts: set[str] = set()
 
     def step(self, steps: int = 1) -> None:
         """Count one turn of a loop, a microsecond or two. Raises what `check` raises."""
@@ -58,6 +62,9 @@ class Bounds:
         """The address of `name` ("segment 3"). Raises SourceError, and what `check` raises."""
         self.step(_RESOLVE_STEPS)
         url = resolve_url(base, reference, name)
+        self._hosts.add(url.host)
+        if len(self._hosts) > HOSTS_MAX:
+            raise bad_playlist(f"names more than {HOSTS_MAX} hosts; use another source")
         self._characters += len(url.url)
         if self._characters > ADDRESS_CHARACTERS_MAX:
             raise bad_playlist(

@@ -33,7 +33,7 @@ _DURATION = re.compile(
 )
 _UNIT_SECONDS = (365 * 86400, 30 * 86400, 86400, 3600, 60, 1)
 _PLACEHOLDER = re.compile(r"\$(?:(RepresentationID|Number|Bandwidth|Time)(?:%0([0-9]{1,2})d)?)?\$")
-_WHOLE = re.compile(r"\s*+[0-9]{1,18}\s*+")
+_WHOLE = re.compile(r"[0-9]{1,18}")
 _RANGE = re.compile(r"([0-9]{1,15})-([0-9]{1,15})")
 _TRICK_MODE = "http://dashif.org/guidelines/trickmode"
 
@@ -302,6 +302,7 @@ def _check_length(characters: int) -> None:
 
 
 def _whole(text: str, what: str) -> int:
+    text = text.strip()
     if not _WHOLE.fullmatch(text):
         raise bad_playlist(f"has an impossible {what}", text[:100])
     return int(text)

@@ -30,12 +30,13 @@ ATTRIBUTES_MAX = 100
 """Most attributes of a tag."""
 
 _NUMBER_MAX = 64
+_CHARACTERS_PER_STEP = 64
 
 # None of these ever goes back over what it has read: the text is a stranger's.
-_LINE = re.compile(r"[^\r\n]++")
+_LINE = re.compile(r"\S[^\r\n]*+")
 _ATTRIBUTE = re.compile(r'([A-Z0-9-]++)\s*+=\s*+(?:"([^"]*+)"|([^",]*+))\s*+(?:,\s*+|\Z)')
 _RANGE = re.compile(r"([0-9]{1,15})(?:@([0-9]{1,15}))?")
-_WHOLE = re.compile(r"\s*+([0-9]{1,20})\s*+")
+_WHOLE = re.compile(r"[0-9]{1,20}")
 _LIST_ENTRY = re.compile(r"File[0-9]++\s*+=\s*+(.++)", re.IGNORECASE)
 _RESOLUTION = re.compile(r"[0-9]{1,5}x([0-9]{1,5})")
 _BANDWIDTH = re.compile(r"[0-9]{1,12}")
@@ -247,14 +248,12 @@ def _survey(text: str, bounds: Bounds) -> int:
 
 def _lines(text: str, bounds: Bounds) -> Iterator[str]:
     """The lines that are not empty, without spaces around them."""
-    for match in _LINE.finditer(text):
-        bounds.step()
-        if match.end() - match.start() > LINE_MAX:
+    for match in _LINE.finditer(text.lstrip("\ufeff")):
+        length = match.end() - match.start()
+        bounds.step(1 + length // _CHARACTERS_PER_STEP)
+        if length > LINE_MAX:
             raise bad_playlist(f"has a line of more than {LINE_MAX} characters; check the address")
-        line = match[0] if match.start() else match[0].lstrip("\ufeff")
-        line = line.strip()
-        if line:
-            yield line
+        yield match[0].rstrip()
 
 
 def _check_lines(count: int) -> None:
@@ -329,7 +328,7 @@ def _seconds(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    match = _WHOLE.fullmatch(text)
-    if match is None:
+    text = text.strip()
+    if not _WHOLE.fullmatch(text):
         raise bad_playlist("has an impossible sequence number", text[:100])
-    return int(match[1])
+    return int(text)
