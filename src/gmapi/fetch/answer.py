@@ -45,11 +45,11 @@ class CountedAnswer(HTTPResponse):
         raw = cast("io.BufferedReader", self.fp).detach()
         self.fp: Any = io.BufferedReader(_Counted(raw, self))
 
-    def begin(self) -> None:
+    def begin(self, *args: Any, **options: Any) -> None:
         body = self.fp
         self.fp = head = _Head(body)
         try:
-            super().begin()
+            super().begin(*args, **options)
         finally:
             if self.fp is head:
                 self.fp = body
