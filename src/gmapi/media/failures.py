@@ -110,7 +110,8 @@ _CASES = (
     _Case(r"does not contain any stream", MediaError, _no_stream),
     _Case(r"Unknown encoder '?([\w.-]+)'?", MediaError,
           "there is no encoder {0}; check the codec argument"),
-    _Case(r"Automatic encoder selection failed .{0,200}codec (\w+)|Default encoder for format (\w+)",
+    _Case(r"Automatic encoder selection failed .{0,200}codec (\w+)|"
+          r"Default encoder for format (\w+)",
           MediaError, "this server has no encoder for the format's usual codec; choose another "
           "codec with -c:a or -c:v"),
     _Case(r"Unknown decoder '?([\w.-]+)'?", MediaError, "there is no decoder {0}"),
@@ -204,9 +205,9 @@ def explain(returncode: int, tail: Sequence[str], *, context: Context | None = N
     """
     context = context or Context()
     cause = f"ffmpeg ended with {returncode}: " + " | ".join(tail[-12:])
-    lines = [_LEVEL.sub("", line, count=1) for line in tail]
+    lines = [_CONTEXT.sub("", _LEVEL.sub("", line, count=1)) for line in tail]
     for case in _CASES:
-        matches = (re.search(case.pattern, _CONTEXT.sub("", line)) for line in reversed(lines))
+        matches = (re.search(case.pattern, line) for line in reversed(lines))
         found = [match for match in matches if match]
         if found:
             # The one that says most: of some wordings ffmpeg 9 also writes an empty one.

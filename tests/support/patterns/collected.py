@@ -147,4 +147,4 @@ def _values(name: str, call: ast.Call) -> tuple[str | bytes, int]:
 
 def _evaluated(name: str, node: ast.expr) -> Any:
     module = importlib.import_module("gmapi." + name.removesuffix(".py").replace("/", "."))
-    return eval(compile(ast.Expression(node), name, "eval"), dict(vars(module)))  # noqa: S307
+    return eval(compile(ast.Expression(node), name, "eval"), dict(vars(module)))

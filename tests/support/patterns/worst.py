@@ -9,6 +9,7 @@ from __future__ import annotations
 import re._parser as sre  # type: ignore[import-not-found]
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 _POOL = " \t\n\r,;:=\"'[](){}<>\\/.-_+|&%#@$!*?059afgAFXZ\x00\x1f\xe9\u2028"
@@ -77,7 +78,7 @@ def recipes(pattern: str | bytes, flags: int) -> list[Recipe]:
                 ("", "", before + body + after, ""),
                 ("", before, body, ""),
             ]
-    for one, other in zip(pieces, pieces[1:], strict=False):
+    for one, other in pairwise(pieces):
         for left in one.accepts[:2]:
             for right in other.accepts[:2]:
                 runs += [(one.before, "", left + right, ""), (one.before, left, right, "")]
