@@ -84,6 +84,11 @@ def test_too_many_are_refused_before_they_take_memory(
     assert peak < 10 << 20  # most of it the text's lines; 40,000 cues take 30 MiB
 
 
+def test_lines_are_bounded_in_all_where_a_screen_is_narrow() -> None:
+    with pytest.raises(LimitError, match="wider screen"):
+        Subtitles.from_text(dialogues("W" * 1990, 200), 25.0, 2, 4096)
+
+
 def test_a_screen_full_of_letters_is_drawn_in_time() -> None:
     text = PixelText(dialogues("W" * 1990), 25.0, 1920, 1080)
     picture = np.zeros((1080, 1920, 3), np.uint8)

@@ -24,6 +24,8 @@ from gmapi.computercraft.screen import U8, Screen
 from gmapi.errors import LimitError, SourceError
 
 TEXT_CHARACTERS_MAX = 2 << 20
+LINES_MAX = 100_000
+"""Lines as they are broken on the screen, of all cues together; each may become an event."""
 
 _BLACK: Rgb = (0, 0, 0)
 _EVENT_BACKGROUND = 15
@@ -76,7 +78,7 @@ class Subtitles:
     def __init__(
         self, script: Script, fps: float, width: int, height: int, faults: SubtitleFaults
     ) -> None:
-        """`fps` is above 0; `width` and `height` are pixels of the picture."""
+        """`fps` is above 0; `width` and `height` are pixels of the picture. Raises LimitError."""
         self._script = script
         self._width, self._height = width, height
         self._columns, self._rows = width // 2, height // 3
@@ -85,7 +87,17 @@ class Subtitles:
         self._starts = np.array([start for start, _ in spans], np.int64)
         self._ends = np.array([end for _, end in spans], np.int64)
         # Once, and not for each picture.
-        self._texts = [self._texts_of(cue) for cue in script.cues]
+        self._texts: list[list[bytes]] = []
+        lines = 0
+        for cue in script.cues:
+            self._texts.append(self._texts_of(cue))
+            lines += len(self._texts[-1])
+            if lines > LINES_MAX:
+                raise LimitError(
+                    f"subtitle_url has more than {LINES_MAX:,} lines of text on a screen of this "
+                    "width; give a shorter file or a wider screen",
+                    field="subtitle_url",
+                )
         self._tops = self._stack()
 
     @classmethod
@@ -100,7 +112,8 @@ class Subtitles:
         """Read ASS, SSA, SRT or WebVTT for pictures of `width` x `height` pixels at `fps`.
 
         Raises SourceError when the text is none of these and LimitError when it is longer than
-        2 Mi characters or has more than 20,000 cues; both name `subtitle_url`.
+        2 Mi characters or has more than 20,000 cues, 10,000 styles or 100,000 lines as they are
+        shown; both name `subtitle_url`.
         """
         if len(text) > TEXT_CHARACTERS_MAX:
             raise LimitError(
