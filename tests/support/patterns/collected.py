@@ -112,8 +112,9 @@ def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str, str | None]]:
         for child in ast.iter_child_nodes(node):
             inner = child.name if isinstance(child, ast.FunctionDef) else owner
             owners.append((inner, child))
-            if isinstance(child, ast.ImportFrom) and child.module == "re":
-                raise AssertionError("import the module re, so that its uses are found")
+            renamed = isinstance(child, ast.alias) and child.name == "re" and child.asname
+            if renamed or (isinstance(child, ast.ImportFrom) and child.module == "re"):
+                raise AssertionError("import the module re as it is, so that its uses are found")
             if isinstance(child, ast.Call) and _is_re(child):
                 target = None
                 if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):

@@ -25,7 +25,7 @@ from support.patterns.worst import recipes
 SIZE = 1 << 20
 SECONDS = 3.0
 """Of processor time for one text of 1 MiB: a linear search takes some hundredths, at most 0.3."""
-_SMALL = 1500
+_SMALL = 1000
 _SMALL_SECONDS = 0.5
 """Long enough that what is worse than linear stands out, short enough to be over in time."""
 _TIMED_AGAIN, _HARDEST = 8, 2

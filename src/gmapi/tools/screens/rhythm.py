@@ -98,4 +98,5 @@ def exact_rate(fps: float) -> Fraction:
     ntsc = Fraction(1000 * round(fps * 1.001), 1001)
     if round(fps) >= 1 and abs(fps - round(fps)) > 1e-6 and abs(float(ntsc) - fps) < _PRINTED:
         return ntsc
-    return Fraction(fps).limit_denominator(1000)
+    # A picture may be there for hours, but a rate is never 0.
+    return max(Fraction(fps).limit_denominator(1000), Fraction(1, 1000))
