@@ -25,8 +25,8 @@ from support.patterns.worst import recipes
 SIZE = 1 << 20
 SECONDS = 3.0
 """Of processor time for one text of 1 MiB: a linear search takes some hundredths, at most 0.3."""
-_SMALL = 1000
-_SMALL_SECONDS = 0.5
+_SMALL = 400
+_SMALL_SECONDS = 0.05
 """Long enough that what is worse than linear stands out, short enough to be over in time."""
 _TIMED_AGAIN, _HARDEST = 8, 2
 _ALL_SECONDS = 100
