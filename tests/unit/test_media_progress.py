@@ -125,3 +125,10 @@ def test_percent_never_falls_while_work_grows(done: list[float], total: float) -
     percents = [estimate(value, total, 1.0)[0] for value in sorted(done)]
     assert percents == sorted(percents)
     assert all(0 <= percent <= 99.9 for percent in percents)
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 400 + ":00:00", "1." + "9" * 400, "9" * 5000])
+def test_times_of_hundreds_of_digits_are_no_times(text: str) -> None:
+    """A tag of a source may say so; no number of a computer is that large."""
+    with pytest.raises(ValueError, match="is no time"):
+        parse_time(text)

@@ -103,8 +103,8 @@ def time_or_none(text: str | None) -> float | None:
         return None
 
 
-_SEXAGESIMAL = re.compile(r"(-?)(?:(\d+):)?([0-5]?\d):([0-5]?\d(?:\.\d*)?)", re.ASCII)
-_SECONDS = re.compile(r"(-?)(\d+(?:\.\d*)?)(s|ms|us)?", re.ASCII)
+_SEXAGESIMAL = re.compile(r"(-?)(?:(\d{1,9}):)?([0-5]?\d):([0-5]?\d(?:\.\d{0,20})?)", re.ASCII)
+_SECONDS = re.compile(r"(-?)(\d{1,15}(?:\.\d{0,20})?)(s|ms|us)?", re.ASCII)
 _UNITS = {None: 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
