@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from gmapi.jobs import fair_order, rates
-from gmapi.jobs.database import write
+from gmapi.jobs.database import read, write
 from gmapi.jobs.model import GIVEN_UP, MAX_ATTEMPTS, State, WorkerRow
 from gmapi.jobs.schema import jobs, leaders, workers
 
@@ -62,7 +62,7 @@ class Roster:
             workers.c.job_id,
             workers.c.info,
         ).where(workers.c.seen > self.now() - within)
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             return [WorkerRow(*row) for row in connection.execute(query)]
 
     def forget_silent(self, after: float) -> None:
@@ -120,7 +120,7 @@ class Roster:
             jobs.c.state == State.PENDING,
             jobs.c.run_after > now + longest_delay + CLOCK_SLACK_SECONDS,
         )
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             query = sa.select(1).where(sa.or_(held, put_back)).limit(1)
             if connection.execute(query).first() is None:
                 return
@@ -136,7 +136,7 @@ class Roster:
         now = self.now()
         expired = sa.and_(jobs.c.state == State.RUNNING, jobs.c.lease_until < now)
         worn = jobs.c.crashes + 1 >= MAX_ATTEMPTS
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             if connection.execute(sa.select(1).where(expired).limit(1)).first() is None:
                 return []
         common = {
@@ -183,5 +183,5 @@ class Roster:
             busy = fair_order.running_by_client()
             full = sa.select(busy.c.client).where(busy.c.running >= running_max)
             query = query.where(jobs.c.client.not_in(full))
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             return {row[0]: row[1] for row in connection.execute(query.order_by(jobs.c.seq))}

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from gmapi.errors import SettingsError
-from gmapi.jobs.database import write
+from gmapi.jobs.database import read, write
 
 metadata = sa.MetaData()
 
@@ -143,7 +143,7 @@ def _create(engine: Engine) -> None:
 
 
 def _revision(engine: Engine) -> str | None:
-    with engine.connect() as connection:
+    with read(engine) as connection:
         if not sa.inspect(connection).has_table(alembic_version.name):
             return None
         return connection.execute(sa.select(alembic_version.c.version_num)).scalar()

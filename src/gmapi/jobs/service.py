@@ -18,6 +18,7 @@ from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs import schema
 from gmapi.jobs.database import ChangeCounter, connect, public_error
 from gmapi.jobs.events import EventHub
+from gmapi.jobs.later import Later
 from gmapi.jobs.model import Job, LogLine, State, Submission, WorkerRow
 from gmapi.jobs.queue import JobQueue
 from gmapi.jobs.room import DiskRoom
@@ -57,11 +58,11 @@ class JobService:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        engine = connect(settings.database_path)
+        engine = connect(settings.database_path, serves_others=True)
         schema.upgrade(engine)
         self._store = JobStore(engine, log_max_lines=settings.log_max_lines)
         self._roster = Roster(engine)
-        self._queue = JobQueue(settings.queue_path)
+        self._queue = JobQueue(settings.queue_path, serves_others=True)
         self.storage = LocalStorage(settings.files_dir)
         self._room = DiskRoom(
             settings,
@@ -76,6 +77,8 @@ class JobService:
         )
         self._delivered: OrderedDict[str, int] = OrderedDict()
         self._touched: OrderedDict[str, float] = OrderedDict()
+        self._accesses = Later("an access to a job's files", self._store.touch)
+        self._messages = Later("a message that a job waits", self._send)
         self._places: dict[str, int] = {}
         self._places_read = -PLACES_SECONDS
 
@@ -86,6 +89,8 @@ class JobService:
     def stop(self) -> None:
         """Stop watching; everybody who waits is woken."""
         self.events.stop()
+        self._accesses.close()
+        self._messages.close()
         self._queue.close()
         self._store.engine.dispose()
 
@@ -112,12 +117,12 @@ class JobService:
                 queue_max_per_client=self.settings.queue_max_per_client,
                 rate=rate,
             )
-        if not submission.joined:
-            try:
-                self._queue.put(submission.job.id, priority=submission.job.priority)
-            except Exception as error:  # the reaper sends it again: it is accepted all the same
-                log.warning("job %s could not be sent at once: %s", submission.job.id, error)
+        if not submission.joined:  # a lost message does no harm: the reaper sends it again
+            self._messages.put(submission.job)
         return submission
+
+    def _send(self, job: Job) -> None:
+        self._queue.put(job.id, priority=job.priority)
 
     def job(self, job_id: str) -> Job:
         """The job with this id. Raises NotFoundError."""
@@ -194,7 +199,7 @@ class JobService:
         return job
 
     def touch(self, job: Job) -> None:
-        """Count an access to a job's files, written at most now and then."""
+        """Count an access to a job's files, written at most now and then, and not at once."""
         now = time.monotonic()
         pause = min(60.0, self.settings.file_expiry * TOUCH_SHARE)
         if now - self._touched.get(job.id, -pause) < pause:
@@ -203,10 +208,7 @@ class JobService:
         self._touched.move_to_end(job.id)
         while len(self._touched) > DELIVERED_MAX:
             self._touched.popitem(last=False)
-        try:
-            self._store.touch(job.id)
-        except OperationalError as error:
-            log.warning("an access could not be noted: %s", error)
+        self._accesses.put(job.id)
 
     def still_runs(self, job: Job) -> bool:
         """Whether the attempt that `job` was read in still goes on and publishes."""

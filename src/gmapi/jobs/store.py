@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 from gmapi.access import Rate
 from gmapi.errors import QueueFullError
 from gmapi.jobs import fair_order, rates
-from gmapi.jobs.database import write
+from gmapi.jobs.database import read, write
 from gmapi.jobs.logbook import Logbook
 from gmapi.jobs.model import FINISHED, SOURCES, Fence, Job, State, Submission
 from gmapi.jobs.schema import jobs
@@ -125,14 +125,14 @@ class JobStore:
 
     def get(self, job_id: str) -> Job | None:
         """The job, or None when there is none (any more)."""
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             row = connection.execute(self._by_id, {"job_id": job_id}).first()
         return to_job(row) if row is not None else None
 
     def marks(self, job_ids: Sequence[str]) -> dict[str, tuple[int, State]]:
         """The present version and state of each of these jobs that still exists."""
         found: dict[str, tuple[int, State]] = {}
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             for start in range(0, len(job_ids), 500):
                 part = job_ids[start : start + 500]
                 query = sa.select(jobs.c.id, jobs.c.version, jobs.c.state).where(
@@ -144,7 +144,7 @@ class JobStore:
 
     def by_file(self, file_id: str) -> Job | None:
         """The job whose present attempt publishes under this file id."""
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             row = connection.execute(
                 sa.select(*_JOB_COLUMNS).where(jobs.c.file_id == file_id)
             ).first()
@@ -167,7 +167,7 @@ class JobStore:
             conditions.append(jobs.c.state == state)
         if tool is not None:
             conditions.append(jobs.c.tool == tool)
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             total = connection.execute(
                 sa.select(sa.func.count()).select_from(jobs).where(*conditions)
             ).scalar_one()
@@ -182,7 +182,7 @@ class JobStore:
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             rows = connection.execute(sa.select(jobs.c.state, sa.func.count()).group_by("state"))
             found = {State(row[0]): row[1] for row in rows}
         return {state: found.get(state, 0) for state in State}
@@ -190,7 +190,7 @@ class JobStore:
     def positions(self) -> dict[str, int]:
         """The id of each waiting job and its place in the order in which they would start, from
         1."""
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             ids = connection.execute(fair_order.in_order()).scalars()
             return {job_id: place for place, job_id in enumerate(ids, 1)}
 
@@ -202,7 +202,7 @@ class JobStore:
             .order_by(jobs.c.priority.desc(), jobs.c.seq)
             .limit(1)
         )
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             row = connection.execute(query).first()
         return to_job(row) if row is not None else None
 
@@ -250,7 +250,7 @@ class JobStore:
 
     def is_ours(self, fence: Fence) -> bool:
         """Whether the fence still stands, by a read."""
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             return connection.execute(sa.select(1).where(*_standing(fence))).first() is not None
 
     def report(
@@ -381,13 +381,13 @@ class JobStore:
 
     def live_file_ids(self) -> set[str]:
         """The file ids that belong to a job."""
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             rows = connection.execute(sa.select(jobs.c.file_id).where(jobs.c.file_id.is_not(None)))
             return {row[0] for row in rows}
 
     def running_attempts(self) -> set[tuple[str, int]]:
         """Id and attempt number of each running job."""
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             query = sa.select(jobs.c.id, jobs.c.attempt).where(jobs.c.state == State.RUNNING)
             return {(row[0], row[1]) for row in connection.execute(query)}
 
@@ -398,7 +398,7 @@ class JobStore:
         query = sa.select(*_JOB_COLUMNS).where(jobs.c.state.in_(FINISHED))
         if before is not None:
             query = query.where(_last_use() < before)
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             rows = connection.execute(query.order_by(_last_use()).limit(limit)).all()
         return [to_job(row) for row in rows]
 
