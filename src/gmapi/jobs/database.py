@@ -71,6 +71,7 @@ def connect(path: Path, *, serves_others: bool = False) -> Engine:
         # For a new file it fails at once, whatever the timeout, while another process does it.
         patiently(lambda: connection.execute("PRAGMA journal_mode=WAL"), turns.patience)
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
         if serves_others:  # workers write every few seconds, and so do it
             connection.execute("PRAGMA wal_autocheckpoint=0")
 

@@ -38,7 +38,11 @@ GIVEN_UP = f"The conversion made its worker die {MAX_ATTEMPTS} times and was giv
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One row of the job table. Times are Unix seconds, progress is 0 to 100."""
+    """One row of the job table. Times are Unix seconds, progress is 0 to 100.
+
+    `client` is the first that asked for it, as limits count clients. `label` is what the caller
+    for whom it was read calls it, and None where it was read for nobody.
+    """
 
     id: str
     tool: str
@@ -64,6 +68,7 @@ class Job:
     finished: float | None
     accessed: float | None
     version: int
+    label: str | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -95,6 +100,14 @@ class Submission:
 
     job: Job
     joined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A job that a caller took back, as it is then, and for how many others it goes on or stays."""
+
+    job: Job
+    others: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from gmapi.jobs import fair_order, rates
+from gmapi.jobs import fair_order, rates, sharing
 from gmapi.jobs.database import read, write
 from gmapi.jobs.model import GIVEN_UP, MAX_ATTEMPTS, State, WorkerRow
-from gmapi.jobs.schema import jobs, leaders, workers
+from gmapi.jobs.schema import job_clients, jobs, leaders, workers
 
 CLOCK_SLACK_SECONDS = 1.0
 """A time further ahead than any that is ever written shows that the clock was set back."""
@@ -147,6 +147,7 @@ class Roster:
             "version": jobs.c.version + 1,
         }
         with write(self.engine) as connection:
+            sharing.end(connection, sa.and_(expired, worn), now)
             connection.execute(
                 sa.update(jobs)
                 .where(expired, worn)
@@ -175,13 +176,16 @@ class Roster:
 
     def waiting(self, *, older_than: float, running_max: int = 0) -> dict[str, int]:
         """Id and priority of jobs that have been ready to run for `older_than` seconds, without
-        those of clients that run `running_max` already (0: there is no such limit)."""
+        those all of whose clients run `running_max` already (0: there is no such limit)."""
         query = sa.select(jobs.c.id, jobs.c.priority).where(
             jobs.c.state == State.PENDING, jobs.c.run_after < self.now() - older_than
         )
         if running_max:
             busy = fair_order.running_by_client()
             full = sa.select(busy.c.client).where(busy.c.running >= running_max)
-            query = query.where(jobs.c.client.not_in(full))
+            free = sa.select(job_clients.c.job_id).where(
+                job_clients.c.withdrawn.is_(None), job_clients.c.client.not_in(full)
+            )
+            query = query.where(jobs.c.id.in_(free))
         with read(self.engine) as connection:
             return {row[0]: row[1] for row in connection.execute(query.order_by(jobs.c.seq))}

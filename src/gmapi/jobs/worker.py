@@ -57,6 +57,9 @@ NO_SPACE_RETRY_SECONDS = 15.0
 DELIVERY_SLACK_SECONDS = 0.5
 """A message that arrives before its job may run is in vain, so it is sent to come later."""
 
+WOKEN_MAX = 16
+"""For so many of the clients that shared a job their next one is sent for at once."""
+
 log = logging.getLogger(__name__)
 
 
@@ -193,18 +196,19 @@ class Worker:
             self.wakeup.poke()
         log.info("job %s: %s after %.1f s", job.id, outcome, time.monotonic() - claimed)
         if self.settings.running_max_per_client:
-            self._wake_for(job.client)
+            self._wake_for_clients_of(job)
 
-    def _wake_for(self, client: str) -> None:
+    def _wake_for_clients_of(self, ended: Job) -> None:
         """A client that ran as many jobs as it may has room for another one now, whose message
         may have been used up in vain: this worker may be busy with somebody else's job next."""
         try:
-            job = self.store.next_of(client)
+            clients = self.store.clients_of(ended.id)[:WOKEN_MAX]
+            waiting = [job for client in clients if (job := self.store.next_of(client))]
         except OperationalError as error:  # the reaper sends it again
             log.warning("a client's next job could not be looked for: %s", error)
             return
-        if job is not None:
-            self._send(job.id, job.priority)
+        for job_id, priority in {job.id: job.priority for job in waiting}.items():
+            self._send(job_id, priority)
 
     def _attempt(self, job: Job, claimed: float) -> str:
         fence = Fence(job.id, self.id, job.attempt)
