@@ -15,7 +15,7 @@ from gmapi.access import Rate
 from gmapi.errors import NotFoundError, StorageFullError
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import SourceCache
-from gmapi.jobs import schema
+from gmapi.jobs import outputs, schema
 from gmapi.jobs.database import ChangeCounter, connect, public_error
 from gmapi.jobs.events import EventHub
 from gmapi.jobs.later import Later
@@ -116,6 +116,7 @@ class JobService:
         room, UnavailableError when the database is too busy.
         """
         tool.accept(request)
+        most = self.settings.result_max_age
         with _database_errors():
             self._room.check()
             submission = self._store.submit(
@@ -128,6 +129,8 @@ class JobService:
                 rate=rate,
                 caller=caller,
                 label=label,
+                max_age=most if request.max_age is None else request.max_age,
+                usable=lambda job: outputs.are_there(job, self.storage),
             )
         if not submission.joined:  # a lost message does no harm: the reaper sends it again
             self._messages.put(submission.job)
