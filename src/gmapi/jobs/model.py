@@ -35,6 +35,14 @@ MAX_ATTEMPTS = 3
 
 GIVEN_UP = f"The conversion made its worker die {MAX_ATTEMPTS} times and was given up."
 
+NOTHING_PUBLISHED: Mapping[str, Any] = {"file_id": None, "result": {}}
+"""What a job has whose attempt is over without success: nobody is sent to files that go."""
+
+
+def next_attempt(attempt: int) -> str:
+    """The log line where an attempt other than the first begins."""
+    return f"Attempt {attempt} begins; its files have new addresses, earlier ones are gone."
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

@@ -10,7 +10,8 @@ from sqlalchemy.engine import Engine
 
 from gmapi.jobs import fair_order, rates, sharing
 from gmapi.jobs.database import read, write
-from gmapi.jobs.model import GIVEN_UP, MAX_ATTEMPTS, State, WorkerRow
+from gmapi.jobs.logbook import Logbook
+from gmapi.jobs.model import GIVEN_UP, MAX_ATTEMPTS, NOTHING_PUBLISHED, State, WorkerRow
 from gmapi.jobs.schema import job_clients, jobs, leaders, workers
 
 CLOCK_SLACK_SECONDS = 1.0
@@ -20,8 +21,9 @@ CLOCK_SLACK_SECONDS = 1.0
 class Roster:
     """The part of the database that tells live workers from dead ones."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, log_max_lines: int = 2000) -> None:
         self.engine = engine
+        self._logbook = Logbook(engine, log_max_lines)
 
     def now(self) -> float:
         """The database's clock; SQLite's is the machine's own."""
@@ -131,7 +133,8 @@ class Roster:
     def recover_expired(self) -> list[tuple[str, int]]:
         """Put jobs whose lease has run out back in the queue; returns their ids and priorities.
 
-        A job whose workers died `MAX_ATTEMPTS` times ends with an error instead.
+        A job whose workers died `MAX_ATTEMPTS` times ends with an error instead. Nothing that the
+        dead attempt has published is known any more, and the job's log says what happened.
         """
         now = self.now()
         expired = sa.and_(jobs.c.state == State.RUNNING, jobs.c.lease_until < now)
@@ -145,10 +148,12 @@ class Roster:
             "eta": None,
             "crashes": jobs.c.crashes + 1,
             "version": jobs.c.version + 1,
+            **NOTHING_PUBLISHED,
         }
+        again = "Its worker stopped; waiting to be run again."
         with write(self.engine) as connection:
             sharing.end(connection, sa.and_(expired, worn), now)
-            connection.execute(
+            given_up = connection.execute(
                 sa.update(jobs)
                 .where(expired, worn)
                 .values(
@@ -160,19 +165,19 @@ class Roster:
                     message=GIVEN_UP,
                     **common,
                 )
-            )
+                .returning(jobs.c.id)
+            ).all()
             rows = connection.execute(
                 sa.update(jobs)
                 .where(expired)
-                .values(
-                    state=State.PENDING,
-                    run_after=now,
-                    message="Its worker stopped; waiting to be run again.",
-                    **common,
-                )
+                .values(state=State.PENDING, run_after=now, message=again, **common)
                 .returning(jobs.c.id, jobs.c.priority)
             ).all()
-        return [(row[0], row[1]) for row in rows]
+            for row in given_up:
+                self._logbook.add(connection, row.id, [(now, GIVEN_UP)])
+            for row in rows:
+                self._logbook.add(connection, row.id, [(now, again)])
+        return [(row.id, row.priority) for row in rows]
 
     def waiting(self, *, older_than: float, running_max: int = 0) -> dict[str, int]:
         """Id and priority of jobs that have been ready to run for `older_than` seconds, without

@@ -21,7 +21,16 @@ from gmapi.errors import QueueFullError
 from gmapi.jobs import fair_order, rates, sharing
 from gmapi.jobs.database import write
 from gmapi.jobs.lookup import JOB_COLUMNS, Lookup, last_use, standing, to_job
-from gmapi.jobs.model import FINISHED, SOURCES, Fence, Job, State, Submission, Withdrawal
+from gmapi.jobs.model import (
+    FINISHED,
+    NOTHING_PUBLISHED,
+    SOURCES,
+    Fence,
+    Job,
+    State,
+    Submission,
+    Withdrawal,
+)
 from gmapi.jobs.schema import jobs
 from gmapi.storage.base import new_file_id
 
@@ -244,7 +253,7 @@ class JobStore(Lookup):
                 error_code=code,
                 message=error,
                 key=None,
-                result={},
+                **NOTHING_PUBLISHED,
             )
 
     def requeue(
@@ -263,8 +272,7 @@ class JobStore(Lookup):
                 owner=None,
                 lease_until=None,
                 eta=None,
-                file_id=None,
-                result={},
+                **NOTHING_PUBLISHED,
                 crashes=jobs.c.crashes + int(crashed),
                 run_after=self.now() + delay,
                 message=message,
@@ -352,7 +360,7 @@ class JobStore(Lookup):
             .values(
                 state=State.CANCELLED,
                 key=None,
-                result={},
+                **NOTHING_PUBLISHED,
                 owner=None,
                 lease_until=None,
                 eta=None,

@@ -31,7 +31,15 @@ from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs import schema
 from gmapi.jobs.database import connect
-from gmapi.jobs.model import GIVEN_UP, MAX_ATTEMPTS, Fence, Job, State, WorkerRow
+from gmapi.jobs.model import (
+    GIVEN_UP,
+    MAX_ATTEMPTS,
+    Fence,
+    Job,
+    State,
+    WorkerRow,
+    next_attempt,
+)
 from gmapi.jobs.pulse import Pulse
 from gmapi.jobs.queue import JobQueue
 from gmapi.jobs.reaper import Reaper
@@ -81,7 +89,7 @@ class Worker:
         engine = connect(settings.database_path)
         schema.upgrade(engine)
         self.store = JobStore(engine, log_max_lines=settings.log_max_lines)
-        self.roster = Roster(engine)
+        self.roster = Roster(engine, log_max_lines=settings.log_max_lines)
         self.queue = JobQueue(settings.queue_path, self.run_job)
         self.storage = LocalStorage(settings.files_dir)
         self.sources = SourceCache(settings.sources_dir, FetchRules.from_settings(settings))
@@ -234,6 +242,8 @@ class Worker:
         """The outcome for the log, and whether what was published stays."""
         tool = TOOLS[job.tool]
         assert job.file_id is not None
+        if job.attempt > 1:
+            pulse.log(next_attempt(job.attempt))
         try:
             with space_errors():
                 work = Work(
@@ -282,6 +292,7 @@ class Worker:
                 self._fail(fence, pulse, GIVEN_UP, "worker_died")
                 return "given up"
             message = "Its processes were lost; waiting to be run again."
+            pulse.log(message)
             if pulse.end(lambda: self.store.requeue(fence, message, crashed=True)):
                 self._send(job.id, job.priority)
             return "put back, its processes were lost"
@@ -295,7 +306,9 @@ class Worker:
         pulse.end(lambda: self.store.fail(fence, message, code))
 
     def _hand_back(self, job: Job, fence: Fence, pulse: Pulse) -> str:
-        if pulse.end(lambda: self.store.requeue(fence, "The server is restarting.")):
+        message = "The server is restarting."
+        pulse.log(message)
+        if pulse.end(lambda: self.store.requeue(fence, message)):
             self._send(job.id, job.priority)
         return "handed back, this worker stops"
 
@@ -311,6 +324,7 @@ class Worker:
         message = "The server's disk is full; the job waits until there is room."
         # Jobs that filled the disk together must not come back at the same moment.
         delay = NO_SPACE_RETRY_SECONDS * random.uniform(0.5, 1.0)
+        pulse.log(message)
         if pulse.end(lambda: self.store.requeue(fence, message, delay)):
             self._send(job.id, job.priority, delay + DELIVERY_SLACK_SECONDS)
         return "put back, no space"
