@@ -119,18 +119,21 @@ def read(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def write(engine: Engine) -> Iterator[Connection]:
+def write(engine: Engine, patience: float | None = None) -> Iterator[Connection]:
     """A transaction that takes the write lock at once, so it never fails half-way for it.
 
-    Raises OperationalError when others hold the lock for too long.
+    Raises OperationalError when others hold the lock for longer than `patience` seconds, or than
+    the engine's own.
     """
     turns = _turns(engine)
+    if patience is None:
+        patience = turns.patience
     asked = time.monotonic()
     # One by one, in order: a thousand callers that try again would be a load of their own.
-    if not turns.writers.acquire(timeout=turns.patience):
+    if not turns.writers.acquire(timeout=patience):
         raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("locked"))
     try:
-        left = turns.patience - (time.monotonic() - asked)
+        left = patience - (time.monotonic() - asked)
         with _begun(engine, "IMMEDIATE", left) as connection:
             yield connection
     finally:

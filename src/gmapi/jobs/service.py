@@ -249,7 +249,7 @@ class JobService:
         return job
 
     def touch(self, job: Job) -> None:
-        """Count an access to a job's files, written at most now and then, and not at once."""
+        """Count an access to a job's files, written at most now and then; never waits for that."""
         now = time.monotonic()
         pause = min(60.0, self.settings.file_expiry * TOUCH_SHARE)
         if now - self._touched.get(job.id, -pause) < pause:
@@ -258,7 +258,10 @@ class JobService:
         self._touched.move_to_end(job.id)
         while len(self._touched) > DELIVERED_MAX:
             self._touched.popitem(last=False)
-        self._accesses.put(job.id)
+        try:
+            self._store.touch(job.id, patience=0)
+        except OperationalError:  # somebody holds the database locked, and a download does not wait
+            self._accesses.put(job.id)
 
     def still_runs(self, job: Job) -> bool:
         """Whether the attempt that `job` was read in still goes on and publishes."""

@@ -373,9 +373,9 @@ class JobStore(Lookup):
         )
         return self._job(connection, job_id)
 
-    def touch(self, job_id: str) -> None:
-        """Count an access: a finished job's files live on from now."""
-        with write(self.engine) as connection:
+    def touch(self, job_id: str, patience: float | None = None) -> None:
+        """Count an access: a finished job's files live on from now. `patience` is as in `write`."""
+        with write(self.engine, patience) as connection:
             connection.execute(
                 sa.update(jobs).where(jobs.c.id == job_id).values(accessed=self.now())
             )
