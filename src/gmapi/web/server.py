@@ -74,7 +74,7 @@ class Server(WSGIServer):  # type: ignore[misc]
 
 def serve(settings: Settings, listener: socket.socket, *, supervised: bool) -> None:
     """Serve until SIGTERM or SIGINT, then let calls at hand finish within a grace."""
-    service = JobService(settings)
+    service = JobService(settings, gevent.get_hub().threadpool.apply)
     service.start()
     app = create_app(settings, service)
     limits = Limits.of(settings)
