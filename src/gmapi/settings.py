@@ -176,6 +176,12 @@ class Settings(BaseSettings):
     file_expiry: float = Field(
         7200, gt=0, description="Outputs live this long after completion or last access."
     )
+    result_max_age: float = Field(
+        600,
+        ge=0,
+        description="Equal requests share a result for so long after it was finished; then they "
+        "run anew.",
+    )
     cleanup_interval: float = Field(60, gt=0, description="Time between two clean-ups.")
     disk_budget: ByteSize = Field(
         ByteSize(0),

@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,6 +30,8 @@ CACHE_MAX = 2048
 LOG_TAIL = 200
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class JobWatch:
@@ -57,7 +60,8 @@ class EventHub:
         self._watches: dict[str, set[JobWatch]] = defaultdict(set)
         self._told: dict[str, tuple[tuple[int, State] | None, float]] = {}
         self._lock = threading.Lock()
-        self._cache: OrderedDict[str, Job | None] = OrderedDict()
+        self._cache: OrderedDict[str, Job] = OrderedDict()
+        self._labels: OrderedDict[str, dict[str, str]] = OrderedDict()
         self._cache_counter = -1
         self._tails: OrderedDict[str, tuple[int, list[LogLine]]] = OrderedDict()
         self._stopped = threading.Event()
@@ -97,21 +101,31 @@ class EventHub:
 
     def job(self, job_id: str) -> Job | None:
         """The job as it is now. Read from the database only after some commit anywhere."""
+        return self._cached(self._cache, job_id, self._store.get)
+
+    def labels(self, job_id: str) -> dict[str, str]:
+        """What callers call a job, by caller, those who asked first first."""
+        return self._cached(self._labels, job_id, self._store.labels) or {}
+
+    def _cached(
+        self, cache: OrderedDict[str, T], job_id: str, look: Callable[[str], T | None]
+    ) -> T | None:
         counter = self._counter.value()
         with self._lock:
             if counter != self._cache_counter:
                 self._cache.clear()
+                self._labels.clear()
                 self._cache_counter = counter
-            elif job_id in self._cache:
-                return self._cache[job_id]
-        job = self._store.get(job_id)
+            elif job_id in cache:
+                return cache[job_id]
+        found = look(job_id)
         with self._lock:
             # A job that does not exist is not kept: callers may ask for endless made-up ids.
-            if job is not None and self._cache_counter == counter:
-                self._cache[job_id] = job
-                while len(self._cache) > CACHE_MAX:
-                    self._cache.popitem(last=False)
-        return job
+            if found is not None and self._cache_counter == counter:
+                cache[job_id] = found
+                while len(cache) > CACHE_MAX:
+                    cache.popitem(last=False)
+        return found
 
     def log_tail(self, job: Job) -> list[LogLine]:
         """The latest `LOG_TAIL` log lines; a thousand listeners of one job share one read."""

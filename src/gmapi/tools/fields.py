@@ -26,6 +26,9 @@ ENTRIES_MAX = 1000
 
 _STORED: Mapping[str, Any] = {"stored": True}
 
+# Fields that say when to do the work, not what it is.
+_ABOUT_THE_CACHE = frozenset({"no_cache", "max_age"})
+
 # Keys of a list that a Lua table with holes became.
 _INDEX = re.compile(r"[1-9][0-9]{0,5}")
 
@@ -140,6 +143,14 @@ class ToolRequest(LuaModel, ABC):
         description="Run even when the same request has been answered already, "
         "and fetch the source anew.",
     )
+    max_age: LuaFloat | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Oldest result that is taken instead of a new one, in seconds since it was "
+        "finished; default: what the server says (`GMAPI_RESULT_MAX_AGE`). 0 takes none, but "
+        "still joins a task that is under way.",
+    )
     headers: LuaMap = Field(
         default_factory=dict,
         description="Request headers for fetching the source, such as Referer.",
@@ -166,9 +177,12 @@ class ToolRequest(LuaModel, ABC):
         """The request that `normalised` gave: its texts are not repaired a second time."""
         return cls.model_validate(stored, context=_STORED)
 
-    def key(self, tool: str) -> str | None:
-        """The same for all requests that give the same result; None when each must run."""
-        if self.no_cache:
-            return None
-        text = json.dumps([tool, self.normalised()], sort_keys=True)
+    def identity(self, tool: str) -> str:
+        """The same for all requests that give the same result."""
+        values = {k: v for k, v in self.normalised().items() if k not in _ABOUT_THE_CACHE}
+        text = json.dumps([tool, values], sort_keys=True)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    def key(self, tool: str) -> str | None:
+        """What requests are joined by: their `identity`; None when each must run."""
+        return None if self.no_cache else self.identity(tool)

@@ -171,7 +171,11 @@ class TaskAnswer(BaseModel):
     result: dict[str, Any] = Field(
         description="What there is so far; always an object, filled when completed."
     )
-    attempt: int = Field(ge=0, description="How many times the task has been started.")
+    attempt: int = Field(
+        ge=0,
+        description="How many times the task has been started. When it rises, addresses in "
+        "earlier answers are void: read them from `result` anew.",
+    )
     created_at: float = Field(description="Unix time in seconds.")
     started_at: Sometimes[float] = None
     finished_at: Sometimes[float] = None

@@ -70,8 +70,10 @@ def register(app: OpenAPI, service: JobService) -> None:
     def frame(path: FramePath) -> Response:
         job = service.job(path.task_id)
         number = parse_frame_name(path.name)
-        if number is None or job.file_id is None:
+        if number is None:
             raise NotFoundError("Frames are called frame_000001.png and so on.")
+        if job.file_id is None:
+            raise missing_frame(job, number)
         service.touch(job)
         reader = service.storage.frame_reader(job.file_id)
         try:

@@ -236,6 +236,8 @@ class _Gathering:
             watch.wait(seconds)
 
     def _reader(self, job: Job) -> FrameReader:
+        if job.file_id is None and job.is_finished:
+            raise NotFoundError("There are no frames in this task; it was not completed.")
         if job.file_id is None:
             raise UnavailableError("The task has not started yet.", retry_after=1)
         if job.file_id not in self._readers:

@@ -97,12 +97,13 @@ def register(app: OpenAPI, service: JobService) -> None:
     @app.delete(
         "/api/task/<task_id>",
         summary="Cancel a waiting or running task",
-        description="A finished task stays as it is. One of another client is not cancelled: 403.",
+        description="A finished task stays as it is. One that others have asked for, too, goes on "
+        "for them: `message` says so. One that this caller never asked for is not cancelled: 403.",
         tags=[TAG],
         responses=cancelled,
     )
     def task_cancel(path: TaskPath) -> Response:
-        return json_response(task_fields(_cancel(service, path), addresses().base()))
+        return json_response(_cancel(service, path))
 
     @app.post(
         "/api/task/<task_id>/cancel",
@@ -111,7 +112,7 @@ def register(app: OpenAPI, service: JobService) -> None:
         responses=cancelled,
     )
     def task_cancel_post(path: TaskPath) -> Response:
-        return json_response(task_fields(_cancel(service, path), addresses().base()))
+        return json_response(_cancel(service, path))
 
     @app.get(
         "/api/tasks",
@@ -148,8 +149,18 @@ def register(app: OpenAPI, service: JobService) -> None:
     )(task)
 
 
-def _cancel(service: JobService, path: TaskPath) -> Job:
-    return service.cancel(path.task_id, caller().owner)
+def _cancel(service: JobService, path: TaskPath) -> dict[str, object]:
+    withdrawal = service.cancel(path.task_id, caller().owner)
+    fields = task_fields(withdrawal.job, addresses().base())
+    if withdrawal.others and not withdrawal.job.is_finished:
+        fields["message"] = goes_on(withdrawal.others)
+    return fields
+
+
+def goes_on(others: int) -> str:
+    """What a caller is told whose task is not cancelled, since others share it."""
+    who = "another caller that has" if others == 1 else f"{others} other callers that have"
+    return f"You have taken your request back. The task goes on for {who} asked for the same."
 
 
 def _task(service: JobService, task_id: str, since: int | None, wait: float) -> dict[str, object]:

@@ -58,7 +58,7 @@ def _add(app: OpenAPI, rule: str, view: Callable[..., Response], tool: Tool, **d
 
 def _submit(service: JobService, tool: Tool, request: ToolRequest) -> Submission:
     who = caller()
-    return service.submit(tool, request, who.client, who.rate)
+    return service.submit(tool, request, who.client, who.rate, caller=who.owner)
 
 
 def _wait_view(service: JobService, tool: Tool) -> Callable[..., Response]:
