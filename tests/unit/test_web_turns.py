@@ -34,7 +34,7 @@ App = Callable[..., Any]
 class Scene:
     """A server with an application, and what it has served, in order."""
 
-    def __init__(self, per_address: int = 1000) -> None:
+    def __init__(self, per_address: int = 1000, trusted: tuple[str, ...] = ()) -> None:
         self.served: list[str] = []
         self.bodies: list[int] = []
         self.asked_at = 0
@@ -43,7 +43,11 @@ class Scene:
         self._stack = ExitStack()
         limits = Limits.of(Settings())
         self.server = Server(
-            ("127.0.0.1", 0), self._app, log=None, limits=limits, callers=Callers(per_address)
+            ("127.0.0.1", 0),
+            self._app,
+            log=None,
+            limits=limits,
+            callers=Callers(per_address, trusted),
         )
         self.server.start()
 
@@ -112,6 +116,25 @@ def test_requests_back_to_back_let_another_client_in(
     # Who floods is served all the same, and of many connections each.
     while len(scene.served) < LENGTH // connections * connections + 1:
         gevent.sleep(0.001)
+
+
+@pytest.mark.parametrize("told", ["198.51.100.1:1234", "unknown", None])
+def test_a_flood_through_a_trusted_proxy_lets_its_other_callers_in(told: str | None) -> None:
+    scene = Scene(trusted=("127.0.0.1",))
+    header = f"X-Forwarded-For: {told}\r\n".encode() if told else b""
+    flood = FLOOD.replace(b"\r\n\r\n", b"\r\n" + header + b"\r\n")
+    poll = POLL.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 198.51.100.2\r\n\r\n")
+    try:
+        for _ in range(200):  # a proxy has a connection for each caller, or for each request
+            scene.connect().sendall(flood * 5)
+        gevent.sleep(0)
+        scene.asked_at = len(scene.served)
+        other = scene.connect()
+        other.sendall(poll)
+        assert b" 200 OK" in read_all(other)
+        assert before_the_poll(scene) <= BOUND
+    finally:
+        scene.close()
 
 
 def test_connections_with_a_request_each_let_another_client_in(scene: Scene) -> None:

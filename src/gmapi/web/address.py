@@ -81,15 +81,7 @@ class Addresses:
         """
         if not self.is_forwarded():
             return request.remote_addr or UNKNOWN
-        found = UNKNOWN
-        for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
-            address = _hop_address(hop)
-            if address is None:
-                found = UNKNOWN
-                break
-            found = address
-            if found not in self._trusted:
-                break
+        found = forwarded_client(request.headers.get("X-Forwarded-For", ""), self._trusted)
         if found == UNKNOWN and not self._told_unknown:
             self._told_unknown = True
             log.warning(
@@ -97,6 +89,20 @@ class Addresses:
                 "its callers count as one, who can list and cancel nothing"
             )
         return found
+
+
+def forwarded_client(header: str, trusted: Networks) -> str:
+    """The last address in `X-Forwarded-For` that is no trusted proxy's, or the first of all;
+    `UNKNOWN` where an entry on the way cannot be read."""
+    found = UNKNOWN
+    for hop in reversed(header.split(",")):
+        address = _hop_address(hop)
+        if address is None:
+            return UNKNOWN
+        found = address
+        if found not in trusted:
+            break
+    return found
 
 
 def addresses() -> Addresses:

@@ -20,6 +20,7 @@ from gevent.pywsgi import WSGIHandler
 from gevent.socket import wait_write
 
 from gmapi.storage.base import Slice
+from gmapi.web.address import forwarded_client
 from gmapi.web.files import BrokenAnswer, FileBody
 from gmapi.web.growing import GrowingBody
 from gmapi.web.limits import SEND_TIMEOUT_SECONDS, household
@@ -48,7 +49,8 @@ class Handler(WSGIHandler):  # type: ignore[misc]
 
     def __init__(self, sock: Any, address: Any, server: Any, rfile: Any = None) -> None:
         super().__init__(sock, address, server, rfile)
-        self._household = household(str(address[0]))
+        self._peer = str(address[0])
+        self._household = household(self._peer)
         self._sent = 0
 
     def take_turn(self) -> None:
@@ -100,6 +102,12 @@ class Handler(WSGIHandler):  # type: ignore[misc]
     def get_environ(self) -> dict[str, Any]:
         self._head_timer.close()
         environ: dict[str, Any] = super().get_environ()
+        trusted = self.server.trusted
+        if self._peer in trusted:
+            # The proxy's callers take turns, and only now it is known which of them this is.
+            told = environ.get("HTTP_X_FORWARDED_FOR", "")
+            self._household = household(forwarded_client(told, trusted))
+            self.take_turn()
         self.wsgi_input: RequestBody = RequestBody(
             self.wsgi_input, self.server.limits.body, self.take_turn
         )
@@ -113,7 +121,8 @@ class Handler(WSGIHandler):  # type: ignore[misc]
     def handle_one_request(self) -> Any:
         if self.rfile.closed or not self._request_begins():
             return None
-        self.take_turn()
+        if self._peer not in self.server.trusted:
+            self.take_turn()
         self._head_timer = gevent.Timeout.start_new(self.server.limits.head)
         try:
             result = super().handle_one_request()

@@ -62,13 +62,13 @@ class Callers:
 
     def __init__(self, most: int, trusted: tuple[str, ...] = ()) -> None:
         self._most = most
-        self._trusted = Networks(trusted)
+        self.trusted = Networks(trusted)
         self._open: Counter[Hashable] = Counter()
 
     @contextmanager
     def admitted(self, address: str) -> Iterator[bool]:
         """Whether one more connection of this address is within its bound; counts while open."""
-        if address in self._trusted:
+        if address in self.trusted:
             yield True
             return
         key = household(address)

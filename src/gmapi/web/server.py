@@ -49,6 +49,7 @@ class Server(WSGIServer):  # type: ignore[misc]
         self.idle: set[Handler] = set()
         self.draining = False
         self.turns = Turns()
+        self.trusted = callers.trusted
         self._callers = callers
 
     def handle(self, sock: GeventSocket, address: tuple[Any, ...]) -> None:

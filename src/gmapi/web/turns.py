@@ -14,7 +14,7 @@ from typing import Any
 from gevent.event import Event
 from gevent.hub import get_hub
 
-TURNS_IN_A_ROW = 8
+TURNS_IN_A_ROW = 4
 """What one household may take before everybody else who is ready has had a look in."""
 
 HOUSEHOLDS_KEPT = 4096
