@@ -70,6 +70,11 @@ class Job:
         """Whether the job will not change any more."""
         return self.state in FINISHED
 
+    @property
+    def label(self) -> str | None:
+        """What the caller calls it."""
+        return self.request.get("label")
+
 
 @dataclass(frozen=True, slots=True)
 class LogLine:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
@@ -50,6 +51,15 @@ class Health:
     free_bytes: int
     database_ok: bool
     problems: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NewLines:
+    """Log lines, the cursor for the next question, and whether there are more after it already."""
+
+    lines: list[LogLine]
+    cursor: int
+    more: bool
 
 
 class JobService:
@@ -105,7 +115,7 @@ class JobService:
             self._room.check()
             submission = self._store.submit(
                 tool=tool.name,
-                request=request.normalised(),
+                request=_labelled(request),
                 key=request.key(tool.name),
                 client=client,
                 queue_max=self.settings.queue_max,
@@ -133,13 +143,31 @@ class JobService:
 
         Raises NotFoundError, ForbiddenError, StorageFullError or UnavailableError.
         """
-        if owner not in (None, self.job(job_id).client):
-            raise ForbiddenError("This task is another client's; only that one may cancel it.")
+        self._check_owner(job_id, owner, "cancel")
         with _database_errors():
             job = self._store.cancel(job_id)
         if job is None:
             raise NotFoundError("There is no task with this id any more.")
         return job
+
+    def discard(self, job_id: str, owner: str | None = None) -> tuple[Job, bool]:
+        """Cancel a waiting or running job, or delete a finished one with its outputs; with `owner`
+        only one of that client. The job as it is, or was, and whether it was deleted.
+
+        Downloads that are under way go on. Raises what `cancel` raises.
+        """
+        self._check_owner(job_id, owner, "delete")
+        with _database_errors():
+            job = self._store.discard(job_id)
+        if job is None:
+            return self.cancel(job_id, owner), False
+        if job.file_id is not None:
+            self.storage.delete(job.file_id)
+        return job, True
+
+    def _check_owner(self, job_id: str, owner: str | None, deed: str) -> None:
+        if owner not in (None, self.job(job_id).client):
+            raise ForbiddenError(f"This task is another client's; only that one may {deed} it.")
 
     def page(
         self,
@@ -160,26 +188,29 @@ class JobService:
             self._places, self._places_read = self._store.positions(), now
         return self._places.get(job.id, 1)
 
-    def new_lines(self, job: Job, since: int | None) -> tuple[list[LogLine], int]:
-        """Log lines for a poll, and the cursor for the next one.
+    def new_lines(self, job: Job, since: int | None, *, handed_out: bool = True) -> NewLines:
+        """Log lines for a poll.
 
         With `since` the lines after it. Without, those this process has not handed out for this
         job yet, and at least the latest few: pollers without a cursor clear their screen first.
+        These count as handed out from now on, unless `handed_out` says that they are not.
         """
+        tail = self.events.log_tail(job)
+        newest = tail[-1].id if tail else 0
         if since is not None:
             lines = self.events.logs(job, since)
-            return lines, lines[-1].id if lines else since
-        lines = self.events.log_tail(job)
+            reached = lines[-1].id if lines else since
+            return NewLines(lines, reached, more=reached < newest)
         seen = self._delivered.get(job.id, 0)
-        fresh = [line for line in lines if line.id > seen]
+        fresh = [line for line in tail if line.id > seen]
         if len(fresh) < RECENT_LINES:
-            fresh = lines[-RECENT_LINES:]
-        last = lines[-1].id if lines else 0
-        self._delivered[job.id] = last
-        self._delivered.move_to_end(job.id)
-        while len(self._delivered) > DELIVERED_MAX:
-            self._delivered.popitem(last=False)
-        return fresh, last
+            fresh = tail[-RECENT_LINES:]
+        if handed_out:
+            self._delivered[job.id] = newest
+            self._delivered.move_to_end(job.id)
+            while len(self._delivered) > DELIVERED_MAX:
+                self._delivered.popitem(last=False)
+        return NewLines(fresh, newest, more=False)
 
     # -- files ----------------------------------------------------------------------------------
 
@@ -251,6 +282,11 @@ class JobService:
         if database_ok and not workers:
             problems.append("No worker is alive.")
         return Health(states, workers, used, free, database_ok, problems)
+
+
+def _labelled(request: ToolRequest) -> dict[str, Any]:
+    label = {"label": request.label} if request.label else {}
+    return request.normalised() | label
 
 
 @contextmanager

@@ -416,6 +416,19 @@ class JobStore:
                 self.logbook.remove(connection, job.id)
         return bool(gone)
 
+    def discard(self, job_id: str) -> Job | None:
+        """Delete a finished job's record, used or not; the job as it was, None if it still goes on
+        or there is none."""
+        with write(self.engine) as connection:
+            row = connection.execute(
+                sa.delete(jobs)
+                .where(jobs.c.id == job_id, jobs.c.state.in_(FINISHED))
+                .returning(*_JOB_COLUMNS)
+            ).first()
+            if row is not None:
+                self.logbook.remove(connection, job_id)
+        return to_job(row) if row is not None else None
+
 
 def _standing(fence: Fence) -> tuple[sa.ColumnElement[bool], ...]:
     return (

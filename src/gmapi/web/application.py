@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 OPTIONS_HEADERS = {
     "Access-Control-Allow-Headers": "Authorization, *",
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE, OPTIONS",
+    # A day; browsers cut it to what they allow.
+    "Access-Control-Max-Age": "86400",
 }
 
-# Answers hold no secrets of a visitor, so any page may read them.
+# Answers hold no secrets of a visitor, so any page may read them, and of their heads what it
+# needs to fetch files in ranges and to wait.
+_CORS_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Accept-Ranges, Content-Disposition, Content-Length, "
+    "Content-Range, ETag, Location, Retry-After, WWW-Authenticate",
+}
 _COMMON_HEADERS = [
-    (name.lower(), (name, value))
-    for name, value in {"Access-Control-Allow-Origin": "*", **JSON_HEADERS}.items()
+    (name.lower(), (name, value)) for name, value in {**_CORS_HEADERS, **JSON_HEADERS}.items()
 ]
 
 Headers = list[tuple[str, str]]

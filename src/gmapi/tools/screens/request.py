@@ -9,7 +9,15 @@ from pydantic import BeforeValidator, Field, field_validator
 from gmapi.computercraft.monitor import SIDE_MAX
 from gmapi.computercraft.options import Audio, Compression, Dither, PaletteSource, Quality
 from gmapi.tools.base import FileResult
-from gmapi.tools.fields import LuaFlag, LuaFloat, LuaStrings, ToolRequest, whole_number
+from gmapi.tools.fields import (
+    LuaFlag,
+    LuaFloat,
+    LuaStrings,
+    OutputName,
+    Sometimes,
+    ToolRequest,
+    whole_number,
+)
 
 Side = Annotated[int, Field(ge=1, le=SIDE_MAX), BeforeValidator(whole_number)]
 
@@ -40,6 +48,7 @@ class SanjuuniRequest(ToolRequest):
         "will show.",
         examples=["bimg"],
     )
+    output_name: OutputName | None = None
     width: Side | None = Field(None, description="Width in pixels; a cell is 2 pixels wide.")
     height: Side | None = Field(None, description="Height in pixels; a cell is 3 pixels high.")
     monitor: str | None = Field(
@@ -107,7 +116,7 @@ class ScreenResult(FileResult):
     fps: float
     quality: Quality
     growing: bool = Field(default=False, description="The file is still being written.")
-    parts: list[str] | None = Field(
+    parts: Sometimes[list[str]] = Field(
         default=None,
         description="Addresses of parts below 16 MiB each, to be played one after another; only "
         "when the file is larger than that.",
