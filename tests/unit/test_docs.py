@@ -252,7 +252,13 @@ def test_every_field_of_sanjuuni_is_documented(path: Path, header: str) -> None:
         if "`subtitle_url`" in rows
     )
     firsts = " ".join(line.split("|")[1] for line in rows.splitlines()[2:])
-    everywhere = {"headers", "max_duration", "no_cache"}  # said of all tools at once
+    everywhere = {
+        "headers",
+        "label",
+        "max_duration",
+        "no_cache",
+        "output_name",
+    }  # said of all tools at once
     assert set(re.findall(r"`(\w+)`", firsts)) == SanjuuniRequest.model_fields.keys() - everywhere
 
 

@@ -16,7 +16,7 @@ from gmapi.web.schemas import EXAMPLE_ID, ID_PATTERN, Failure
 
 TaskStatus = Literal["pending", "running", "completed", "error", "cancelled"]
 
-_TOOL_NAMES = " or ".join(repr(name) for name in TOOLS)
+_TOOL_NAMES = " or ".join(", ".join(map(repr, TOOLS)).rsplit(", ", 1))
 
 
 def _known_tool(name: str) -> str:
@@ -158,8 +158,8 @@ class EventsHeaders(BaseModel):
 class TasksQuery(BaseModel):
     """Which tasks to list."""
 
-    state: Sometimes[TaskStatus] = Field(None, description="Only tasks in this state.")
-    tool: Sometimes[ToolName] = Field(None, description="Only tasks of this tool.")
+    state: TaskStatus | None = Field(None, description="Only tasks in this state.")
+    tool: ToolName | None = Field(None, description="Only tasks of this tool.")
     limit: int = Field(50, ge=1, le=500, description="At most so many.")
     offset: int = Field(0, ge=0, le=2**62, description="Leave out so many of the newest.")
 
