@@ -30,6 +30,13 @@ ToolName = Annotated[
 ]
 
 
+def _without_null(schema: dict[str, Any]) -> None:
+    """Say of a parameter what it is when it is given: a query has no null."""
+    (kind,) = (one for one in schema.pop("anyOf") if one.get("type") != "null")
+    del schema["default"]
+    schema.update(kind)
+
+
 class NoResult(BaseModel):
     """There is nothing yet, or nothing any more."""
 
@@ -158,8 +165,12 @@ class EventsHeaders(BaseModel):
 class TasksQuery(BaseModel):
     """Which tasks to list."""
 
-    state: TaskStatus | None = Field(None, description="Only tasks in this state.")
-    tool: ToolName | None = Field(None, description="Only tasks of this tool.")
+    state: TaskStatus | None = Field(
+        None, description="Only tasks in this state.", json_schema_extra=_without_null
+    )
+    tool: ToolName | None = Field(
+        None, description="Only tasks of this tool.", json_schema_extra=_without_null
+    )
     limit: int = Field(50, ge=1, le=500, description="At most so many.")
     offset: int = Field(0, ge=0, le=2**62, description="Leave out so many of the newest.")
 
