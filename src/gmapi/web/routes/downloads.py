@@ -10,9 +10,9 @@ from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
 from gmapi.media.formats import media_type_of
 from gmapi.storage.framestore import MissingFrame, parse_frame_name
+from gmapi.web.application import describe_parameters
 from gmapi.web.files import send_file, send_slice
 from gmapi.web.growing import send_growing
-from gmapi.web.routes.tasks import undisturbed
 from gmapi.web.schemas import FileHeaders, FilePath, FramePath, Responses, binary, failures
 
 TAG = Tag(name="files", description="What tasks have made")
@@ -30,7 +30,7 @@ def register(app: OpenAPI, service: JobService) -> None:
         response.headers["Content-Disposition"] = f'inline; filename="{name}"'
         return response
 
-    undisturbed(download, path=FilePath, header=FileHeaders)
+    describe_parameters(download, path=FilePath, header=FileHeaders)
     app.get(
         "/download/<file_id>/<name>",
         summary="Download an output",
@@ -52,7 +52,7 @@ def register(app: OpenAPI, service: JobService) -> None:
     def frame(task_id: str, name: str) -> Response:
         return _frame(service, task_id, name)
 
-    undisturbed(frame, path=FramePath, header=FileHeaders)
+    describe_parameters(frame, path=FramePath, header=FileHeaders)
     app.get(
         "/frames/<task_id>/<name>",
         summary="One frame of a video_frame task",

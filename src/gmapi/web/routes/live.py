@@ -10,8 +10,9 @@ from flask_openapi3 import OpenAPI
 from gmapi.errors import RequestError
 from gmapi.jobs.service import JobService
 from gmapi.web.address import addresses
+from gmapi.web.application import describe_parameters
 from gmapi.web.events import Feed, Mark, StatePush
-from gmapi.web.routes.tasks import TAG, cursor, undisturbed
+from gmapi.web.routes.tasks import TAG, cursor
 from gmapi.web.schemas import failures
 from gmapi.web.task_schemas import EventsHeaders, LogQuery, TaskPath
 
@@ -42,7 +43,7 @@ def register(app: OpenAPI, service: JobService) -> None:
         stream = _sse(feed, job.id, seen.line, addresses().base())
         return Response(stream, content_type="text/event-stream", headers=SSE_HEADERS)
 
-    undisturbed(task_events, path=TaskPath, query=LogQuery, header=EventsHeaders)
+    describe_parameters(task_events, path=TaskPath, query=LogQuery, header=EventsHeaders)
     app.get(
         "/api/task/<task_id>/events",
         summary="State, progress and log lines as Server-Sent Events",
@@ -67,7 +68,7 @@ def register(app: OpenAPI, service: JobService) -> None:
         since = cursor() or Mark()
         return _websocket(service, feed, job.id, since.line)
 
-    undisturbed(task_websocket, path=TaskPath, query=LogQuery)
+    describe_parameters(task_websocket, path=TaskPath, query=LogQuery)
     app.get(
         "/api/task/<task_id>/ws",
         summary="The same over WebSocket",
