@@ -104,6 +104,7 @@ VALUES = st.recursive(
 FIELDS = [
     "input_url", "input_urls", "args", "input_args", "output_format", "headers", "no_cache",
     "video_url", "w", "h", "fps", "force_resolution", "pad_to_target", "urls",
+    "label", "output_name",
 ]  # fmt: skip
 NOWHERE = "http://127.0.0.1:1/x"
 GOOD: dict[str, Any] = {

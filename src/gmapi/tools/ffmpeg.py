@@ -16,7 +16,14 @@ from gmapi.media.formats import output_format
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress, estimate, expected_duration
 from gmapi.tools.base import FileResult, Reporter, Tool, Work
-from gmapi.tools.fields import LuaStrings, OutputName, ToolRequest, field_error, file_name
+from gmapi.tools.fields import (
+    OUTPUT_NAME,
+    LuaStrings,
+    OutputName,
+    ToolRequest,
+    field_error,
+    file_name,
+)
 
 INPUTS_MAX = 8
 GAME_REPLY_MAX = 16 * 1024**2
@@ -53,7 +60,7 @@ class FfmpegRequest(ToolRequest):
     output_format: str = Field(
         description="Format of the output, such as dfpwm, mp3, mp4 or png.", examples=["dfpwm"]
     )
-    output_name: OutputName | None = None
+    output_name: OutputName | None = Field(None, description=OUTPUT_NAME)
 
     @field_validator("output_format")
     @classmethod

@@ -160,12 +160,12 @@ LuaFlag = Annotated[bool, BeforeValidator(_lua_flag)]
 OutputName = Annotated[
     str,
     AfterValidator(_check_file_name),
-    Field(
-        description="Name of the output in its address, without the ending or with it; letters, "
-        "digits, - and _.",
-        json_schema_extra={"pattern": f"^{_FILE_NAME.pattern}$"},
-    ),
+    Field(json_schema_extra={"pattern": f"^{_FILE_NAME.pattern}$"}),
 ]
+OUTPUT_NAME = (
+    "Name of the output in its address, with or without the ending: up to 80 letters, digits, "
+    "- and _; default: output."
+)
 
 
 def _add_example(schema: dict[str, Any], model: type[BaseModel]) -> None:

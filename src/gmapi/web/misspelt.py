@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from gmapi.web.gate import FIELD
 
-FIELDS_LOOKED_AT = 20
+FIELDS_LOOKED_AT = 5
 NAME_MAX = 40
 _LIKENESS = 0.74
 

@@ -10,6 +10,7 @@ from gmapi.computercraft.monitor import SIDE_MAX
 from gmapi.computercraft.options import Audio, Compression, Dither, PaletteSource, Quality
 from gmapi.tools.base import FileResult
 from gmapi.tools.fields import (
+    OUTPUT_NAME,
     LuaFlag,
     LuaFloat,
     LuaStrings,
@@ -48,7 +49,7 @@ class SanjuuniRequest(ToolRequest):
         "will show.",
         examples=["bimg"],
     )
-    output_name: OutputName | None = None
+    output_name: OutputName | None = Field(None, description=OUTPUT_NAME)
     width: Side | None = Field(None, description="Width in pixels; a cell is 2 pixels wide.")
     height: Side | None = Field(None, description="Height in pixels; a cell is 3 pixels high.")
     monitor: str | None = Field(
