@@ -269,6 +269,23 @@ def test_cancelling_ends_a_running_task_at_once(server: GmapiServer, gate: Gate,
     assert server.task(task_id)["status"] == "cancelled"
 
 
+def test_a_caller_who_waits_and_leaves_cancels_nothing(server: GmapiServer, gate: Gate) -> None:
+    values = {"input_url": gate.url, "args": ["-vn"], "output_format": "wav"}
+    caller = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    caller.request("POST", "/api/ffmpeg", json.dumps(values))
+    assert gate.reached.wait(30)
+    caller.close()
+    gate.open()
+    # The same request is answered by what has been made since.
+    again = server.post("/api/ffmpeg", values).json()
+    assert again["status"] == "success"
+    assert server.task(again["task_id"])["attempt"] == 1
+    listed = server.get("/api/tasks?limit=20").json()["tasks"]
+    urls = [task["result"].get("download_url") for task in listed]
+    assert urls.count(again["download_url"]) == 1
+    assert len(server.get(again["download_url"]).body) == again["size"]
+
+
 def _delete(server: GmapiServer, path: str) -> dict[str, Any]:
     found: dict[str, Any] = call("DELETE", server.base + path).json()
     return found
