@@ -18,6 +18,13 @@ from sqlalchemy.exc import OperationalError
 from gmapi.errors import GmapiError, StorageFullError, UnavailableError
 
 BUSY_TIMEOUT_MS = 5000
+JOURNAL_BYTES = 4 * 1024**2
+"""What a journal that has grown for a large transaction is cut back to."""
+
+SHRINK_PAGES = 500
+"""Pages given back in one go (of 4 KiB): others write in between."""
+
+_INCREMENTAL = 2  # as PRAGMA auto_vacuum tells it
 
 
 def connect(path: Path) -> Engine:
@@ -37,8 +44,11 @@ def connect(path: Path) -> Engine:
         # The driver's own transaction handling is off: `begin` below says when one starts.
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        # Counts for a file that is new; others are converted by `shrink`.
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         _use_wal(connection)
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA journal_size_limit={JOURNAL_BYTES}")
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -78,6 +88,37 @@ def write(engine: Engine) -> Iterator[Connection]:
         connection = plain.execution_options(sqlite_begin="IMMEDIATE")
         with connection.begin():
             yield connection
+
+
+def shrink(engine: Engine) -> None:
+    """Give the pages that deleted rows have left back to the disk.
+
+    A file made before this was done is converted once, which needs as much room again and keeps
+    writers waiting meanwhile; readers go on.
+    """
+    # Not by a Connection, which would begin a transaction.
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        if cursor.execute("PRAGMA auto_vacuum").fetchone() != (_INCREMENTAL,):
+            cursor.execute("VACUUM")
+        (free,) = cursor.execute("PRAGMA freelist_count").fetchone()
+        for _ in range(0, free, SHRINK_PAGES):
+            # `execute` would free one page: it steps once where a statement has no columns.
+            cursor.executescript(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")
+    finally:
+        raw.close()
+
+
+def stored_bytes(path: Path) -> int:
+    """What a SQLite database takes on the disk, with its journals."""
+    total = 0
+    for suffix in ("", "-wal", "-shm"):
+        try:
+            total += path.with_name(path.name + suffix).stat().st_size
+        except FileNotFoundError:
+            continue
+    return total
 
 
 class ChangeCounter:

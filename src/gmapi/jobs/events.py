@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gmapi.jobs.database import ChangeCounter
 from gmapi.jobs.model import ACTIVE, Job, LogLine, State
+from gmapi.jobs.recent import Recent, footprint
 from gmapi.jobs.store import JobStore
 from gmapi.jobs.wakeup import WakeupListener
 
@@ -25,8 +26,15 @@ WATCH_SECONDS = 0.05
 RECHECK_SECONDS = 1.0
 PAUSE_SECONDS = 0.2
 """Least time between two wake-ups for a job that is still going on."""
-CACHE_MAX = 2048
 LOG_TAIL = 200
+CACHE_BYTES = 8 * 1024**2
+"""The most that jobs read lately take, and the most that their log lines take."""
+
+CACHE_SECONDS = 60.0
+"""What nobody has asked for so long is let go: it may be of jobs that are gone."""
+
+_LINE_BYTES = 150
+"""About what a log line takes beside its text."""
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +65,9 @@ class EventHub:
         self._watches: dict[str, set[JobWatch]] = defaultdict(set)
         self._told: dict[str, tuple[tuple[int, State] | None, float]] = {}
         self._lock = threading.Lock()
-        self._cache: OrderedDict[str, Job | None] = OrderedDict()
+        self._cache: Recent[str, Job] = Recent(CACHE_BYTES, CACHE_SECONDS)
         self._cache_counter = -1
-        self._tails: OrderedDict[str, tuple[int, list[LogLine]]] = OrderedDict()
+        self._tails: Recent[str, tuple[int, list[LogLine]]] = Recent(CACHE_BYTES, CACHE_SECONDS)
         self._stopped = threading.Event()
         self.ending = False
         self._thread = threading.Thread(target=self._run, name="job events", daemon=True)
@@ -102,27 +110,26 @@ class EventHub:
             if counter != self._cache_counter:
                 self._cache.clear()
                 self._cache_counter = counter
-            elif job_id in self._cache:
-                return self._cache[job_id]
+            elif (kept := self._cache.get(job_id)) is not None:
+                return kept
         job = self._store.get(job_id)
         with self._lock:
-            # A job that does not exist is not kept: callers may ask for endless made-up ids.
-            if job is not None and self._cache_counter == counter:
-                self._cache[job_id] = job
-                while len(self._cache) > CACHE_MAX:
-                    self._cache.popitem(last=False)
+            if job is None:
+                # Not kept: callers may ask for endless made-up ids.
+                self._tails.drop(job_id)
+            elif self._cache_counter == counter:
+                self._cache.put(job_id, job, footprint(job.request) + footprint(job.result))
         return job
 
     def log_tail(self, job: Job) -> list[LogLine]:
         """The latest `LOG_TAIL` log lines; a thousand listeners of one job share one read."""
         with self._lock:
-            version, tail = self._tails.get(job.id, (-1, []))
+            version, tail = self._tails.get(job.id) or (-1, [])
         if version != job.version:
             tail = self._store.logbook.tail(job.id, LOG_TAIL)
+            size = sum(footprint(line.line) + _LINE_BYTES for line in tail)
             with self._lock:
-                self._tails[job.id] = (job.version, tail)
-                while len(self._tails) > CACHE_MAX:
-                    self._tails.popitem(last=False)
+                self._tails.put(job.id, (job.version, tail), size)
         return tail
 
     def logs(self, job: Job, after: int) -> list[LogLine]:
@@ -170,6 +177,7 @@ class EventHub:
                 self._listener.wait(WATCH_SECONDS)
                 counter, now = self._counter.value(), time.monotonic()
                 if counter != seen or now >= look_at:
+                    self._let_go()
                     look_at = now + RECHECK_SECONDS
                     seen = counter if self._notify_changed(now) else -1
             except SQLAlchemyError as error:
@@ -177,6 +185,11 @@ class EventHub:
             except Exception:  # without it nobody would ever be woken
                 log.exception("the job watcher met an error and goes on")
                 self._stopped.wait(RECHECK_SECONDS)
+
+    def _let_go(self) -> None:
+        with self._lock:
+            self._cache.drop_unused()
+            self._tails.drop_unused()
 
     def _notify_changed(self, now: float) -> bool:
         """Wake those who wait for a job that moved; False when some must be looked at again.

@@ -393,9 +393,14 @@ class JobStore:
 
     # -- retention ----------------------------------------------------------------------------
 
-    def oldest_finished(self, *, before: float | None = None, limit: int = 100) -> list[Job]:
-        """Finished jobs by last access (or end), oldest first; only those older than `before`."""
+    def oldest_finished(
+        self, *, before: float | None = None, spared: float = 0.0, limit: int = 100
+    ) -> list[Job]:
+        """Finished jobs by last access (or end), oldest first; only those last used before
+        `before`, and none that finished within the last `spared` seconds."""
         query = sa.select(*_JOB_COLUMNS).where(jobs.c.state.in_(FINISHED))
+        if spared:
+            query = query.where(jobs.c.finished < self.now() - spared)
         if before is not None:
             query = query.where(_last_use() < before)
         with self.engine.connect() as connection:

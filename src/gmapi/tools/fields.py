@@ -216,13 +216,14 @@ class ToolRequest(LuaModel, ABC):
         ge=1,
         le=3600,
         allow_inf_nan=False,
-        description="Seconds that are taken of a source that is a playlist (HLS or DASH), to the "
-        "end of a segment; default: all of it, and 60 of a live stream.",
+        description="Seconds, 1 to 3600, that are taken of a source that is a playlist (HLS or "
+        "DASH), to the end of a segment; default: all of it, and 60 of a live stream.",
     )
 
     label: Annotated[str, Field(max_length=LABEL_MAX)] | None = Field(
         None,
-        description="What you call this task; shown with it and in lists, and of no effect.",
+        description=f"What you call this task, up to {LABEL_MAX} characters; shown with it and in "
+        "lists, and of no other effect.",
     )
 
     @field_validator("label", mode="before")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from gmapi.error_codes import ERROR_CODES
 from gmapi.tools.fields import LuaModel, LuaStrings, Sometimes
 
 Responses = dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None]
@@ -131,7 +132,10 @@ class Failure(BaseModel):
     status: Literal["error"]
     error: str = Field(min_length=1, description="What is wrong and how to mend it.")
     message: str = Field(min_length=1, description="The same sentence.")
-    error_code: str = Field(min_length=1, description="A word for programs; never renamed.")
+    error_code: str = Field(
+        min_length=1,
+        description="A word for programs; never renamed: " + ", ".join(ERROR_CODES),
+    )
     field: Sometimes[str] = Field(None, description="The request field at fault.")
     task_id: Sometimes[str] = Field(None, description="The task that failed, if there was one.")
     warnings: Sometimes[list[str]] = Field(

@@ -56,9 +56,15 @@ return function(native, terminal)
 
     -- Terminal -------------------------------------------------------------------------------
 
-    term = terminal
-    function term.current() return terminal end
-    term.native = term.current
+    local shown = terminal
+    term = setmetatable({}, {__index = function(_, name) return shown[name] end})
+    function term.current() return shown end
+    function term.native() return terminal end
+    function term.redirect(target)
+        local before = shown
+        shown = target
+        return before
+    end
     function term.nativePaletteColour(colour) return native.native_colour(colour) end
     term.nativePaletteColor = term.nativePaletteColour
 

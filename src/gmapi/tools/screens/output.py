@@ -60,7 +60,7 @@ class ScreenFile:
         self._growing.append(data)
         self._pieces.append(Piece(self.size, len(data), frames, chunks, opens, event))
         self.size += len(data)
-        if self.size > self._work.settings.output_max_bytes:
+        if self.size > self._work.settings.output_limit:
             raise LimitError(
                 "The output takes more space than this server allows for one job. Ask for a "
                 "smaller size, fewer pictures per second, or a shorter source."

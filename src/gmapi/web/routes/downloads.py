@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Response
 from flask_openapi3 import OpenAPI, Tag
 
@@ -79,7 +81,7 @@ def _file(service: JobService, file_id: str, name: str) -> Response:
                 return response
         # It may have been finished since the first look.
         opened = service.storage.open(file_id, name)
-    return send_file(opened, media_type)
+    return send_file(opened, media_type, partial(service.touch, job))
 
 
 def _frame(service: JobService, task_id: str, name: str) -> Response:
@@ -95,7 +97,8 @@ def _frame(service: JobService, task_id: str, name: str) -> Response:
         reader.close()
         raise missing_frame(job, number) from None
     etag = f'"{job.file_id}-{number}-{png.length}"'
-    return send_slice(png, etag, job.created, "image/png", reader.close)
+    in_use = partial(service.touch, job)
+    return send_slice(png, etag, job.created, "image/png", reader.close, in_use)
 
 
 def will_come(job: Job, number: int) -> bool:
