@@ -14,6 +14,7 @@ Responses = dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None
 
 EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
 ID_PATTERN = "^[0-9a-f]{32}$"
+WARNINGS = "Sentences about fields that are not known, and look like typing errors."
 
 # Of each status: what it means, and the sentence, code and field of an example.
 _FAILURES: dict[str, tuple[str, str, str, str | None]] = {
@@ -138,9 +139,7 @@ class Failure(BaseModel):
     )
     field: Sometimes[str] = Field(None, description="The request field at fault.")
     task_id: Sometimes[str] = Field(None, description="The task that failed, if there was one.")
-    warnings: Sometimes[list[str]] = Field(
-        None, description="Sentences about fields that are not known, and look like typing errors."
-    )
+    warnings: Sometimes[list[str]] = Field(None, description=WARNINGS)
     waiting: Sometimes[int] = Field(
         None, description="When the queue is full: how many jobs wait, in all or of this client."
     )

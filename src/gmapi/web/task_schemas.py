@@ -12,7 +12,7 @@ from pydantic_core import PydanticKnownError
 from gmapi.tools.base import ToolResult
 from gmapi.tools.fields import LABEL_MAX, Sometimes
 from gmapi.tools.registry import TOOLS
-from gmapi.web.schemas import EXAMPLE_ID, ID_PATTERN, Failure
+from gmapi.web.schemas import EXAMPLE_ID, ID_PATTERN, WARNINGS, Failure
 
 TaskStatus = Literal["pending", "running", "completed", "error", "cancelled"]
 
@@ -51,10 +51,6 @@ def _most_special_first() -> list[type[BaseModel]]:
 
 AnyResult: Any = reduce(or_, [*_most_special_first(), NoResult])
 
-Warnings: Any = Field(
-    None, description="Sentences about fields that are not known, and look like typing errors."
-)
-
 
 class Accepted(BaseModel):
     """A task was made or joined."""
@@ -64,7 +60,7 @@ class Accepted(BaseModel):
     status_url: str = Field(description="Where to ask for the task.")
     events_url: str = Field(description="Where its Server-Sent Events are.")
     message: str
-    warnings: Sometimes[list[str]] = Warnings
+    warnings: Sometimes[list[str]] = Field(None, description=WARNINGS)
 
 
 class TaskAnswer(BaseModel):
@@ -110,7 +106,7 @@ class TaskAnswer(BaseModel):
 class _Success(BaseModel):
     status: Literal["success"]
     task_id: str = Field(pattern=ID_PATTERN, examples=[EXAMPLE_ID])
-    warnings: Sometimes[list[str]] = Warnings
+    warnings: Sometimes[list[str]] = Field(None, description=WARNINGS)
 
 
 def success_model(result: type[ToolResult]) -> type[BaseModel]:
