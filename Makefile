@@ -17,7 +17,7 @@ run: $(STAMP)
 
 # Before each commit: linters, types and unit tests, in less than a minute.
 check: lint
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal $(TESTS)/unit
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -p no:schemathesis $(TESTS)/unit
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
