@@ -150,7 +150,7 @@ class JobService:
             raise NotFoundError("There is no task with this id any more.")
         return job
 
-    def discard(self, job_id: str, owner: str | None = None) -> tuple[Job, bool]:
+    def delete(self, job_id: str, owner: str | None = None) -> tuple[Job, bool]:
         """Cancel a waiting or running job, or delete a finished one with its outputs; with `owner`
         only one of that client. The job as it is, or was, and whether it was deleted.
 

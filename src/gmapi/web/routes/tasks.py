@@ -47,7 +47,7 @@ def register(app: OpenAPI, service: JobService) -> None:
         responses=changed,
     )
     def task_delete(path: TaskPath) -> Response:
-        job, deleted = service.discard(path.task_id, caller().owner)
+        job, deleted = service.delete(path.task_id, caller().owner)
         found = fields(job)
         if deleted:
             found |= {"deleted": True, "message": DELETED, "result": {}}
