@@ -125,22 +125,21 @@ def test_files_and_tasks_need_no_token_for_who_has_their_address(
             assert "event" in json.loads(client.recv())
 
 
+def listed(server: GmapiServer, secret: str) -> list[str]:
+    tasks = server.get("/api/tasks?limit=500", headers=bearer(secret)).json()["tasks"]
+    return [each["task_id"] for each in tasks]
+
+
 def test_a_token_lists_and_cancels_its_own_tasks_only(
     closed: Bench, origin: Origin, song_file: Path
 ) -> None:
     server = closed.server
     with held_source(origin, song_file) as source:
-        values = {**SONG, "input_url": source.url}
-        task = closed.submit(values, headers=bearer(ALICE))
-        assert closed.submit(values, headers=bearer(BOB)) == task  # joined, and so known to bob
-        listed = {
-            name: [each["task_id"] for each in server.get("/api/tasks?limit=500",
-                   headers=bearer(secret)).json()["tasks"]]
-            for name, secret in (("alice", ALICE), ("bob", BOB))
-        }  # fmt: skip
-        assert task in listed["alice"]
-        assert task not in listed["bob"]
-        assert server.get(f"/api/tasks?token={BOB}").json()["total"] == len(listed["bob"])
+        task = closed.submit({**SONG, "input_url": source.url}, headers=bearer(ALICE))
+        assert task in listed(server, ALICE)
+        assert task not in listed(server, BOB)
+        total = server.get(f"/api/tasks?token={BOB}").json()["total"]
+        assert total == len(listed(server, BOB))
         for answer in (
             server.delete(f"/api/task/{task}", headers=bearer(BOB)),
             server.post(f"/api/task/{task}/cancel", {"token": BOB}),
@@ -150,6 +149,30 @@ def test_a_token_lists_and_cancels_its_own_tasks_only(
         assert server.task(task)["status"] in ("pending", "running")
         answer = server.post(f"/api/task/{task}/cancel", {"token": ALICE})
         assert (answer.status, answer.json()["status"]) == (200, "cancelled")
+
+
+def test_a_shared_task_goes_on_until_the_last_has_taken_it_back(
+    closed: Bench, origin: Origin, song_file: Path
+) -> None:
+    server = closed.server
+    with held_source(origin, song_file) as source:
+        values = {**SONG, "input_url": source.url}
+        task = closed.submit(values, headers=bearer(ALICE))
+        assert closed.submit(values, headers=bearer(BOB)) == task
+        assert task in listed(server, ALICE)
+        assert task in listed(server, BOB)
+        for _ in range(2):  # to say it again changes nothing
+            answer = server.delete(f"/api/task/{task}", headers=bearer(ALICE))
+            assert answer.json()["status"] in ("pending", "running")
+            assert "goes on for another caller" in answer.json()["message"]
+        assert task not in listed(server, ALICE)
+        assert server.task(task)["status"] in ("pending", "running")
+        assert closed.submit(values, headers=bearer(ALICE)) == task  # and back again
+        assert task in listed(server, ALICE)
+        for secret, status in ((BOB, {"pending", "running"}), (ALICE, {"cancelled"})):
+            answer = server.post(f"/api/task/{task}/cancel", {"token": secret})
+            assert answer.json()["status"] in status
+        assert server.task(task)["message"] == "The task was cancelled."
 
 
 def test_health_tells_strangers_the_state_only(closed: Bench) -> None:

@@ -122,6 +122,8 @@ REQUESTS: dict[str, Row] = {
                             "bad_request", "headers", "only printable ASCII"),
     "a header of ours": (FFMPEG_ROUTES, {**FFMPEG, "headers": {"Host": "x"}}, 400, "bad_request",
                          "headers", "leave it out"),
+    "age below zero": (FFMPEG_ROUTES, {**FFMPEG, "max_age": -1}, 400, "bad_request", "max_age",
+                       "must be at least 0"),
     "flag": (FFMPEG_ROUTES, {**FFMPEG, "no_cache": "perhaps"}, 400, "bad_request", "no_cache",
              "must be true or false"),
     "scheme": (FFMPEG_ROUTES, {**FFMPEG, "input_url": "file:///etc/passwd"}, 400, "bad_request",

@@ -52,6 +52,11 @@ def test_a_killed_workers_job_is_done_by_another(
     assert done["finished_at"] - died < RECOVERY
     assert bench.record(task)["crashes"] == 1
     assert done["result"]["file_id"] in bench.published()
+    told = [line for line in bench.lines(task) if line.startswith(("Its worker", "Attempt"))]
+    assert told == [
+        "Its worker stopped; waiting to be run again.",
+        "Attempt 2 begins; its files have new addresses, earlier ones are gone.",
+    ]
 
 
 def test_no_ffmpeg_outlives_its_worker_and_a_deadly_job_is_given_up(
@@ -67,7 +72,9 @@ def test_no_ffmpeg_outlives_its_worker_and_a_deadly_job_is_given_up(
     assert ended["status"] == "error"
     assert ended["error_code"] == "worker_died"
     assert "3 times" in ended["error"]
-    assert ended["message"] == ended["error"]
+    assert ended["message"] == ended["error"] == bench.lines(task)[-1]
+    assert ended["result"] == {}
+    assert bench.record(task)["file_id"] is None
     wait_for(lambda: len(bench.server.children("worker")) == 2, 30, "two workers")
     wait_for(lambda: not bench.zombies(), 5, "no zombies")
 

@@ -9,7 +9,7 @@ import pytest
 
 from gmapi.jobs import schema
 from gmapi.jobs.database import connect
-from gmapi.jobs.model import MAX_ATTEMPTS, Fence, Job, State, WorkerRow
+from gmapi.jobs.model import GIVEN_UP, MAX_ATTEMPTS, Fence, Job, State, WorkerRow
 from gmapi.jobs.roster import Roster
 from gmapi.jobs.store import JobStore
 
@@ -150,6 +150,41 @@ def test_a_deadly_job_is_given_up_and_frees_its_key(
     assert ended.message == ended.error
     assert ended.finished == clock.time
     assert submit(store, "k").id != job.id
+
+
+def test_a_crashed_attempt_leaves_nothing_behind(
+    store: JobStore, roster: Roster, clock: Clock
+) -> None:
+    job = submit(store)
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        fence = claim(store, job)
+        running = present(store, job)
+        assert running.file_id is not None
+        values = {"download_url": f"/download/{running.file_id}/output.mp3"}
+        store.report(fence, result=values, lines=[(clock.time, f"attempt {attempt}")])
+        clock.time += LEASE + 1
+        roster.recover_expired()
+        left = present(store, job)
+        assert (left.file_id, left.result) == (None, {})
+        assert store.by_file(running.file_id) is None
+        assert store.live_file_ids() == set()
+    again = "Its worker stopped; waiting to be run again."
+    assert [line.line for line in store.logbook.after(job.id)] == [
+        "attempt 1", again, "attempt 2", again, "attempt 3", GIVEN_UP,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ["fail", "cancel"])
+def test_what_ends_without_success_leaves_nothing_behind(store: JobStore, end: str) -> None:
+    job = submit(store)
+    fence = claim(store, job)
+    store.report(fence, result={"download_url": "/download/x/y"})
+    if end == "fail":
+        store.fail(fence, "No.", "media_failed")
+    else:
+        store.cancel(job.id)
+    left = present(store, job)
+    assert (left.file_id, left.result) == (None, {})
 
 
 def test_orderly_hand_backs_are_no_crashes(store: JobStore, roster: Roster, clock: Clock) -> None:

@@ -51,6 +51,30 @@ def test_an_old_database_is_brought_to_the_newest_form(engine: Engine, tmp_path:
     new.dispose()
 
 
+def test_jobs_of_an_old_database_are_shared_by_who_asked_for_them(engine: Engine) -> None:
+    migrate(engine, "0002")
+    columns = "id, tool, request, client, priority, state, attempt, crashes, progress, message, "
+    columns += "result, created, run_after, version, finished"
+    with engine.begin() as connection:
+        for number, finished in enumerate(("NULL", "7.0")):
+            connection.execute(
+                sa.text(
+                    f"INSERT INTO jobs ({columns}) VALUES ('{number}', 't', '{{}}', 'c{number}', "
+                    f"0, 'pending', 0, 0, 0.0, '', '{{}}', 5.0, 5.0, 1, {finished})"
+                )
+            )
+    schema.upgrade(engine)
+    shares = schema.job_clients.c
+    with engine.connect() as connection:
+        found = connection.execute(
+            sa.select(shares.job_id, shares.caller, shares.client, shares.created, shares.ended)
+        ).all()
+    assert [tuple(row) for row in found] == [
+        ("0", "c0", "c0", 5.0, None),
+        ("1", "c1", "c1", 5.0, 7.0),
+    ]
+
+
 def test_migrations_make_what_the_tables_say(engine: Engine) -> None:
     migrate(engine, "head")
     with engine.connect() as connection:

@@ -15,7 +15,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from gmapi.jobs.database import write
+from gmapi.jobs.database import read, write
 from gmapi.jobs.schema import clocks, jobs
 
 LEAP_SECONDS = 2.0
@@ -40,7 +40,7 @@ class WallClock:
         anew. What passed while it was off has really passed.
         """
         ahead = time.time() - time.monotonic()
-        with self._engine.connect() as connection:
+        with read(self._engine) as connection:
             if abs(ahead - self._recorded(connection, ahead)) <= LEAP_SECONDS:
                 return 0.0
         with write(self._engine) as connection:

@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -37,6 +38,8 @@ _LINE_BYTES = 150
 """About what a log line takes beside its text."""
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class JobWatch:
@@ -66,6 +69,7 @@ class EventHub:
         self._told: dict[str, tuple[tuple[int, State] | None, float]] = {}
         self._lock = threading.Lock()
         self._cache: Recent[str, Job] = Recent(CACHE_BYTES, CACHE_SECONDS)
+        self._labels: Recent[str, dict[str, str]] = Recent(CACHE_BYTES, CACHE_SECONDS)
         self._cache_counter = -1
         self._tails: Recent[str, tuple[int, list[LogLine]]] = Recent(CACHE_BYTES, CACHE_SECONDS)
         self._stopped = threading.Event()
@@ -105,21 +109,37 @@ class EventHub:
 
     def job(self, job_id: str) -> Job | None:
         """The job as it is now. Read from the database only after some commit anywhere."""
+        job = self._read(self._cache, job_id, self._store.get, _job_bytes)
+        if job is None:
+            with self._lock:
+                self._tails.drop(job_id)
+        return job
+
+    def labels(self, job_id: str) -> dict[str, str]:
+        """What callers call a job, by caller, those who asked first first."""
+        return self._read(self._labels, job_id, self._store.labels, footprint) or {}
+
+    def _read(
+        self,
+        cache: Recent[str, T],
+        job_id: str,
+        look: Callable[[str], T | None],
+        size: Callable[[T], int],
+    ) -> T | None:
         counter = self._counter.value()
         with self._lock:
             if counter != self._cache_counter:
                 self._cache.clear()
+                self._labels.clear()
                 self._cache_counter = counter
-            elif (kept := self._cache.get(job_id)) is not None:
+            elif (kept := cache.get(job_id)) is not None:
                 return kept
-        job = self._store.get(job_id)
+        found = look(job_id)
         with self._lock:
-            if job is None:
-                # Not kept: callers may ask for endless made-up ids.
-                self._tails.drop(job_id)
-            elif self._cache_counter == counter:
-                self._cache.put(job_id, job, footprint(job.request) + footprint(job.result))
-        return job
+            # What does not exist is not kept: callers may ask for endless made-up ids.
+            if found is not None and self._cache_counter == counter:
+                cache.put(job_id, found, size(found))
+        return found
 
     def log_tail(self, job: Job) -> list[LogLine]:
         """The latest `LOG_TAIL` log lines; a thousand listeners of one job share one read."""
@@ -189,6 +209,8 @@ class EventHub:
     def _let_go(self) -> None:
         with self._lock:
             self._cache.drop_unused()
+            self._labels.drop_unused()
+            self._labels.drop_unused()
             self._tails.drop_unused()
 
     def _notify_changed(self, now: float) -> bool:
@@ -218,3 +240,7 @@ class EventHub:
         for watch in woken:
             watch.notify()
         return all_told
+
+
+def _job_bytes(job: Job) -> int:
+    return footprint(job.request) + footprint(job.result)

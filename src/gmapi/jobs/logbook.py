@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from gmapi.jobs.database import read
 from gmapi.jobs.model import LogLine
 from gmapi.jobs.schema import job_logs
 
@@ -29,7 +30,7 @@ class Logbook:
             .order_by(job_logs.c.id)
             .limit(limit)
         )
-        with self._engine.connect() as connection:
+        with read(self._engine) as connection:
             return [LogLine(*row) for row in connection.execute(query)]
 
     def tail(self, job_id: str, count: int) -> list[LogLine]:
@@ -40,7 +41,7 @@ class Logbook:
             .order_by(job_logs.c.id.desc())
             .limit(count)
         )
-        with self._engine.connect() as connection:
+        with read(self._engine) as connection:
             return [LogLine(*row) for row in connection.execute(query)][::-1]
 
     def add(self, connection: Connection, job_id: str, lines: Sequence[tuple[float, str]]) -> None:

@@ -35,10 +35,22 @@ MAX_ATTEMPTS = 3
 
 GIVEN_UP = f"The conversion made its worker die {MAX_ATTEMPTS} times and was given up."
 
+NOTHING_PUBLISHED: Mapping[str, Any] = {"file_id": None, "result": {}}
+"""What a job has whose attempt is over without success: nobody is sent to files that go."""
+
+
+def next_attempt(attempt: int) -> str:
+    """The log line where an attempt other than the first begins."""
+    return f"Attempt {attempt} begins; its files have new addresses, earlier ones are gone."
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One row of the job table. Times are Unix seconds, progress is 0 to 100."""
+    """One row of the job table. Times are Unix seconds, progress is 0 to 100.
+
+    `client` is the first that asked for it, as limits count clients. `label` is what the caller
+    for whom it was read calls it, and None where it was read for nobody.
+    """
 
     id: str
     tool: str
@@ -64,6 +76,7 @@ class Job:
     finished: float | None
     accessed: float | None
     version: int
+    label: str | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -95,6 +108,14 @@ class Submission:
 
     job: Job
     joined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A job that a caller took back, as it is then, and for how many others it goes on or stays."""
+
+    job: Job
+    others: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from huey import SqliteHuey
 from huey.api import Huey
 from huey.consumer import Consumer
+from huey.storage import SqliteStorage
+
+from gmapi.jobs.database import LOCKED_SECONDS, patiently
 
 POLL_SECONDS = 0.05
 
@@ -26,12 +28,22 @@ log = logging.getLogger(__name__)
 
 
 class JobQueue:
-    """The queue of job ids; `run` is called with each id in a worker."""
+    """The queue of job ids; `run` is called with each id in a worker.
 
-    def __init__(self, path: Path, run: Callable[[str], None] | None = None) -> None:
+    `serves_others`: `put` fails at once while the queue's file is locked; see `database.connect`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        run: Callable[[str], None] | None = None,
+        *,
+        serves_others: bool = False,
+    ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self.huey: Huey = _open(path)
+        timeout = 0.0 if serves_others else LOCKED_SECONDS
+        self.huey: Huey = patiently(lambda: _open(path, timeout), LOCKED_SECONDS)
         self._opened = self._identity()
         handler = run or _not_a_worker
 
@@ -42,7 +54,7 @@ class JobQueue:
         self._task = self.huey.task()(run_job)
 
     def put(self, job_id: str, *, priority: int = 0, delay: float = 0.0) -> None:
-        """Send a job id, to be delivered after `delay` seconds."""
+        """Send a job id, to be delivered after `delay` seconds. Raises sqlite3.Error."""
         self.refresh()
         self._task.schedule(args=(job_id,), delay=delay, priority=priority)
 
@@ -111,9 +123,30 @@ class _Consumer(Consumer):  # type: ignore[misc]
         self._signum, self._restart, self._graceful = signum, False, True
 
 
-def _open(path: Path) -> Huey:
+class _Storage(SqliteStorage):  # type: ignore[misc]
+    """Does not wait for the disk at each message: what a crash of the machine takes is sent again.
+
+    Who must not be blocked leaves the checkpoints to the workers, too.
+    """
+
+    def _create_connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection = super()._create_connection()
+        connection.execute("PRAGMA synchronous=NORMAL")
+        if not self._timeout:
+            connection.execute("PRAGMA wal_autocheckpoint=0")
+        return connection
+
+
+def _open(path: Path, timeout: float) -> Huey:
     def attempt() -> Huey:
-        return SqliteHuey("jobs", filename=str(path), results=False, strict_fifo=True)
+        return Huey(
+            "jobs",
+            storage_class=_Storage,
+            filename=str(path),
+            results=False,
+            strict_fifo=True,
+            timeout=timeout,
+        )
 
     try:
         return attempt()

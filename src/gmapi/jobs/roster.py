@@ -8,10 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from gmapi.jobs import fair_order, rates
-from gmapi.jobs.database import write
-from gmapi.jobs.model import GIVEN_UP, MAX_ATTEMPTS, State, WorkerRow
-from gmapi.jobs.schema import jobs, leaders, workers
+from gmapi.jobs import fair_order, rates, sharing
+from gmapi.jobs.database import read, write
+from gmapi.jobs.logbook import Logbook
+from gmapi.jobs.model import GIVEN_UP, MAX_ATTEMPTS, NOTHING_PUBLISHED, State, WorkerRow
+from gmapi.jobs.schema import job_clients, jobs, leaders, workers
 
 CLOCK_SLACK_SECONDS = 1.0
 """A time further ahead than any that is ever written shows that the clock was set back."""
@@ -20,8 +21,9 @@ CLOCK_SLACK_SECONDS = 1.0
 class Roster:
     """The part of the database that tells live workers from dead ones."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, log_max_lines: int = 2000) -> None:
         self.engine = engine
+        self._logbook = Logbook(engine, log_max_lines)
 
     def now(self) -> float:
         """The database's clock; SQLite's is the machine's own."""
@@ -62,7 +64,7 @@ class Roster:
             workers.c.job_id,
             workers.c.info,
         ).where(workers.c.seen > self.now() - within)
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             return [WorkerRow(*row) for row in connection.execute(query)]
 
     def forget_silent(self, after: float) -> None:
@@ -120,7 +122,7 @@ class Roster:
             jobs.c.state == State.PENDING,
             jobs.c.run_after > now + longest_delay + CLOCK_SLACK_SECONDS,
         )
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             query = sa.select(1).where(sa.or_(held, put_back)).limit(1)
             if connection.execute(query).first() is None:
                 return
@@ -131,12 +133,13 @@ class Roster:
     def recover_expired(self) -> list[tuple[str, int]]:
         """Put jobs whose lease has run out back in the queue; returns their ids and priorities.
 
-        A job whose workers died `MAX_ATTEMPTS` times ends with an error instead.
+        A job whose workers died `MAX_ATTEMPTS` times ends with an error instead. Nothing that the
+        dead attempt has published is known any more, and the job's log says what happened.
         """
         now = self.now()
         expired = sa.and_(jobs.c.state == State.RUNNING, jobs.c.lease_until < now)
         worn = jobs.c.crashes + 1 >= MAX_ATTEMPTS
-        with self.engine.connect() as connection:
+        with read(self.engine) as connection:
             if connection.execute(sa.select(1).where(expired).limit(1)).first() is None:
                 return []
         common = {
@@ -145,9 +148,12 @@ class Roster:
             "eta": None,
             "crashes": jobs.c.crashes + 1,
             "version": jobs.c.version + 1,
+            **NOTHING_PUBLISHED,
         }
+        again = "Its worker stopped; waiting to be run again."
         with write(self.engine) as connection:
-            connection.execute(
+            sharing.end(connection, sa.and_(expired, worn), now)
+            given_up = connection.execute(
                 sa.update(jobs)
                 .where(expired, worn)
                 .values(
@@ -159,29 +165,32 @@ class Roster:
                     message=GIVEN_UP,
                     **common,
                 )
-            )
+                .returning(jobs.c.id)
+            ).all()
             rows = connection.execute(
                 sa.update(jobs)
                 .where(expired)
-                .values(
-                    state=State.PENDING,
-                    run_after=now,
-                    message="Its worker stopped; waiting to be run again.",
-                    **common,
-                )
+                .values(state=State.PENDING, run_after=now, message=again, **common)
                 .returning(jobs.c.id, jobs.c.priority)
             ).all()
-        return [(row[0], row[1]) for row in rows]
+            for row in given_up:
+                self._logbook.add(connection, row.id, [(now, GIVEN_UP)])
+            for row in rows:
+                self._logbook.add(connection, row.id, [(now, again)])
+        return [(row.id, row.priority) for row in rows]
 
     def waiting(self, *, older_than: float, running_max: int = 0) -> dict[str, int]:
         """Id and priority of jobs that have been ready to run for `older_than` seconds, without
-        those of clients that run `running_max` already (0: there is no such limit)."""
+        those all of whose clients run `running_max` already (0: there is no such limit)."""
         query = sa.select(jobs.c.id, jobs.c.priority).where(
             jobs.c.state == State.PENDING, jobs.c.run_after < self.now() - older_than
         )
         if running_max:
             busy = fair_order.running_by_client()
             full = sa.select(busy.c.client).where(busy.c.running >= running_max)
-            query = query.where(jobs.c.client.not_in(full))
-        with self.engine.connect() as connection:
+            free = sa.select(job_clients.c.job_id).where(
+                job_clients.c.withdrawn.is_(None), job_clients.c.client.not_in(full)
+            )
+            query = query.where(jobs.c.id.in_(free))
+        with read(self.engine) as connection:
             return {row[0]: row[1] for row in connection.execute(query.order_by(jobs.c.seq))}

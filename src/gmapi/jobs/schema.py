@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from gmapi.errors import SettingsError
-from gmapi.jobs.database import write
+from gmapi.jobs.database import read, write
 
 metadata = sa.MetaData()
 
@@ -43,7 +43,28 @@ jobs = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Index("jobs_state", "state", "priority", "seq"),
     sa.Index("jobs_finished", "finished"),
-    sa.Index("jobs_client", "client", "finished"),
+)
+
+# Who shares a job. `client` is what limits and turns go by, `caller` who may list and cancel it.
+job_clients = sa.Table(
+    "job_clients",
+    metadata,
+    # Grows with each request: the order in which a client has asked for its jobs.
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column(
+        "job_id", sa.String(32), sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False
+    ),
+    sa.Column("caller", sa.String(64), nullable=False),
+    sa.Column("client", sa.String(64), nullable=False),
+    sa.Column("label", sa.String(200)),
+    sa.Column("created", sa.Float, nullable=False),
+    # When the caller took its request back, while others go on with theirs.
+    sa.Column("withdrawn", sa.Float),
+    # When the job ended that the caller had been waiting for.
+    sa.Column("ended", sa.Float),
+    sa.Index("job_clients_job", "job_id", "caller", unique=True),
+    sa.Index("job_clients_caller", "caller", "job_id"),
+    sa.Index("job_clients_client", "client", "ended"),
 )
 
 job_logs = sa.Table(
@@ -103,7 +124,7 @@ alembic_version = sa.Table(
     sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; a test compares it with the files in `migrations/versions`."""
 
 
@@ -152,7 +173,7 @@ def _create(engine: Engine) -> None:
 
 
 def _revision(engine: Engine) -> str | None:
-    with engine.connect() as connection:
+    with read(engine) as connection:
         if not sa.inspect(connection).has_table(alembic_version.name):
             return None
         return connection.execute(sa.select(alembic_version.c.version_num)).scalar()

@@ -8,43 +8,38 @@ fence.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
 from gmapi.access import Rate
 from gmapi.errors import QueueFullError
-from gmapi.jobs import fair_order, rates
+from gmapi.jobs import fair_order, rates, sharing
 from gmapi.jobs.database import write
-from gmapi.jobs.logbook import Logbook
-from gmapi.jobs.model import FINISHED, SOURCES, Fence, Job, State, Submission
+from gmapi.jobs.lookup import JOB_COLUMNS, Lookup, last_use, standing, to_job
+from gmapi.jobs.model import (
+    FINISHED,
+    NOTHING_PUBLISHED,
+    SOURCES,
+    Fence,
+    Job,
+    State,
+    Submission,
+    Withdrawal,
+)
 from gmapi.jobs.schema import jobs
 from gmapi.storage.base import new_file_id
 
-_JOB_COLUMNS = [jobs.c[name] for name in Job.__dataclass_fields__]
+CLOCK_SLACK_SECONDS = 1.0
+"""A job that ended further ahead than this shows that the clock was set back."""
 
 
-def to_job(row: Any) -> Job:
-    """A row of `_JOB_COLUMNS` as a Job."""
-    values = row._asdict()
-    values["state"] = State(values["state"])
-    return Job(**values)
-
-
-class JobStore:
+class JobStore(Lookup):
     """Reads and writes jobs; their log lines are in `logbook`."""
-
-    def __init__(self, engine: Engine, *, log_max_lines: int = 2000) -> None:
-        self.engine = engine
-        self.logbook = Logbook(engine, log_max_lines)
-        self._by_id = sa.select(*_JOB_COLUMNS).where(jobs.c.id == sa.bindparam("job_id"))
-
-    def now(self) -> float:
-        """The database's clock; SQLite's is the machine's own."""
-        return time.time()
 
     # -- submitting ---------------------------------------------------------------------------
 
@@ -59,23 +54,34 @@ class JobStore:
         queue_max_per_client: int,
         rate: Rate | None = None,
         priority: int = 0,
+        caller: str | None = None,
+        label: str | None = None,
+        max_age: float = math.inf,
+        usable: Callable[[Job], bool] = lambda _: True,
     ) -> Submission:
         """Insert a job, or join the one with the same key.
+
+        `client` is what limits count, `caller` (if it is another name) who may list it and take it
+        back, `label` what the caller calls it. A finished job is joined up to `max_age` seconds
+        after its end, and if it is `usable`.
 
         Raises RateLimitedError when the client submits faster than `rate`, and QueueFullError
         when too many jobs wait already; neither counts as a submission.
         """
+        who = sharing.Caller(client, caller or client, label)
         with write(self.engine) as connection:
-            if rate is not None:
-                rates.take(connection, client, rate, self.now())
-            if key is not None:
-                row = connection.execute(sa.select(*_JOB_COLUMNS).where(jobs.c.key == key)).first()
-                if row is not None:
-                    touch = sa.update(jobs).where(jobs.c.key == key).values(accessed=self.now())
-                    connection.execute(touch)
-                    return Submission(to_job(row), joined=True)
-            self._check_room(connection, client, queue_max, queue_max_per_client)
             now = self.now()
+            if rate is not None:
+                rates.take(connection, client, rate, now)
+            found = self._to_join(connection, key, now, max_age, usable) if key else None
+            if found is not None:
+                label = sharing.join(connection, found, who, now, queue_max_per_client)
+                connection.execute(
+                    sa.update(jobs).where(jobs.c.id == found.id).values(accessed=now)
+                )
+                return Submission(replace(found, label=label), joined=True)
+            self._check_room(connection, queue_max)
+            sharing.check_room(connection, client, queue_max_per_client)
             row = connection.execute(
                 sa.insert(jobs)
                 .values(
@@ -95,116 +101,46 @@ class JobStore:
                     run_after=now,
                     version=1,
                 )
-                .returning(*_JOB_COLUMNS)
+                .returning(*JOB_COLUMNS)
             ).one()
-        return Submission(to_job(row), joined=False)
+            job = replace(to_job(row), label=label)
+            sharing.add(connection, job.id, who, now)
+        return Submission(job, joined=False)
 
-    def _check_room(
-        self, connection: Connection, client: str, queue_max: int, per_client: int
-    ) -> None:
-        pending = jobs.c.state == State.PENDING
-        counts = sa.select(sa.func.count(), sa.func.count().filter(jobs.c.client == client)).where(
-            pending
-        )
-        waiting, own = connection.execute(counts).one()
+    def _to_join(
+        self,
+        connection: Connection,
+        key: str,
+        now: float,
+        max_age: float,
+        usable: Callable[[Job], bool],
+    ) -> Job | None:
+        """The job with this key, if it goes on or has ended less than `max_age` seconds ago.
+
+        Otherwise it loses its key; those who know its address go on using it.
+        """
+        row = connection.execute(sa.select(*JOB_COLUMNS).where(jobs.c.key == key)).first()
+        if row is None:
+            return None
+        job = to_job(row)
+        if job.finished is None:
+            return job
+        age = now - job.finished
+        if age > -CLOCK_SLACK_SECONDS and max(0.0, age) < max_age and usable(job):
+            return job
+        connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(key=None))
+        return None
+
+    def _check_room(self, connection: Connection, queue_max: int) -> None:
+        waiting = connection.execute(
+            sa.select(sa.func.count()).select_from(jobs).where(jobs.c.state == State.PENDING)
+        ).scalar_one()
         if waiting >= queue_max:
             raise QueueFullError(
                 f"The queue is full: {waiting} jobs are waiting. Try again in half a minute.",
                 waiting=waiting,
                 retry_after=30,
             )
-        if own >= per_client:
-            raise QueueFullError(
-                f"You have {own} jobs waiting, which is the most one client may have. "
-                "Try again when some are done.",
-                waiting=own,
-                retry_after=30,
-            )
-
-    # -- reading ------------------------------------------------------------------------------
-
-    def get(self, job_id: str) -> Job | None:
-        """The job, or None when there is none (any more)."""
-        with self.engine.connect() as connection:
-            row = connection.execute(self._by_id, {"job_id": job_id}).first()
-        return to_job(row) if row is not None else None
-
-    def marks(self, job_ids: Sequence[str]) -> dict[str, tuple[int, State]]:
-        """The present version and state of each of these jobs that still exists."""
-        found: dict[str, tuple[int, State]] = {}
-        with self.engine.connect() as connection:
-            for start in range(0, len(job_ids), 500):
-                part = job_ids[start : start + 500]
-                query = sa.select(jobs.c.id, jobs.c.version, jobs.c.state).where(
-                    jobs.c.id.in_(part)
-                )
-                rows = connection.execute(query)
-                found.update((row[0], (row[1], State(row[2]))) for row in rows)
-        return found
-
-    def by_file(self, file_id: str) -> Job | None:
-        """The job whose present attempt publishes under this file id."""
-        with self.engine.connect() as connection:
-            row = connection.execute(
-                sa.select(*_JOB_COLUMNS).where(jobs.c.file_id == file_id)
-            ).first()
-        return to_job(row) if row is not None else None
-
-    def page(
-        self,
-        *,
-        state: State | None = None,
-        tool: str | None = None,
-        client: str | None = None,
-        limit: int = 50,
-        offset: int = 0,
-    ) -> tuple[list[Job], int]:
-        """Jobs, newest first, and how many there are in all; of `client`, or of all."""
-        conditions = []
-        if client is not None:
-            conditions.append(jobs.c.client == client)
-        if state is not None:
-            conditions.append(jobs.c.state == state)
-        if tool is not None:
-            conditions.append(jobs.c.tool == tool)
-        with self.engine.connect() as connection:
-            total = connection.execute(
-                sa.select(sa.func.count()).select_from(jobs).where(*conditions)
-            ).scalar_one()
-            rows = connection.execute(
-                sa.select(*_JOB_COLUMNS)
-                .where(*conditions)
-                .order_by(jobs.c.seq.desc())
-                .limit(limit)
-                .offset(offset)
-            ).all()
-        return [to_job(row) for row in rows], total
-
-    def counts(self) -> dict[State, int]:
-        """How many jobs are in each state."""
-        with self.engine.connect() as connection:
-            rows = connection.execute(sa.select(jobs.c.state, sa.func.count()).group_by("state"))
-            found = {State(row[0]): row[1] for row in rows}
-        return {state: found.get(state, 0) for state in State}
-
-    def positions(self) -> dict[str, int]:
-        """The id of each waiting job and its place in the order in which they would start, from
-        1."""
-        with self.engine.connect() as connection:
-            ids = connection.execute(fair_order.in_order()).scalars()
-            return {job_id: place for place, job_id in enumerate(ids, 1)}
-
-    def next_of(self, client: str) -> Job | None:
-        """The job of this client that waits first."""
-        query = (
-            sa.select(*_JOB_COLUMNS)
-            .where(jobs.c.client == client, jobs.c.state == State.PENDING)
-            .order_by(jobs.c.priority.desc(), jobs.c.seq)
-            .limit(1)
-        )
-        with self.engine.connect() as connection:
-            row = connection.execute(query).first()
-        return to_job(row) if row is not None else None
 
     # -- running ------------------------------------------------------------------------------
 
@@ -239,7 +175,7 @@ class JobStore:
                     message="Starting.",
                     version=jobs.c.version + 1,
                 )
-                .returning(*_JOB_COLUMNS)
+                .returning(*JOB_COLUMNS)
             ).first()
         return to_job(row) if row is not None else None
 
@@ -247,11 +183,6 @@ class JobStore:
         """Prolong the lease; False when the job is no longer ours."""
         with write(self.engine) as connection:
             return self._fenced(connection, fence, lease_until=self.now() + lease)
-
-    def is_ours(self, fence: Fence) -> bool:
-        """Whether the fence still stands, by a read."""
-        with self.engine.connect() as connection:
-            return connection.execute(sa.select(1).where(*_standing(fence))).first() is not None
 
     def report(
         self,
@@ -283,23 +214,47 @@ class JobStore:
             self.logbook.add(connection, fence.job_id, lines)
         return True
 
-    def finish(self, fence: Fence, result: dict[str, Any], message: str) -> bool:
-        """The fenced end of a job that worked; False when it is no longer ours."""
-        return self._end(
-            fence, state=State.COMPLETED, result=result, message=message, progress=100.0
+    def finish(
+        self, fence: Fence, result: dict[str, Any], message: str, *, takes_key: str | None = None
+    ) -> bool:
+        """The fenced end of a job that worked; False when it is no longer ours.
+
+        It is joined from now on by requests with the key `takes_key`, instead of an older result.
+        """
+        with write(self.engine) as connection:
+            ended = self._end(
+                connection,
+                fence,
+                state=State.COMPLETED,
+                result=result,
+                message=message,
+                progress=100.0,
+            )
+            if ended and takes_key is not None:
+                self._take_key(connection, fence.job_id, takes_key)
+        return ended
+
+    def _take_key(self, connection: Connection, job_id: str, key: str) -> None:
+        connection.execute(
+            sa.update(jobs).where(jobs.c.key == key, jobs.c.state.in_(FINISHED)).values(key=None)
         )
+        # One that waits or runs keeps it: it will be newer.
+        if connection.execute(sa.select(1).where(jobs.c.key == key)).first() is None:
+            connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(key=key))
 
     def fail(self, fence: Fence, error: str, code: str) -> bool:
         """The fenced end of a job that failed for good. The key is freed, so a retry runs anew."""
-        return self._end(
-            fence,
-            state=State.ERROR,
-            error=error,
-            error_code=code,
-            message=error,
-            key=None,
-            result={},
-        )
+        with write(self.engine) as connection:
+            return self._end(
+                connection,
+                fence,
+                state=State.ERROR,
+                error=error,
+                error_code=code,
+                message=error,
+                key=None,
+                **NOTHING_PUBLISHED,
+            )
 
     def requeue(
         self, fence: Fence, message: str, delay: float = 0.0, *, crashed: bool = False
@@ -317,95 +272,115 @@ class JobStore:
                 owner=None,
                 lease_until=None,
                 eta=None,
-                file_id=None,
-                result={},
+                **NOTHING_PUBLISHED,
                 crashes=jobs.c.crashes + int(crashed),
                 run_after=self.now() + delay,
                 message=message,
                 version=jobs.c.version + 1,
             )
 
-    def _end(self, fence: Fence, **values: Any) -> bool:
-        with write(self.engine) as connection:
-            return self._fenced(
-                connection,
-                fence,
-                finished=self.now(),
-                owner=None,
-                lease_until=None,
-                eta=None,
-                version=jobs.c.version + 1,
-                **values,
-            )
+    def _end(self, connection: Connection, fence: Fence, **values: Any) -> bool:
+        now = self.now()
+        ended = self._fenced(
+            connection,
+            fence,
+            finished=now,
+            owner=None,
+            lease_until=None,
+            eta=None,
+            version=jobs.c.version + 1,
+            **values,
+        )
+        if ended:
+            sharing.end(connection, jobs.c.id == fence.job_id, now)
+        return ended
 
     def _fenced(self, connection: Connection, fence: Fence, **values: Any) -> bool:
         return (
-            connection.execute(sa.update(jobs).where(*_standing(fence)).values(**values)).rowcount
+            connection.execute(sa.update(jobs).where(*standing(fence)).values(**values)).rowcount
             == 1
         )
 
     # -- from outside the worker --------------------------------------------------------------
 
     def cancel(self, job_id: str) -> Job | None:
-        """Cancel a waiting or running job at once; a finished one stays as it is.
+        """Cancel a waiting or running job at once, whoever shares it; a finished one stays.
 
         The worker of a running job finds its fence broken and kills the job's processes.
         """
         with write(self.engine) as connection:
-            connection.execute(
-                sa.update(jobs)
-                .where(jobs.c.id == job_id, jobs.c.state.in_(SOURCES[State.CANCELLED]))
-                .values(
-                    state=State.CANCELLED,
-                    key=None,
-                    result={},
-                    owner=None,
-                    lease_until=None,
-                    eta=None,
-                    finished=self.now(),
-                    error="The task was cancelled.",
-                    error_code="cancelled",
-                    message="The task was cancelled.",
-                    version=jobs.c.version + 1,
-                )
-            )
-            row = connection.execute(self._by_id, {"job_id": job_id}).first()
+            return self._cancel(connection, job_id)
+
+    def withdraw(self, job_id: str, caller: str) -> Withdrawal | None:
+        """Take back what a caller asked for: the job is cancelled when nobody else shares it.
+
+        A finished one stays. None when there is no such job; raises ForbiddenError when the caller
+        has never asked for it.
+        """
+        with write(self.engine) as connection:
+            job = self._job(connection, job_id)
+            if job is None:
+                return None
+            others = sharing.others(connection, job_id, caller)
+            if others and not job.is_finished:
+                sharing.withdraw(connection, job_id, caller, self.now())
+            elif not others:
+                job = self._cancel(connection, job_id) or job
+        return Withdrawal(job, others)
+
+    def discard(self, job_id: str, caller: str | None = None) -> Withdrawal | None:
+        """Take a finished job off a caller's list; without others, or by None, it is deleted.
+
+        One that waits or runs is left as it is. None when there is no such job; raises
+        ForbiddenError when the caller has never asked for it.
+        """
+        with write(self.engine) as connection:
+            job = self._job(connection, job_id)
+            if job is None:
+                return None
+            others = sharing.others(connection, job_id, caller) if caller is not None else 0
+            if caller is not None and others and job.is_finished:
+                sharing.withdraw(connection, job_id, caller, self.now())
+            elif job.is_finished:
+                connection.execute(sa.delete(jobs).where(jobs.c.id == job_id))
+                self.logbook.remove(connection, job_id)
+        return Withdrawal(job, others)
+
+    def _job(self, connection: Connection, job_id: str) -> Job | None:
+        row = connection.execute(self._by_id, {"job_id": job_id}).first()
         return to_job(row) if row is not None else None
 
-    def touch(self, job_id: str) -> None:
-        """Count an access: a finished job's files live on from now."""
-        with write(self.engine) as connection:
+    def _cancel(self, connection: Connection, job_id: str) -> Job | None:
+        now = self.now()
+        stoppable = sa.and_(jobs.c.id == job_id, jobs.c.state.in_(SOURCES[State.CANCELLED]))
+        sharing.end(connection, stoppable, now)
+        connection.execute(
+            sa.update(jobs)
+            .where(stoppable)
+            .values(
+                state=State.CANCELLED,
+                key=None,
+                **NOTHING_PUBLISHED,
+                owner=None,
+                lease_until=None,
+                eta=None,
+                finished=now,
+                error="The task was cancelled.",
+                error_code="cancelled",
+                message="The task was cancelled.",
+                version=jobs.c.version + 1,
+            )
+        )
+        return self._job(connection, job_id)
+
+    def touch(self, job_id: str, patience: float | None = None) -> None:
+        """Count an access: a finished job's files live on from now. `patience` is as in `write`."""
+        with write(self.engine, patience) as connection:
             connection.execute(
                 sa.update(jobs).where(jobs.c.id == job_id).values(accessed=self.now())
             )
 
-    def live_file_ids(self) -> set[str]:
-        """The file ids that belong to a job."""
-        with self.engine.connect() as connection:
-            rows = connection.execute(sa.select(jobs.c.file_id).where(jobs.c.file_id.is_not(None)))
-            return {row[0] for row in rows}
-
-    def running_attempts(self) -> set[tuple[str, int]]:
-        """Id and attempt number of each running job."""
-        with self.engine.connect() as connection:
-            query = sa.select(jobs.c.id, jobs.c.attempt).where(jobs.c.state == State.RUNNING)
-            return {(row[0], row[1]) for row in connection.execute(query)}
-
     # -- retention ----------------------------------------------------------------------------
-
-    def oldest_finished(
-        self, *, before: float | None = None, spared: float = 0.0, limit: int = 100
-    ) -> list[Job]:
-        """Finished jobs by last access (or end), oldest first; only those last used before
-        `before`, and none that finished within the last `spared` seconds."""
-        query = sa.select(*_JOB_COLUMNS).where(jobs.c.state.in_(FINISHED))
-        if spared:
-            query = query.where(jobs.c.finished < self.now() - spared)
-        if before is not None:
-            query = query.where(_last_use() < before)
-        with self.engine.connect() as connection:
-            rows = connection.execute(query.order_by(_last_use()).limit(limit)).all()
-        return [to_job(row) for row in rows]
 
     def remove(self, job: Job) -> bool:
         """Delete a finished job's record unless it was used since it was read."""
@@ -414,24 +389,9 @@ class JobStore:
                 sa.delete(jobs).where(
                     jobs.c.id == job.id,
                     jobs.c.state.in_(FINISHED),
-                    _last_use() <= max(job.accessed or 0.0, job.finished or 0.0),
+                    last_use() <= max(job.accessed or 0.0, job.finished or 0.0),
                 )
             ).rowcount
             if gone:
                 self.logbook.remove(connection, job.id)
         return bool(gone)
-
-
-def _standing(fence: Fence) -> tuple[sa.ColumnElement[bool], ...]:
-    return (
-        jobs.c.id == fence.job_id,
-        jobs.c.owner == fence.owner,
-        jobs.c.attempt == fence.attempt,
-        jobs.c.state == State.RUNNING,
-    )
-
-
-def _last_use() -> sa.ColumnElement[float]:
-    finished = sa.func.coalesce(jobs.c.finished, 0.0)
-    accessed = sa.func.coalesce(jobs.c.accessed, 0.0)
-    return sa.case((accessed > finished, accessed), else_=finished)

@@ -31,7 +31,15 @@ from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs import schema
 from gmapi.jobs.database import connect
-from gmapi.jobs.model import GIVEN_UP, MAX_ATTEMPTS, Fence, Job, State, WorkerRow
+from gmapi.jobs.model import (
+    GIVEN_UP,
+    MAX_ATTEMPTS,
+    Fence,
+    Job,
+    State,
+    WorkerRow,
+    next_attempt,
+)
 from gmapi.jobs.pulse import Pulse
 from gmapi.jobs.queue import JobQueue
 from gmapi.jobs.reaper import Reaper
@@ -57,6 +65,9 @@ NO_SPACE_RETRY_SECONDS = 15.0
 DELIVERY_SLACK_SECONDS = 0.5
 """A message that arrives before its job may run is in vain, so it is sent to come later."""
 
+WOKEN_MAX = 16
+"""For so many of the clients that shared a job their next one is sent for at once."""
+
 log = logging.getLogger(__name__)
 
 
@@ -78,7 +89,7 @@ class Worker:
         engine = connect(settings.database_path)
         schema.upgrade(engine)
         self.store = JobStore(engine, log_max_lines=settings.log_max_lines)
-        self.roster = Roster(engine)
+        self.roster = Roster(engine, log_max_lines=settings.log_max_lines)
         self.queue = JobQueue(settings.queue_path, self.run_job)
         self.storage = LocalStorage(settings.files_dir)
         self.sources = SourceCache(settings.sources_dir, FetchRules.from_settings(settings))
@@ -193,18 +204,19 @@ class Worker:
             self.wakeup.poke()
         log.info("job %s: %s after %.1f s", job.id, outcome, time.monotonic() - claimed)
         if self.settings.running_max_per_client:
-            self._wake_for(job.client)
+            self._wake_for_clients_of(job)
 
-    def _wake_for(self, client: str) -> None:
+    def _wake_for_clients_of(self, ended: Job) -> None:
         """A client that ran as many jobs as it may has room for another one now, whose message
         may have been used up in vain: this worker may be busy with somebody else's job next."""
         try:
-            job = self.store.next_of(client)
+            clients = self.store.clients_of(ended.id)[:WOKEN_MAX]
+            waiting = [job for client in clients if (job := self.store.next_of(client))]
         except OperationalError as error:  # the reaper sends it again
             log.warning("a client's next job could not be looked for: %s", error)
             return
-        if job is not None:
-            self._send(job.id, job.priority)
+        for job_id, priority in {job.id: job.priority for job in waiting}.items():
+            self._send(job_id, priority)
 
     def _attempt(self, job: Job, claimed: float) -> str:
         fence = Fence(job.id, self.id, job.attempt)
@@ -230,6 +242,8 @@ class Worker:
         """The outcome for the log, and whether what was published stays."""
         tool = TOOLS[job.tool]
         assert job.file_id is not None
+        if job.attempt > 1:
+            pulse.log(next_attempt(job.attempt))
         try:
             with space_errors():
                 work = Work(
@@ -243,11 +257,14 @@ class Worker:
                     storage=self.storage,
                     reporter=pulse,
                 )
-                result = tool.run(work, tool.request.restore(job.request))
+                request = tool.request.restore(job.request)
+                result = tool.run(work, request)
             pulse.check()
             values = result.model_dump(mode="json", exclude_none=True, exclude={"message"})
             message = result.message or "Done."
-            ended = pulse.end(lambda: self.store.finish(fence, values, message))
+            # A run that joined nothing is what others join from now on.
+            key = request.identity(tool.name) if request.no_cache else None
+            ended = pulse.end(lambda: self.store.finish(fence, values, message, takes_key=key))
             return ("completed", True) if ended else ("lost to another worker", False)
         except (LeaseLost, JobCancelled):
             return "stopped: cancelled or taken over", False
@@ -275,6 +292,7 @@ class Worker:
                 self._fail(fence, pulse, GIVEN_UP, "worker_died")
                 return "given up"
             message = "Its processes were lost; waiting to be run again."
+            pulse.log(message)
             if pulse.end(lambda: self.store.requeue(fence, message, crashed=True)):
                 self._send(job.id, job.priority)
             return "put back, its processes were lost"
@@ -288,7 +306,9 @@ class Worker:
         pulse.end(lambda: self.store.fail(fence, message, code))
 
     def _hand_back(self, job: Job, fence: Fence, pulse: Pulse) -> str:
-        if pulse.end(lambda: self.store.requeue(fence, "The server is restarting.")):
+        message = "The server is restarting."
+        pulse.log(message)
+        if pulse.end(lambda: self.store.requeue(fence, message)):
             self._send(job.id, job.priority)
         return "handed back, this worker stops"
 
@@ -304,6 +324,7 @@ class Worker:
         message = "The server's disk is full; the job waits until there is room."
         # Jobs that filled the disk together must not come back at the same moment.
         delay = NO_SPACE_RETRY_SECONDS * random.uniform(0.5, 1.0)
+        pulse.log(message)
         if pulse.end(lambda: self.store.requeue(fence, message, delay)):
             self._send(job.id, job.priority, delay + DELIVERY_SLACK_SECONDS)
         return "put back, no space"

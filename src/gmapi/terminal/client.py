@@ -178,7 +178,8 @@ class ServerClient:
 
     def cancel(self, task_id: str) -> Task:
         """Cancel a task, which stays as it is when it has ended."""
-        return self._task(self._json("DELETE", f"/api/task/{quote(task_id, safe='')}"))
+        # DELETE would take the outputs of one that has just ended.
+        return self._task(self._json("POST", f"/api/task/{quote(task_id, safe='')}/cancel"))
 
     def download(
         self,

@@ -84,7 +84,10 @@ def cancel(
     """Cancel waiting or running tasks; finished ones stay as they are."""
     with _client_of_group(context, server, token) as client:
         for task_id in task_ids:
-            click.echo(f"{task_id}: {client.cancel(task_id).status}")
+            task = client.cancel(task_id)
+            # One that others have asked for, too, goes on for them: the message says so.
+            said = task.status if task.is_finished else f"{task.status}. {task.message}"
+            click.echo(f"{task_id}: {said}")
 
 
 def _client_of_group(

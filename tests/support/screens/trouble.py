@@ -22,7 +22,7 @@ _WORDS = [
 _FIELDS = [
     "output_format", "args", "width", "height", "monitor", "fit", "quality", "dither", "palette",
     "colors", "compression", "audio", "fps", "background", "index", "subtitles", "headers",
-    "no_cache",
+    "no_cache", "max_age",
 ]  # fmt: skip
 
 
