@@ -184,6 +184,7 @@ def limits_page() -> str:
         "all connections": fixed(f"{CONNECTIONS_MAX:,}"),
         "frames in one `/api/framepack`": fixed(frames_max),
         "bytes of a framepack, or of one range of a growing file": fixed(large(GAME_REPLY_MAX)),
+        "age of a result that is shared": of("result_max_age", seconds),
         "life of outputs after the end or the last access": of("file_expiry", seconds),
     }
     return page(
