@@ -90,6 +90,10 @@ def web(supervised: bool, listen_fd: int | None) -> None:
 def worker(supervised: bool) -> None:
     """Run one worker alone."""
     from gmapi import logs
+    from gmapi.signs_of_life import beat
+
+    if supervised:
+        beat()  # before what takes long
     from gmapi.jobs.worker import Worker
     from gmapi.supervisor import stop_with_parent
     from gmapi.terminal.startup import warn_of_sandbox

@@ -4,6 +4,9 @@ The supervisor holds the listening socket, so that callers who come while the we
 restarts wait a moment instead of being refused. It imports neither gevent nor Flask, and starts
 its children as fresh interpreters. It may use subprocess: what it starts is this program itself.
 
+A worker that gives no sign of life any more (see `signs_of_life`) is killed: no other word reaches
+it. What it ran then counts as crashed, as its lease has run out.
+
 One supervisor at a time may use a data folder: it holds a lock on it. Children of one that was
 killed may still be stopping beside the next one, which the fence of the jobs makes harmless.
 """
@@ -26,6 +29,7 @@ from gmapi.errors import SettingsError
 from gmapi.filelock import FileLock
 from gmapi.listener import listen
 from gmapi.settings import ENV_PREFIX, Settings
+from gmapi.signs_of_life import SignsOfLife, whom_to_end
 
 RESTART_PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)
 STEADY_SECONDS = 10.0
@@ -41,8 +45,10 @@ log = logging.getLogger(__name__)
 class _Child:
     name: str
     command: list[str]
+    gives_signs: bool = False
     keep_fds: tuple[int, ...] = ()
     process: subprocess.Popen[bytes] | None = None
+    signs: SignsOfLife | None = None
     started: float = 0.0
     failures: int = 0
     start_at: float = field(default=0.0)
@@ -77,7 +83,7 @@ class Supervisor:
             web.command += ["--listen-fd", str(self._listener.fileno())]
             web.keep_fds = (self._listener.fileno(),)
         workers = [
-            _Child(f"worker {number}", [*program, "worker", "--supervised"])
+            _Child(f"worker {number}", [*program, "worker", "--supervised"], gives_signs=True)
             for number in range(1, self._settings.workers + 1)
         ]
         return [web, *workers]
@@ -93,6 +99,7 @@ class Supervisor:
             while not self._stopping:
                 for child in self._children:
                     self._watch(child)
+                self._end_silent()
                 self._reap_orphans()
                 time.sleep(WATCH_SECONDS)
         finally:
@@ -109,6 +116,7 @@ class Supervisor:
             child.process = subprocess.Popen(
                 child.command,
                 stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if child.gives_signs else None,
                 env=self._environment,
                 pass_fds=child.keep_fds if os.name == "posix" else (),
                 # Ctrl-C reaches the whole terminal group: the children wait for our word.
@@ -116,6 +124,10 @@ class Supervisor:
             )
         except OSError as error:  # out of processes or memory, which may pass
             self._restart_later(child, f"could not be started ({error})")
+            return
+        if child.process.stdout is not None:
+            child.signs = SignsOfLife(child.started)
+            child.signs.listen(child.process.stdout)
 
     def _watch(self, child: _Child) -> None:
         if child.process is None:
@@ -126,8 +138,28 @@ class Supervisor:
         if code is None:
             return
         _close_input(child.process)
-        child.process = None
+        child.process = child.signs = None
         self._restart_later(child, f"ended with code {code}")
+
+    def _end_silent(self) -> None:
+        workers = [child for child in self._children if child.gives_signs]
+        now = time.monotonic()
+        for child in workers:
+            if child.signs is not None:
+                child.signs.look(now)
+        lease = self._settings.lease_seconds
+        for number in whom_to_end([child.signs for child in workers], lease):
+            child = workers[number]
+            assert child.process is not None
+            assert child.signs is not None
+            log.error(
+                "%s (process %d) has been silent for %.0f s and is killed",
+                child.name,
+                child.process.pid,
+                child.signs.silent,
+            )
+            child.process.kill()
+            child.signs = SignsOfLife(now)
 
     def _restart_later(self, child: _Child, what: str) -> None:
         if time.monotonic() - child.started > STEADY_SECONDS:

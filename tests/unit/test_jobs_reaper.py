@@ -150,6 +150,28 @@ def test_jobs_of_silent_workers_are_sent_again(place: Place, clocks: Clocks) -> 
     assert place.present(job).state is State.PENDING
 
 
+def test_the_last_attempt_at_a_deadly_job_is_sent_to_come_later(
+    place: Place, clocks: Clocks
+) -> None:
+    job = place.submit()
+    reaper = place.reaper()
+    for _ in range(2):
+        place.claim(job)
+        clocks.pass_time(LEASE + 1)
+        place.delivered()
+        reaper.round()
+    message = place.queue.huey.dequeue()
+    assert message is not None
+    assert message.args == (job.id,)
+    assert message.eta is not None
+    # Its time is none from before the clock was set back.
+    clocks.pass_time(2 * LEASE)
+    reaper.round()
+    assert place.store.claim(job.id, "w", LEASE) is None
+    clocks.pass_time(LEASE)
+    place.claim(job)
+
+
 def test_only_the_leader_works(place: Place, clocks: Clocks) -> None:
     leader, other = place.reaper("r1"), place.reaper("r2")
     leader.round()

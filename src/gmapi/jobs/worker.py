@@ -32,6 +32,7 @@ from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs import schema
 from gmapi.jobs.database import connect
 from gmapi.jobs.model import GIVEN_UP, MAX_ATTEMPTS, Fence, Job, State, WorkerRow
+from gmapi.jobs.overdue import Overdue
 from gmapi.jobs.pulse import Pulse
 from gmapi.jobs.queue import JobQueue
 from gmapi.jobs.reaper import Reaper
@@ -79,6 +80,7 @@ class Worker:
         schema.upgrade(engine)
         self.store = JobStore(engine, log_max_lines=settings.log_max_lines)
         self.roster = Roster(engine)
+        self.overdue = Overdue(settings, self.store)
         self.queue = JobQueue(settings.queue_path, self.run_job)
         self.storage = LocalStorage(settings.files_dir)
         self.sources = SourceCache(settings.sources_dir, FetchRules.from_settings(settings))
@@ -142,6 +144,7 @@ class Worker:
 
     def _sign_on(self) -> None:
         while True:
+            self.overdue.look()
             try:
                 row = self._row
                 self.roster.report(
@@ -211,14 +214,17 @@ class Worker:
         folder = attempt_folder(self.settings.attempts_dir, job.id, job.attempt)
         kept = False
         try:
-            with Pulse(
-                self.store,
-                fence,
-                self.settings.lease_seconds,
-                claimed=claimed,
-                interrupted=self._must_stop,
-                on_write=self.wakeup.poke,
-            ) as pulse:
+            with (
+                Pulse(
+                    self.store,
+                    fence,
+                    self.settings.lease_seconds,
+                    claimed=claimed,
+                    interrupted=self._must_stop,
+                    on_write=self.wakeup.poke,
+                ) as pulse,
+                self.overdue.watched(fence, claimed),
+            ):
                 outcome, kept = self._run_tool(job, fence, folder, pulse)
         finally:
             if not kept:
