@@ -152,6 +152,12 @@ class Settings(BaseSettings):
         le=256,
         description="Jobs run at the same time; default: the number of cores.",
     )
+    worker_memory: ByteSize = Field(
+        ByteSize(2 * 1024**3),
+        ge=0,
+        description="Most memory of a worker itself on Linux, beside its ffmpeg's and 256 MiB for "
+        "each core; 0: no limit.",
+    )
     lease_seconds: float = Field(
         30, ge=1, le=3600, description="A job whose worker is silent this long is run again."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +12,12 @@ import pytest
 
 from harness import FILM, SONG, Bench, serve_file
 from support.http.origin import Origin
-from support.product.server import alive, wait_for
+from support.product.server import alive, descendants, wait_for
 
 # Python loads this at its start. In a worker, the fetch of a source named `poison` then holds
 # Python's lock for ever: no thread of the process runs any more, and no signal is looked at. That
-# of one named `stuck` waits for ever without asking whether to go on.
+# of one named `stuck` waits for ever without asking whether to go on, and that of `greedy` takes
+# all memory that it gets.
 HOSTILE = """
 import re, sys, time
 if "worker" in sys.orig_argv:
@@ -24,6 +26,10 @@ if "worker" in sys.orig_argv:
     def bring_or_hang(self, work, wanted):
         if "poison" in wanted.url:
             re.match("(a*)*b", "a" * 80)
+        if "greedy" in wanted.url:
+            held = []
+            while True:
+                held.append(bytearray(1 << 20))
         if "stuck" in wanted.url:
             time.sleep(1e6)
         return bring(self, work, wanted)
@@ -81,3 +87,23 @@ def test_a_job_that_never_asks_whether_to_go_on_ends_in_time(
     assert bench.record(task)["crashes"] == 0
     wait_for(lambda: not alive(worker), 10, "the end of the worker")
     bench.completed(bench.submit({**SONG, "input_url": serve_file(origin, song_file)}))
+
+
+def test_a_job_that_takes_all_memory_ends_and_its_worker_goes_on(
+    make_bench: Callable[..., Bench], origin: Origin, song_file: Path
+) -> None:
+    bench = make_bench(workers=1, worker_memory="300MiB")
+    task = bench.submit({**SONG, "input_url": origin.url("/greedy.mp3")})
+    worker = bench.wait_until_running(task)
+    ended = bench.server.wait_for_task(task)
+    assert (ended["status"], ended["error_code"]) == ("error", "limit_exceeded")
+    assert "more memory than this server gives" in ended["error"]
+    bench.completed(bench.submit({**SONG, "input_url": serve_file(origin, song_file)}))
+    assert bench.server.children("worker") == [worker]
+    # Children have limits of their own, also those of a fork server that is started later.
+    (fork_server,) = descendants(worker)
+    os.kill(fork_server, signal.SIGKILL)
+    bench.completed(bench.submit({**SONG, "input_url": serve_file(origin, song_file)}))
+    (fork_server,) = descendants(worker)
+    limits = Path(f"/proc/{fork_server}/limits").read_text()
+    assert re.search(r"^Max data size +unlimited +unlimited", limits, re.MULTILINE)
