@@ -45,7 +45,7 @@ def serve(**flags: Any) -> None:
     from gmapi.supervisor import Supervisor
     from gmapi.terminal.startup import prepare, summary
 
-    settings = settings_of(flags)
+    settings = settings_of(flags, found_file=True)
     logs.configure(settings.log_format, process="serve")
     try:
         # First, because it sees to it that no other server uses the data folder.
@@ -67,7 +67,7 @@ def serve(**flags: Any) -> None:
 def web(supervised: bool, listen_fd: int | None) -> None:
     """Run the web process alone."""
     if not supervised:
-        _require_sandbox(settings_of({}))
+        _require_sandbox(settings_of({}, found_file=True))
     # Must come before anything else imports sockets and threads.
     from gevent import monkey
 
@@ -76,7 +76,7 @@ def web(supervised: bool, listen_fd: int | None) -> None:
     from gmapi.listener import listen
     from gmapi.web.server import serve as serve_web
 
-    settings = settings_of({})
+    settings = settings_of({}, found_file=True)
     logs.configure(settings.log_format, process="web")
     if listen_fd is not None:
         listener = socket.socket(fileno=listen_fd)
@@ -98,7 +98,7 @@ def worker(supervised: bool) -> None:
     from gmapi.supervisor import stop_with_parent
     from gmapi.terminal.startup import warn_of_sandbox
 
-    settings = settings_of({})
+    settings = settings_of({}, found_file=True)
     logs.configure(settings.log_format, process="worker")
     if os.name == "posix":
         os.nice(WORKER_NICE)  # conversions must not make the web process slow

@@ -20,7 +20,6 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from gmapi.access import (
@@ -33,14 +32,14 @@ from gmapi.access import (
     parse_tokens,
 )
 from gmapi.errors import SettingsError
-from gmapi.hosts import host_name, is_loopback, parse_allow
+from gmapi.hosts import host_name, is_address, is_loopback, parse_allow
+from gmapi.settings_file import read_found, read_named
+from gmapi.validation import words_of
 
 ENV_PREFIX = "GMAPI_"
 CONFIG_VARIABLE = "GMAPI_CONFIG"
 CLIENT_TOKEN_VARIABLE = "GMAPI_TOKEN"
 """The token that the command line sends to a server: no setting, but no mistake either."""
-
-DEFAULT_CONFIG = "gmapi.toml"
 
 # Names of the older documents that mean the same settings.
 ENV_ALIASES = {"CLEANUP_INTERVAL": "cleanup_interval", "FILE_EXPIRY": "file_expiry"}
@@ -80,10 +79,26 @@ def _rate(value: str | None) -> str | None:
     return value.strip().lower()
 
 
+NO_TOKENS = "it is empty, which would let everyone in; give a token, or unset it to want that"
+
+
+def _host(value: str) -> str:
+    text = value.strip()
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return bare if is_address(bare) else host_name(bare)
+    except ValueError:
+        raise ValueError(
+            "give an address or name of this machine, such as 127.0.0.1, 0.0.0.0 or ::1"
+        ) from None
+
+
 def _tokens(value: Any) -> Any:
     entries = _split_commas(value)
     if not isinstance(entries, list | tuple):
         raise ValueError("give a list of name:secret")
+    if not entries and value != ():  # which is the default
+        raise ValueError(NO_TOKENS)
     if all(isinstance(entry, Token) for entry in entries):
         return tuple(entries)
     return parse_tokens(entries)
@@ -96,7 +111,12 @@ def _allow_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
 
 def _networks(entries: tuple[str, ...]) -> tuple[str, ...]:
     for entry in entries:
-        ip_network(entry, strict=False)
+        try:
+            ip_network(entry, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"{entry!r} is no IPv4 or IPv6 network or address, such as 10.0.0.0/8"
+            ) from None
     return entries
 
 
@@ -120,10 +140,16 @@ class Settings(BaseSettings):
     """Everything an operator can set. Sizes are bytes, times are seconds."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, frozen=True, extra="forbid", validate_default=True
+        env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: Annotated[str, AfterValidator(_host)] = Field(
+        "127.0.0.1", description="Address to listen on."
+    )
     port: int = Field(5000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
         None, description="Address of this server in answers; default: the request's Host."
@@ -244,8 +270,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        path = Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
+        return init_settings, env_settings
 
     @property
     def database_path(self) -> Path:
@@ -307,12 +332,47 @@ class Settings(BaseSettings):
         return describe_access(self.access_mode, self.tokens, None if rate == "off" else rate)
 
 
-def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
-    """Read all sources; flags that are None count as not given.
+def load_settings(flags: Mapping[str, Any] | None = None, *, found_file: bool = True) -> Settings:
+    """Read all sources; flags that are None count as not given, and what is empty as not set.
 
-    Raises SettingsError with one sentence per mistake.
+    Without `found_file` the `gmapi.toml` of the current folder does not count: that is for those
+    who run a server there. Raises SettingsError with one sentence per mistake.
     """
-    problems: list[str] = []
+    problems = _unknown_variables()
+    values = {key: value for key, value in (flags or {}).items() if _is_given(key, value)}
+    spelling = {key: "--" + key.replace("_", "-") for key in values}
+    for alias, field in ENV_ALIASES.items():
+        if os.environ.get(alias) and not os.environ.get(ENV_PREFIX + alias):
+            values.setdefault(field, os.environ[alias])
+            spelling.setdefault(field, alias)
+    if os.environ.get(ENV_PREFIX + "TOKENS") == "" and "tokens" not in values:
+        problems.append(f"{ENV_PREFIX}TOKENS: {NO_TOKENS}")
+    settings: Settings | None = None
+    try:
+        from_file = _read_file(found_file)
+    except SettingsError as error:
+        problems += error.problems
+        from_file = {}
+    set_otherwise = {name.upper() for name, text in os.environ.items() if text}
+    from_file = {
+        key: value
+        for key, value in from_file.items()
+        if _is_given(key, value) and ENV_PREFIX + key.upper() not in set_otherwise
+    }
+    try:
+        settings = Settings(**(from_file | values))
+    except ValidationError as error:
+        for item in error.errors():
+            name = str(item["loc"][0]) if item["loc"] else "gmapi.toml"
+            problems.append(f"{_spelling(name, spelling)}: {_explain(name, item)}")
+    if problems:
+        raise SettingsError(problems)
+    assert settings is not None
+    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
+
+
+def _unknown_variables() -> list[str]:
+    problems = []
     known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
     known |= {CONFIG_VARIABLE, CLIENT_TOKEN_VARIABLE}
     for name in sorted(os.environ):
@@ -320,41 +380,34 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
             close = get_close_matches(name.upper(), known, 1)
             hint = f"; did you mean {close[0]}?" if close else ""
             problems.append(f"{name}: there is no such setting{hint}")
+    return problems
+
+
+def _is_given(key: str, value: Any) -> bool:
+    """Empty is not set, but for tokens: nobody is to be let in because a variable was not set."""
+    return value is not None and (value != "" or key == "tokens")
+
+
+def _read_file(found_file: bool) -> dict[str, Any]:
     named = os.environ.get(CONFIG_VARIABLE)
-    if named and not Path(named).is_file():
-        problems.append(f"{CONFIG_VARIABLE}: there is no file {named}")
-    values = {key: value for key, value in (flags or {}).items() if value is not None}
-    for alias, field in ENV_ALIASES.items():
-        if alias in os.environ and ENV_PREFIX + alias not in os.environ and field not in values:
-            values[field] = os.environ[alias]
-    settings: Settings | None = None
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        for item in error.errors():
-            name = str(item["loc"][0]) if item["loc"] else "gmapi.toml"
-            problems.append(f"{_spelling(name, values)}: {_explain(name, item)}")
-    except ValueError as error:  # an unreadable gmapi.toml
-        problems.append(f"gmapi.toml: {error}")
-    if problems:
-        raise SettingsError(problems)
-    assert settings is not None
-    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
+    if not named:
+        return read_found() if found_file else {}
+    if not Path(named).is_file():
+        raise SettingsError([f"{CONFIG_VARIABLE}: there is no file {named}"])
+    return read_named(Path(named))
 
 
-def _spelling(name: str, flags: Mapping[str, Any]) -> str:
+def _spelling(name: str, others: Mapping[str, str]) -> str:
     if name not in Settings.model_fields:
         return f"gmapi.toml: {name}"
-    if ENV_PREFIX + name.upper() in os.environ or name not in flags:
-        return ENV_PREFIX + name.upper()
-    return "--" + name.replace("_", "-")
+    return others.get(name, ENV_PREFIX + name.upper())
 
 
 def _explain(name: str, item: Any) -> str:
     if name not in Settings.model_fields:
         close = get_close_matches(name, Settings.model_fields, 1)
         return "there is no such setting" + (f"; did you mean {close[0]}?" if close else "")
-    text = str(item["msg"]).removeprefix("Value error, ")
+    text = words_of(item)
     if name == "tokens":  # what was given holds secrets
         return f"{text}. {Settings.model_fields[name].description}"
     return f"{text} (got {item['input']!r}). {Settings.model_fields[name].description}"

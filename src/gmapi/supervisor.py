@@ -24,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gmapi.errors import SettingsError
 from gmapi.filelock import FileLock
@@ -65,7 +66,7 @@ class Supervisor:
         self._settings = settings
         self._lock = _lock_data_folder(settings)
         # Children read flags as environment, which they prefer to gmapi.toml just the same.
-        self._environment = dict(os.environ)
+        self._environment = os.environ | _own_modules()
         for name, value in flags.items():
             if value is not None:
                 self._environment[ENV_PREFIX + name.upper()] = str(value)
@@ -200,6 +201,17 @@ class Supervisor:
                 process.wait()
             _close_input(process)
         self._lock.release()
+
+
+def _own_modules() -> dict[str, str]:
+    """What makes children look for modules where this process does, and never in the folder that
+    they happen to run in."""
+    folder = str(Path(__file__).resolve().parents[1])
+    found = {"PYTHONSAFEPATH": "1"}
+    if folder not in sys.path:  # run from the folder that holds the package
+        others = os.environ.get("PYTHONPATH")
+        found["PYTHONPATH"] = os.pathsep.join([folder, *([others] if others else [])])
+    return found
 
 
 def _close_input(process: subprocess.Popen[bytes]) -> None:

@@ -92,7 +92,7 @@ def test_open_quotes_are_refused(option: str) -> None:
 def test_the_length_of_a_playlist_has_bounds() -> None:
     words = ["convert", "http://example.org/a.m3u8", "-f", "mp3", "--local"]
     stderr = refused(*words, "--max-duration", "0")
-    assert "--max-duration: Input should be greater than or equal to 1" in stderr
+    assert "--max-duration: must be at least 1" in stderr
 
 
 def test_an_unknown_format_is_named_in_the_words_of_the_command() -> None:

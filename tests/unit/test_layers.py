@@ -27,7 +27,9 @@ BELOW = {
     "sandbox": set(),
     "storage": set(),
 }
-GROUND = {"access", "errors", "filelock", "hosts", "listener", "settings", "__version__"}
+GROUND = {
+    "access", "errors", "filelock", "hosts", "listener", "settings", "validation", "__version__",
+}  # fmt: skip
 
 # What only some rooms may know, by the top-level package.
 RESERVED = {

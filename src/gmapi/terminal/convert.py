@@ -17,6 +17,7 @@ from gmapi.terminal.delivery import STDOUT, deliver_file, is_url, new_file, targ
 from gmapi.terminal.display import Display, tell
 from gmapi.terminal.failures import ClientError
 from gmapi.terminal.screen_options import SCREEN_FORMATS, screen_fields
+from gmapi.validation import words_of
 
 if TYPE_CHECKING:
     from gmapi.sandbox.fork_client import ForkServer
@@ -92,7 +93,7 @@ class Order:
         except ValidationError as error:
             first = error.errors()[0]
             field = str(first["loc"][0]) if first["loc"] else ""
-            raise RequestError(f"{field}: {first['msg']}", field=field) from None
+            raise RequestError(f"{field}: {words_of(first)}", field=field) from None
 
     def target(self) -> Path | None:
         """The file to write, None for standard output. Raises DeliveryError and RequestError."""
