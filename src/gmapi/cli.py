@@ -41,12 +41,13 @@ def main() -> None:
 @setting_options
 def serve(**flags: Any) -> None:
     """Run the server: the web process and its workers."""
-    from gmapi import logs
+    from gmapi import data_folder, logs
     from gmapi.supervisor import Supervisor
     from gmapi.terminal.startup import prepare, summary
 
     settings = settings_of(flags, found_file=True)
     logs.configure(settings.log_format, process="serve")
+    data_folder.keep_private()
     try:
         # First, because it sees to it that no other server uses the data folder.
         supervisor = Supervisor(settings, flags)
@@ -72,12 +73,13 @@ def web(supervised: bool, listen_fd: int | None) -> None:
     from gevent import monkey
 
     monkey.patch_all()
-    from gmapi import logs
+    from gmapi import data_folder, logs
     from gmapi.listener import listen
     from gmapi.web.server import serve as serve_web
 
     settings = settings_of({}, found_file=True)
     logs.configure(settings.log_format, process="web")
+    data_folder.keep_private()
     if listen_fd is not None:
         listener = socket.socket(fileno=listen_fd)
     else:
@@ -89,7 +91,7 @@ def web(supervised: bool, listen_fd: int | None) -> None:
 @click.option("--supervised", is_flag=True)
 def worker(supervised: bool) -> None:
     """Run one worker alone."""
-    from gmapi import logs
+    from gmapi import data_folder, logs
     from gmapi.signs_of_life import beat
 
     if supervised:
@@ -100,6 +102,7 @@ def worker(supervised: bool) -> None:
 
     settings = settings_of({}, found_file=True)
     logs.configure(settings.log_format, process="worker")
+    data_folder.keep_private()
     if os.name == "posix":
         os.nice(WORKER_NICE)  # conversions must not make the web process slow
     try:

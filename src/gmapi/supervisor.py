@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gmapi import data_folder
 from gmapi.errors import SettingsError
 from gmapi.filelock import FileLock
 from gmapi.listener import listen
@@ -236,7 +237,7 @@ def _listen(settings: Settings) -> socket.socket | None:
 def _lock_data_folder(settings: Settings) -> FileLock:
     lock = FileLock(settings.data_dir / "server.lock")
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        data_folder.make(settings.data_dir)
         free = lock.try_acquire()
     except OSError as error:
         raise SettingsError(

@@ -1,4 +1,5 @@
-"""What merely lies in the folder that a command runs in is neither run nor believed."""
+"""What merely lies in the folder that a command runs in is neither run nor believed, and nobody
+else looks into the data folder."""
 
 from __future__ import annotations
 
@@ -49,7 +50,7 @@ def test_convert_believes_no_settings_that_lie_there(
 def test_serve_and_doctor_refuse_settings_that_others_may_write(
     gmapi: Command, marker: Path
 ) -> None:
-    os.chmod("gmapi.toml", 0o666)  # noqa: S103
+    os.chmod("gmapi.toml", 0o666)
     for words in (["serve"], ["doctor"], ["web"], ["worker"]):
         done = gmapi(*words)
         assert done.returncode == 1, words
@@ -68,3 +69,20 @@ def test_a_server_imports_nothing_that_lies_there(
         answer = server.post("/api/ffmpeg", {**SONG, "input_url": origin.url("/song.mp3")}).json()
         assert answer["status"] == "success", answer
     assert not marker.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights are told otherwise there")
+def test_the_data_folder_is_its_owners_alone(
+    make_server: Callable[..., GmapiServer], origin: Origin
+) -> None:
+    server = make_server(workers=1)
+    server.data_dir.mkdir()
+    server.data_dir.chmod(0o755)  # as an earlier version made it
+    with server:
+        answer = server.post("/api/ffmpeg", {**SONG, "input_url": origin.url("/song.mp3")}).json()
+        assert answer["status"] == "success", answer
+        made = [server.data_dir, *server.data_dir.rglob("*")]
+        assert any(path.parent.name == answer["file_id"] for path in made)
+        assert any(path.suffix == ".data" for path in made)
+        assert {oct(path.stat().st_mode & 0o077) for path in made} == {"0o0"}
+        assert "was open to others and is closed now" in server.log_text()

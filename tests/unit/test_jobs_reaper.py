@@ -357,6 +357,22 @@ def test_leftovers_of_dead_attempts_are_deleted(place: Place) -> None:
     assert all(folder.exists() for folder in alive)
 
 
+def test_what_is_somebody_elses_is_left_alone(place: Place) -> None:
+    """Whoever keeps something of his own in the data folder keeps it."""
+    mine = [
+        place.attempt(name, LONG_AGO)
+        for name in ("photos", "backup.1", new_file_id(), f"{new_file_id()}.old", f".{'a' * 31}.1")
+    ]
+    for name in ("photos", "A" * 32, "a" * 31):
+        folder = place.settings.files_dir / name
+        folder.mkdir(parents=True)
+        (folder / "picture.jpg").write_bytes(b"picture")
+        _age(folder, LONG_AGO)
+        mine.append(folder)
+    place.reaper().sweep()
+    assert all(list(folder.rglob("*.*")) for folder in mine)
+
+
 def test_expired_sources_and_silent_workers_are_forgotten(place: Place, clocks: Clocks) -> None:
     folder = place.settings.sources_dir
     folder.mkdir(exist_ok=True)

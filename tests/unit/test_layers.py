@@ -28,7 +28,8 @@ BELOW = {
     "storage": set(),
 }
 GROUND = {
-    "access", "errors", "filelock", "hosts", "listener", "settings", "validation", "__version__",
+    "access", "data_folder", "errors", "filelock", "hosts", "listener", "settings", "validation",
+    "__version__",
 }  # fmt: skip
 
 # What only some rooms may know, by the top-level package.

@@ -18,7 +18,7 @@ from gmapi.jobs.room import DiskRoom
 from gmapi.jobs.roster import Roster
 from gmapi.jobs.store import JobStore
 from gmapi.settings import Settings
-from gmapi.storage.base import Storage
+from gmapi.storage.base import Storage, check_file_id
 
 LOST_AFTER_SECONDS = 5.0
 """A job that waits so long while messages are too few is sent again."""
@@ -166,7 +166,7 @@ class Reaper:
         for file_id in unknown:
             if file_id not in known:
                 self._storage.delete(file_id)
-        folders = [f for f in _folders(self._settings.attempts_dir) if _changed(f) < limit]
+        folders = [f for f in _attempts(self._settings.attempts_dir) if _changed(f) < limit]
         running = {f"{job_id}.{attempt}" for job_id, attempt in self._store.running_attempts()}
         for folder in folders:
             if folder.name not in running:
@@ -181,5 +181,13 @@ def _changed(path: Path) -> float:
         return math.inf
 
 
-def _folders(parent: Path) -> list[Path]:
-    return [path for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
+def _attempts(parent: Path) -> list[Path]:
+    """The folders that workers have made; what else lies there is somebody's own."""
+    if not parent.is_dir():
+        return []
+    return [path for path in parent.iterdir() if _is_attempt(path.name) and path.is_dir()]
+
+
+def _is_attempt(name: str) -> bool:
+    job_id, _, attempt = name.partition(".")
+    return check_file_id(job_id) and attempt.isdecimal()
