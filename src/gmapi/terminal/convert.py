@@ -40,12 +40,17 @@ class Order:
     screen: Mapping[str, Any]
     force: bool
     verbose: bool
+    piped: Path | None = None
+    """What came by standard input, once it has been read."""
 
     @property
     def files(self) -> dict[str, Path]:
         """The files to be read, by the field that names them."""
         named = {"input_url": self.source, "subtitle_url": self.screen.get("subtitles")}
-        return {key: Path(name) for key, name in named.items() if name and not is_url(name)}
+        found = {key: Path(name) for key, name in named.items() if name and not is_url(name)}
+        if self.piped is not None:
+            found["input_url"] = self.piped
+        return found
 
     @property
     def is_screen(self) -> bool:
@@ -94,6 +99,11 @@ class Order:
             first = error.errors()[0]
             field = str(first["loc"][0]) if first["loc"] else ""
             raise RequestError(f"{field}: {words_of(first)}", field=field) from None
+
+    def check(self) -> None:
+        """Raise what is wrong with the call before anything is read."""
+        self.request()
+        self.target()
 
     def target(self) -> Path | None:
         """The file to write, None for standard output. Raises DeliveryError and RequestError."""
