@@ -37,6 +37,8 @@ from gmapi.settings_file import read_found, read_named
 from gmapi.validation import words_of
 
 ENV_PREFIX = "GMAPI_"
+VALUE_MAX = 80
+"""Characters that are shown of a wrong value."""
 CONFIG_VARIABLE = "GMAPI_CONFIG"
 CLIENT_TOKEN_VARIABLE = "GMAPI_TOKEN"
 """The token that the command line sends to a server: no setting, but no mistake either."""
@@ -410,4 +412,7 @@ def _explain(name: str, item: Any) -> str:
     text = words_of(item)
     if name == "tokens":  # what was given holds secrets
         return f"{text}. {Settings.model_fields[name].description}"
-    return f"{text} (got {item['input']!r}). {Settings.model_fields[name].description}"
+    given = repr(item["input"])
+    if len(given) > VALUE_MAX:
+        given = given[:VALUE_MAX] + "..."
+    return f"{text} (got {given}). {Settings.model_fields[name].description}"

@@ -181,6 +181,13 @@ def test_mistakes_are_told_in_the_words_of_the_api(environment: Environment) -> 
         assert "parse" not in text
 
 
+def test_a_long_mistake_is_not_shown_at_length(environment: Environment) -> None:
+    environment(GMAPI_PORT="9" * 5000)
+    with pytest.raises(SettingsError, match=r"GMAPI_PORT: must be a smaller number") as caught:
+        load_settings()
+    assert len(str(caught.value)) < 300
+
+
 @pytest.mark.parametrize(
     ("given", "host"),
     [("[::1]", "::1"), (" ::1 ", "::1"), ("[::]", "::"), ("LOCALHOST", "localhost")],
