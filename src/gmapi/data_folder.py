@@ -8,11 +8,14 @@ import stat
 import sys
 from pathlib import Path
 
+SERVER_LOCK = "server.lock"
+"""The file in the data folder that the one server locks which uses it."""
+
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MODE = 0o700
 
 # All that a server of any version has made in its data folder; databases have files beside them.
-_NAMES = frozenset({"files", "sources", "attempts", "run", "server.lock", "lost+found"})
+_NAMES = frozenset({"files", "sources", "attempts", "run", SERVER_LOCK, "lost+found"})
 _DATABASES = ("gmapi.db", "queue.db")
 
 log = logging.getLogger(__name__)

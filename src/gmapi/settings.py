@@ -9,15 +9,13 @@ import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib.util import find_spec
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
+from pydantic import AfterValidator, ByteSize, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -26,13 +24,23 @@ from gmapi.access import (
     ANONYMOUS_RATE,
     Mode,
     Rate,
-    Token,
     describe_access,
     parse_rate,
-    parse_tokens,
 )
 from gmapi.errors import SettingsError
-from gmapi.hosts import host_name, is_address, is_loopback, parse_allow
+from gmapi.hosts import is_loopback
+from gmapi.setting_values import (
+    NO_TOKENS,
+    AllowEntries,
+    Host,
+    HostNames,
+    Networks,
+    PublicUrl,
+    RateText,
+    SqliteUrl,
+    Tokens,
+    Unused,
+)
 from gmapi.settings_file import read_found, read_named
 from gmapi.validation import words_of
 
@@ -47,95 +55,10 @@ CLIENT_TOKEN_VARIABLE = "GMAPI_TOKEN"
 ENV_ALIASES = {"CLEANUP_INTERVAL": "cleanup_interval", "FILE_EXPIRY": "file_expiry"}
 
 
-def _split_commas(value: Any) -> Any:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _public_url(value: str | None) -> str | None:
-    if value in (None, ""):
-        return None
-    assert value is not None
-    if not value.startswith(("http://", "https://")) or any(c in value for c in " \t\r\n?#"):
-        raise ValueError("give the address callers use, such as http://media.example.org:5000")
-    return value.rstrip("/")
-
-
-def _sqlite_url(value: str | None) -> str | None:
-    if value and not value.startswith("sqlite:///"):
-        raise ValueError("this version knows only sqlite:///PATH")
-    return value or None
-
-
-def _not_in_this_version(value: str | None) -> str | None:
-    if value:
-        raise ValueError("this version keeps everything in the data folder; leave it out")
-    return None
-
-
-def _rate(value: str | None) -> str | None:
-    if not value:
-        return None
-    parse_rate(value)
-    return value.strip().lower()
-
-
-NO_TOKENS = "it is empty, which would let everyone in; give a token, or unset it to want that"
-
-
-def _host(value: str) -> str:
-    text = value.strip()
-    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    try:
-        return bare if is_address(bare) else host_name(bare)
-    except ValueError:
-        raise ValueError(
-            "give an address or name of this machine, such as 127.0.0.1, 0.0.0.0 or ::1"
-        ) from None
-
-
-def _tokens(value: Any) -> Any:
-    entries = _split_commas(value)
-    if not isinstance(entries, list | tuple):
-        raise ValueError("give a list of name:secret")
-    if not entries and value != ():  # which is the default
-        raise ValueError(NO_TOKENS)
-    if all(isinstance(entry, Token) for entry in entries):
-        return tuple(entries)
-    return parse_tokens(entries)
-
-
-def _allow_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
-    parse_allow(entries)
-    return entries
-
-
-def _networks(entries: tuple[str, ...]) -> tuple[str, ...]:
-    for entry in entries:
-        try:
-            ip_network(entry, strict=False)
-        except ValueError:
-            raise ValueError(
-                f"{entry!r} is no IPv4 or IPv6 network or address, such as 10.0.0.0/8"
-            ) from None
-    return entries
-
-
-def _host_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    try:
-        return tuple(name if name == "*" else host_name(name) for name in names)
-    except ValueError as error:
-        raise ValueError(f"{error}; give names without a port, such as media.lan, or *") from None
-
-
 def _sites(value: str) -> str:
     if value == "on" and find_spec("yt_dlp") is None:
         raise ValueError("this needs the extra gmapi[sites]; install it, or leave this off")
     return value
-
-
-CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
 
 
 class Settings(BaseSettings):
@@ -149,14 +72,12 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    host: Annotated[str, AfterValidator(_host)] = Field(
-        "127.0.0.1", description="Address to listen on."
-    )
+    host: Host = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(5000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
+    public_url: PublicUrl = Field(
         None, description="Address of this server in answers; default: the request's Host."
     )
-    allowed_hosts: Annotated[CommaList, AfterValidator(_host_names)] = Field(
+    allowed_hosts: HostNames = Field(
         (),
         description="Names this server answers to, separated by commas; addresses and localhost "
         "always count; default: these alone on a loopback address, else any name.",
@@ -165,15 +86,13 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(platformdirs.user_data_dir("gmapi", appauthor=False)),
         description="Folder for the database, sources, outputs and frames.",
     )
-    database_url: Annotated[str | None, AfterValidator(_sqlite_url)] = Field(
+    database_url: SqliteUrl = Field(
         None, description="Database; default: a SQLite file in the data folder."
     )
-    queue_url: Annotated[str | None, AfterValidator(_not_in_this_version)] = Field(
+    queue_url: Unused = Field(
         None, description="Job queue; default: a SQLite file in the data folder."
     )
-    storage_url: Annotated[str | None, AfterValidator(_not_in_this_version)] = Field(
-        None, description="Storage; default: the data folder."
-    )
+    storage_url: Unused = Field(None, description="Storage; default: the data folder.")
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 2,
         ge=1,
@@ -193,7 +112,7 @@ class Settings(BaseSettings):
     output_max_bytes: ByteSize = Field(
         ByteSize(4 * 1024**3), gt=0, description="Largest output of one job."
     )
-    fetch_allow: Annotated[CommaList, AfterValidator(_allow_entries)] = Field(
+    fetch_allow: AllowEntries = Field(
         (),
         description="Private hosts, addresses or networks that may be fetched, each with "
         "an optional :port, separated by commas.",
@@ -220,17 +139,17 @@ class Settings(BaseSettings):
     running_max_per_client: int = Field(
         0, ge=0, description="Most running jobs of one client; 0: no limit but the workers."
     )
-    rate_limit: Annotated[str | None, AfterValidator(_rate)] = Field(
+    rate_limit: RateText = Field(
         None,
         description="Most submissions of one client: off, or like 30/min; default: 60/min for "
         "callers from elsewhere without a token, otherwise off.",
     )
-    tokens: Annotated[tuple[Token, ...], NoDecode, BeforeValidator(_tokens)] = Field(
+    tokens: Tokens = Field(
         (),
         description="Access tokens, each name:secret with a secret of at least 16 characters, "
         "separated by commas.",
     )
-    trusted_proxies: Annotated[CommaList, AfterValidator(_networks)] = Field(
+    trusted_proxies: Networks = Field(
         (), description="Addresses or networks whose X-Forwarded-* headers are believed."
     )
     connections_per_address: int = Field(

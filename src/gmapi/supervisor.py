@@ -235,7 +235,7 @@ def _listen(settings: Settings) -> socket.socket | None:
 
 
 def _lock_data_folder(settings: Settings) -> FileLock:
-    lock = FileLock(settings.data_dir / "server.lock")
+    lock = FileLock(settings.data_dir / data_folder.SERVER_LOCK)
     try:
         data_folder.make(settings.data_dir)
         free = lock.try_acquire()

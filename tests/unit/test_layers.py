@@ -28,8 +28,8 @@ BELOW = {
     "storage": set(),
 }
 GROUND = {
-    "access", "data_folder", "errors", "filelock", "hosts", "listener", "settings", "validation",
-    "__version__",
+    "access", "data_folder", "errors", "filelock", "hosts", "listener", "settings", "settings_file",
+    "validation", "__version__",
 }  # fmt: skip
 
 # What only some rooms may know, by the top-level package.
