@@ -20,10 +20,7 @@ PID = 4711
 THREAD = 0x3D0F00  # the flags with which glibc's pthread_create calls clone
 
 # Calls that change the process that their first argument names.
-OF_ONE_PROCESS = (
-    "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler", "move_pages",
-    "prlimit64",
-)  # fmt: skip
+OF_ONE_PROCESS = ("sched_setaffinity", "move_pages", "prlimit64")
 
 # Calls without which no program runs or no conversion is made; on x86_64 and aarch64.
 NEEDED = {
@@ -95,7 +92,8 @@ def test_the_classes_that_must_be_closed(machine: str) -> None:
         "fsopen", "pivot_root", "chroot", "unshare", "setns", "execveat", "linkat", "symlinkat",
         "mknodat", "mkdirat", "fchmod", "fchmodat", "fchmodat2", "fchownat", "setxattr",
         "utimensat", "truncate", "name_to_handle_at", "open_by_handle_at", "memfd_create",
-        "shmget", "msgget", "mq_open",
+        "shmget", "msgget", "mq_open", "sched_setattr", "sched_setparam", "sched_setscheduler",
+        "migrate_pages", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal",
     }  # fmt: skip
     if machine == "x86_64":
         assert closed >= {"fork", "vfork", "link", "symlink", "mknod", "mkdir", "chmod", "chown"}

@@ -58,9 +58,6 @@ _PLACES = {
     "tgkill": "signal",
     "prlimit64": "whom",
     "sched_setaffinity": "whom",
-    "sched_setattr": "whom",
-    "sched_setparam": "whom",
-    "sched_setscheduler": "whom",
     "move_pages": "whom",
 }
 
@@ -174,8 +171,8 @@ def _steps(machine: str) -> Iterator[_Step]:
     yield _Step(_EQUAL, _IOPRIO_WHO_PROCESS, true="whose", false="refuse")
     yield _Step(_LOAD, _argument(1), place="whose")
     yield _Step(_EQUAL, 0, true="allow_too", false="itself")
-    # Limits, processors and scheduling: its own, whose threads other than the first cannot be told
-    # from other processes.
+    # Limits, processors and memory: its own, whose threads other than the first cannot be told from
+    # other processes.
     yield _Step(_LOAD, _argument(0), place="whom")
     yield _Step(_EQUAL, 0, true="allow_too")
     yield _Step(_EQUAL, 0, true="allow_too", false="refuse", is_pid=True, place="itself")
