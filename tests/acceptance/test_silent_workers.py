@@ -12,7 +12,7 @@ import pytest
 
 from harness import FILM, SONG, Bench, serve_file
 from support.http.origin import Origin
-from support.product.server import alive, descendants, wait_for
+from support.product.server import alive, descendants, thread_states, wait_for
 
 # Python loads this at its start. In a worker, the fetch of a source named `poison` then holds
 # Python's lock for ever: no thread of the process runs any more, and no signal is looked at. That
@@ -72,6 +72,10 @@ def test_hanging_and_frozen_workers_are_replaced(
     assert (record["attempt"], record["crashes"]) == (3, 3)
     for pid in (hanging, frozen):
         assert f"(process {pid}) has been silent for" in bench.server.log_text()
+    # The last one that hangs, which the supervisor would kill in a moment: the test need not wait.
+    for pid in bench.server.children("worker"):
+        if "R" in thread_states(pid):
+            os.kill(pid, signal.SIGKILL)
     wait_for(lambda: len(bench.server.children("worker")) == 3, 30, "three workers")
 
 
