@@ -41,12 +41,13 @@ def main() -> None:
 @setting_options
 def serve(**flags: Any) -> None:
     """Run the server: the web process and its workers."""
-    from gmapi import logs
+    from gmapi import data_folder, logs
     from gmapi.supervisor import Supervisor
     from gmapi.terminal.startup import prepare, summary
 
-    settings = settings_of(flags)
+    settings = settings_of(flags, found_file=True)
     logs.configure(settings.log_format, process="serve")
+    data_folder.keep_private()
     try:
         # First, because it sees to it that no other server uses the data folder.
         supervisor = Supervisor(settings, flags)
@@ -67,17 +68,18 @@ def serve(**flags: Any) -> None:
 def web(supervised: bool, listen_fd: int | None) -> None:
     """Run the web process alone."""
     if not supervised:
-        _require_sandbox(settings_of({}))
+        _require_sandbox(settings_of({}, found_file=True))
     # Must come before anything else imports sockets and threads.
     from gevent import monkey
 
     monkey.patch_all()
-    from gmapi import logs
+    from gmapi import data_folder, logs
     from gmapi.listener import listen
     from gmapi.web.server import serve as serve_web
 
-    settings = settings_of({})
+    settings = settings_of({}, found_file=True)
     logs.configure(settings.log_format, process="web")
+    data_folder.keep_private()
     if listen_fd is not None:
         listener = socket.socket(fileno=listen_fd)
     else:
@@ -89,13 +91,18 @@ def web(supervised: bool, listen_fd: int | None) -> None:
 @click.option("--supervised", is_flag=True)
 def worker(supervised: bool) -> None:
     """Run one worker alone."""
-    from gmapi import logs
+    from gmapi import data_folder, logs
+    from gmapi.signs_of_life import beat
+
+    if supervised:
+        beat()  # before what takes long
     from gmapi.jobs.worker import Worker
     from gmapi.supervisor import stop_with_parent
     from gmapi.terminal.startup import warn_of_sandbox
 
-    settings = settings_of({})
+    settings = settings_of({}, found_file=True)
     logs.configure(settings.log_format, process="worker")
+    data_folder.keep_private()
     if os.name == "posix":
         os.nice(WORKER_NICE)  # conversions must not make the web process slow
     try:

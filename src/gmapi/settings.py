@@ -9,102 +9,50 @@ import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib.util import find_spec
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
+from pydantic import AfterValidator, ByteSize, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from gmapi.access import (
     ANONYMOUS_RATE,
     Mode,
     Rate,
-    Token,
     describe_access,
     parse_rate,
-    parse_tokens,
 )
 from gmapi.errors import SettingsError
-from gmapi.hosts import host_name, is_loopback, parse_allow
+from gmapi.hosts import is_loopback
+from gmapi.setting_values import (
+    NO_TOKENS,
+    AllowEntries,
+    Host,
+    HostNames,
+    Networks,
+    PublicUrl,
+    RateText,
+    SqliteUrl,
+    Tokens,
+    Unused,
+)
+from gmapi.settings_file import read_found, read_named
+from gmapi.validation import words_of
 
 ENV_PREFIX = "GMAPI_"
+VALUE_MAX = 80
+"""Characters that are shown of a wrong value."""
 CONFIG_VARIABLE = "GMAPI_CONFIG"
 CLIENT_TOKEN_VARIABLE = "GMAPI_TOKEN"
 """The token that the command line sends to a server: no setting, but no mistake either."""
 
-DEFAULT_CONFIG = "gmapi.toml"
-
 # Names of the older documents that mean the same settings.
 ENV_ALIASES = {"CLEANUP_INTERVAL": "cleanup_interval", "FILE_EXPIRY": "file_expiry"}
-
-
-def _split_commas(value: Any) -> Any:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _public_url(value: str | None) -> str | None:
-    if value in (None, ""):
-        return None
-    assert value is not None
-    if not value.startswith(("http://", "https://")) or any(c in value for c in " \t\r\n?#"):
-        raise ValueError("give the address callers use, such as http://media.example.org:5000")
-    return value.rstrip("/")
-
-
-def _sqlite_url(value: str | None) -> str | None:
-    if value and not value.startswith("sqlite:///"):
-        raise ValueError("this version knows only sqlite:///PATH")
-    return value or None
-
-
-def _not_in_this_version(value: str | None) -> str | None:
-    if value:
-        raise ValueError("this version keeps everything in the data folder; leave it out")
-    return None
-
-
-def _rate(value: str | None) -> str | None:
-    if not value:
-        return None
-    parse_rate(value)
-    return value.strip().lower()
-
-
-def _tokens(value: Any) -> Any:
-    entries = _split_commas(value)
-    if not isinstance(entries, list | tuple):
-        raise ValueError("give a list of name:secret")
-    if all(isinstance(entry, Token) for entry in entries):
-        return tuple(entries)
-    return parse_tokens(entries)
-
-
-def _allow_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
-    parse_allow(entries)
-    return entries
-
-
-def _networks(entries: tuple[str, ...]) -> tuple[str, ...]:
-    for entry in entries:
-        ip_network(entry, strict=False)
-    return entries
-
-
-def _host_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    try:
-        return tuple(name if name == "*" else host_name(name) for name in names)
-    except ValueError as error:
-        raise ValueError(f"{error}; give names without a port, such as media.lan, or *") from None
 
 
 def _sites(value: str) -> str:
@@ -113,22 +61,23 @@ def _sites(value: str) -> str:
     return value
 
 
-CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
-
-
 class Settings(BaseSettings):
     """Everything an operator can set. Sizes are bytes, times are seconds."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, frozen=True, extra="forbid", validate_default=True
+        env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: Host = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(5000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
+    public_url: PublicUrl = Field(
         None, description="Address of this server in answers; default: the request's Host."
     )
-    allowed_hosts: Annotated[CommaList, AfterValidator(_host_names)] = Field(
+    allowed_hosts: HostNames = Field(
         (),
         description="Names this server answers to, and whose web pages may use it, separated by "
         "commas; addresses and localhost always count; default: these alone on a loopback address, "
@@ -138,20 +87,24 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(platformdirs.user_data_dir("gmapi", appauthor=False)),
         description="Folder for the database, sources, outputs and frames.",
     )
-    database_url: Annotated[str | None, AfterValidator(_sqlite_url)] = Field(
+    database_url: SqliteUrl = Field(
         None, description="Database; default: a SQLite file in the data folder."
     )
-    queue_url: Annotated[str | None, AfterValidator(_not_in_this_version)] = Field(
+    queue_url: Unused = Field(
         None, description="Job queue; default: a SQLite file in the data folder."
     )
-    storage_url: Annotated[str | None, AfterValidator(_not_in_this_version)] = Field(
-        None, description="Storage; default: the data folder."
-    )
+    storage_url: Unused = Field(None, description="Storage; default: the data folder.")
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 2,
         ge=1,
         le=256,
         description="Jobs run at the same time; default: the number of cores.",
+    )
+    worker_memory: ByteSize = Field(
+        ByteSize(2 * 1024**3),
+        ge=0,
+        description="Most memory of a worker itself on Linux, beside its ffmpeg's and 256 MiB for "
+        "each core; 0: no limit.",
     )
     lease_seconds: float = Field(
         30, ge=1, le=3600, description="A job whose worker is silent this long is run again."
@@ -160,7 +113,7 @@ class Settings(BaseSettings):
     output_max_bytes: ByteSize = Field(
         ByteSize(4 * 1024**3), gt=0, description="Largest output of one job."
     )
-    fetch_allow: Annotated[CommaList, AfterValidator(_allow_entries)] = Field(
+    fetch_allow: AllowEntries = Field(
         (),
         description="Private hosts, addresses or networks that may be fetched, each with "
         "an optional :port, separated by commas.",
@@ -194,17 +147,17 @@ class Settings(BaseSettings):
     running_max_per_client: int = Field(
         0, ge=0, description="Most running jobs of one client; 0: no limit but the workers."
     )
-    rate_limit: Annotated[str | None, AfterValidator(_rate)] = Field(
+    rate_limit: RateText = Field(
         None,
         description="Most submissions of one client: off, or like 30/min; default: 60/min for "
         "callers from elsewhere without a token, otherwise off.",
     )
-    tokens: Annotated[tuple[Token, ...], NoDecode, BeforeValidator(_tokens)] = Field(
+    tokens: Tokens = Field(
         (),
         description="Access tokens, each name:secret with a secret of at least 16 characters, "
         "separated by commas.",
     )
-    trusted_proxies: Annotated[CommaList, AfterValidator(_networks)] = Field(
+    trusted_proxies: Networks = Field(
         (),
         description="Addresses or networks of proxies, whose X-Forwarded-* headers are believed; "
         "none of their callers counts as being at this machine.",
@@ -248,8 +201,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        path = Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
+        return init_settings, env_settings
 
     @property
     def database_path(self) -> Path:
@@ -317,12 +269,47 @@ class Settings(BaseSettings):
         return describe_access(self.access_mode, self.tokens, None if rate == "off" else rate)
 
 
-def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
-    """Read all sources; flags that are None count as not given.
+def load_settings(flags: Mapping[str, Any] | None = None, *, found_file: bool = True) -> Settings:
+    """Read all sources; flags that are None count as not given, and what is empty as not set.
 
-    Raises SettingsError with one sentence per mistake.
+    Without `found_file` the `gmapi.toml` of the current folder does not count: that is for those
+    who run a server there. Raises SettingsError with one sentence per mistake.
     """
-    problems: list[str] = []
+    problems = _unknown_variables()
+    values = {key: value for key, value in (flags or {}).items() if _is_given(key, value)}
+    spelling = {key: "--" + key.replace("_", "-") for key in values}
+    for alias, field in ENV_ALIASES.items():
+        if os.environ.get(alias) and not os.environ.get(ENV_PREFIX + alias):
+            values.setdefault(field, os.environ[alias])
+            spelling.setdefault(field, alias)
+    if os.environ.get(ENV_PREFIX + "TOKENS") == "" and "tokens" not in values:
+        problems.append(f"{ENV_PREFIX}TOKENS: {NO_TOKENS}")
+    settings: Settings | None = None
+    try:
+        from_file = _read_file(found_file)
+    except SettingsError as error:
+        problems += error.problems
+        from_file = {}
+    set_otherwise = {name.upper() for name, text in os.environ.items() if text}
+    from_file = {
+        key: value
+        for key, value in from_file.items()
+        if _is_given(key, value) and ENV_PREFIX + key.upper() not in set_otherwise
+    }
+    try:
+        settings = Settings(**(from_file | values))
+    except ValidationError as error:
+        for item in error.errors():
+            name = str(item["loc"][0]) if item["loc"] else "gmapi.toml"
+            problems.append(f"{_spelling(name, spelling)}: {_explain(name, item)}")
+    if problems:
+        raise SettingsError(problems)
+    assert settings is not None
+    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
+
+
+def _unknown_variables() -> list[str]:
+    problems = []
     known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
     known |= {CONFIG_VARIABLE, CLIENT_TOKEN_VARIABLE}
     for name in sorted(os.environ):
@@ -330,41 +317,37 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
             close = get_close_matches(name.upper(), known, 1)
             hint = f"; did you mean {close[0]}?" if close else ""
             problems.append(f"{name}: there is no such setting{hint}")
+    return problems
+
+
+def _is_given(key: str, value: Any) -> bool:
+    """Empty is not set, but for tokens: nobody is to be let in because a variable was not set."""
+    return value is not None and (value != "" or key == "tokens")
+
+
+def _read_file(found_file: bool) -> dict[str, Any]:
     named = os.environ.get(CONFIG_VARIABLE)
-    if named and not Path(named).is_file():
-        problems.append(f"{CONFIG_VARIABLE}: there is no file {named}")
-    values = {key: value for key, value in (flags or {}).items() if value is not None}
-    for alias, field in ENV_ALIASES.items():
-        if alias in os.environ and ENV_PREFIX + alias not in os.environ and field not in values:
-            values[field] = os.environ[alias]
-    settings: Settings | None = None
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        for item in error.errors():
-            name = str(item["loc"][0]) if item["loc"] else "gmapi.toml"
-            problems.append(f"{_spelling(name, values)}: {_explain(name, item)}")
-    except ValueError as error:  # an unreadable gmapi.toml
-        problems.append(f"gmapi.toml: {error}")
-    if problems:
-        raise SettingsError(problems)
-    assert settings is not None
-    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
+    if not named:
+        return read_found() if found_file else {}
+    if not Path(named).is_file():
+        raise SettingsError([f"{CONFIG_VARIABLE}: there is no file {named}"])
+    return read_named(Path(named))
 
 
-def _spelling(name: str, flags: Mapping[str, Any]) -> str:
+def _spelling(name: str, others: Mapping[str, str]) -> str:
     if name not in Settings.model_fields:
         return f"gmapi.toml: {name}"
-    if ENV_PREFIX + name.upper() in os.environ or name not in flags:
-        return ENV_PREFIX + name.upper()
-    return "--" + name.replace("_", "-")
+    return others.get(name, ENV_PREFIX + name.upper())
 
 
 def _explain(name: str, item: Any) -> str:
     if name not in Settings.model_fields:
         close = get_close_matches(name, Settings.model_fields, 1)
         return "there is no such setting" + (f"; did you mean {close[0]}?" if close else "")
-    text = str(item["msg"]).removeprefix("Value error, ")
+    text = words_of(item)
     if name == "tokens":  # what was given holds secrets
         return f"{text}. {Settings.model_fields[name].description}"
-    return f"{text} (got {item['input']!r}). {Settings.model_fields[name].description}"
+    given = repr(item["input"])
+    if len(given) > VALUE_MAX:
+        given = given[:VALUE_MAX] + "..."
+    return f"{text} (got {given}). {Settings.model_fields[name].description}"

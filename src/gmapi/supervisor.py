@@ -4,6 +4,9 @@ The supervisor holds the listening socket, so that callers who come while the we
 restarts wait a moment instead of being refused. It imports neither gevent nor Flask, and starts
 its children as fresh interpreters. It may use subprocess: what it starts is this program itself.
 
+A worker that gives no sign of life any more (see `signs_of_life`) is killed: no other word reaches
+it. What it ran then counts as crashed, as its lease has run out.
+
 One supervisor at a time may use a data folder: it holds a lock on it. Children of one that was
 killed may still be stopping beside the next one, which the fence of the jobs makes harmless.
 """
@@ -21,11 +24,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from gmapi import data_folder
 from gmapi.errors import SettingsError
 from gmapi.filelock import FileLock
 from gmapi.listener import listen
 from gmapi.settings import ENV_PREFIX, Settings
+from gmapi.signs_of_life import SignsOfLife, whom_to_end
 
 RESTART_PAUSES = (0.1, 0.5, 1.0, 2.0, 5.0)
 STEADY_SECONDS = 10.0
@@ -41,8 +47,10 @@ log = logging.getLogger(__name__)
 class _Child:
     name: str
     command: list[str]
+    gives_signs: bool = False
     keep_fds: tuple[int, ...] = ()
     process: subprocess.Popen[bytes] | None = None
+    signs: SignsOfLife | None = None
     started: float = 0.0
     failures: int = 0
     start_at: float = field(default=0.0)
@@ -59,7 +67,7 @@ class Supervisor:
         self._settings = settings
         self._lock = _lock_data_folder(settings)
         # Children read flags as environment, which they prefer to gmapi.toml just the same.
-        self._environment = dict(os.environ)
+        self._environment = os.environ | _own_modules()
         for name, value in flags.items():
             if value is not None:
                 self._environment[ENV_PREFIX + name.upper()] = str(value)
@@ -77,7 +85,7 @@ class Supervisor:
             web.command += ["--listen-fd", str(self._listener.fileno())]
             web.keep_fds = (self._listener.fileno(),)
         workers = [
-            _Child(f"worker {number}", [*program, "worker", "--supervised"])
+            _Child(f"worker {number}", [*program, "worker", "--supervised"], gives_signs=True)
             for number in range(1, self._settings.workers + 1)
         ]
         return [web, *workers]
@@ -93,6 +101,7 @@ class Supervisor:
             while not self._stopping:
                 for child in self._children:
                     self._watch(child)
+                self._end_silent()
                 self._reap_orphans()
                 time.sleep(WATCH_SECONDS)
         finally:
@@ -109,6 +118,7 @@ class Supervisor:
             child.process = subprocess.Popen(
                 child.command,
                 stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if child.gives_signs else None,
                 env=self._environment,
                 pass_fds=child.keep_fds if os.name == "posix" else (),
                 # Ctrl-C reaches the whole terminal group: the children wait for our word.
@@ -116,6 +126,10 @@ class Supervisor:
             )
         except OSError as error:  # out of processes or memory, which may pass
             self._restart_later(child, f"could not be started ({error})")
+            return
+        if child.process.stdout is not None:
+            child.signs = SignsOfLife(child.started)
+            child.signs.listen(child.process.stdout)
 
     def _watch(self, child: _Child) -> None:
         if child.process is None:
@@ -126,8 +140,28 @@ class Supervisor:
         if code is None:
             return
         _close_input(child.process)
-        child.process = None
+        child.process = child.signs = None
         self._restart_later(child, f"ended with code {code}")
+
+    def _end_silent(self) -> None:
+        workers = [child for child in self._children if child.gives_signs]
+        now = time.monotonic()
+        for child in workers:
+            if child.signs is not None:
+                child.signs.look(now)
+        lease = self._settings.lease_seconds
+        for number in whom_to_end([child.signs for child in workers], lease):
+            child = workers[number]
+            assert child.process is not None
+            assert child.signs is not None
+            log.error(
+                "%s (process %d) has been silent for %.0f s and is killed",
+                child.name,
+                child.process.pid,
+                child.signs.silent,
+            )
+            child.process.kill()
+            child.signs = SignsOfLife(now)
 
     def _restart_later(self, child: _Child, what: str) -> None:
         if time.monotonic() - child.started > STEADY_SECONDS:
@@ -170,6 +204,17 @@ class Supervisor:
         self._lock.release()
 
 
+def _own_modules() -> dict[str, str]:
+    """What makes children look for modules where this process does, and never in the folder that
+    they happen to run in."""
+    folder = str(Path(__file__).resolve().parents[1])
+    found = {"PYTHONSAFEPATH": "1"}
+    if folder not in sys.path:  # run from the folder that holds the package
+        others = os.environ.get("PYTHONPATH")
+        found["PYTHONPATH"] = os.pathsep.join([folder, *([others] if others else [])])
+    return found
+
+
 def _close_input(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
         process.stdin.close()
@@ -190,9 +235,9 @@ def _listen(settings: Settings) -> socket.socket | None:
 
 
 def _lock_data_folder(settings: Settings) -> FileLock:
-    lock = FileLock(settings.data_dir / "server.lock")
+    lock = FileLock(settings.data_dir / data_folder.SERVER_LOCK)
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        data_folder.make(settings.data_dir)
         free = lock.try_acquire()
     except OSError as error:
         raise SettingsError(

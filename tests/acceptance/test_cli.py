@@ -78,6 +78,27 @@ def test_the_output_can_be_streamed(gmapi: Command, media_dir: Path) -> None:
     assert gmapi.left() == []
 
 
+def test_standard_input_is_converted_to_what_the_output_is_called(
+    gmapi: Command, media_dir: Path
+) -> None:
+    with gmapi.start("convert", "-", "-o", "new/song.dfpwm/", "-f", "dfpwm", piped=True) as process:
+        output, errors = process.communicate((media_dir / "song.mp3").read_bytes(), timeout=90)
+    assert (process.returncode, output) == (0, b""), errors
+    assert_song((gmapi.folder / "new" / "song.dfpwm" / "output.dfpwm").read_bytes())
+    done = gmapi("convert", str(media_dir / "song.mp3"), "-o", "song.dfpwm")
+    assert done.returncode == 0, done.stderr
+    assert_song((gmapi.folder / "song.dfpwm").read_bytes())
+    assert gmapi.left() == ["new", "song.dfpwm"]
+
+
+def test_too_much_standard_input(here: Command, media_dir: Path) -> None:
+    song = (media_dir / "song.mp3").read_bytes()
+    done = here.here("convert", "-", "-f", "mp3", given=song, GMAPI_FETCH_MAX_BYTES="1000")
+    assert done.returncode == 1
+    assert b"Standard input gives more than 1,000 bytes" in done.stderr
+    assert here.left() == []
+
+
 def test_nothing_is_overwritten_by_chance(here: Command, media_dir: Path) -> None:
     target = here.folder / "song.dfpwm"
     target.write_bytes(b"mine")

@@ -36,6 +36,7 @@ PYTHON = (Path(os.__file__).parent, Path(sys.prefix) / "pyvenv.cfg", Path(box_pr
 WORK = (
     "read the source", "write an output", "read an output", "rename an output",
     "delete an output", "write to null", "read random bytes", "start a thread",
+    "set its own priority", "set its own processors", "make a pipe that does not block",
 )  # fmt: skip
 OTHER_FILES = (
     "read a secret", "list a folder", "list the root", "read /proc", "read /etc/passwd",
@@ -51,8 +52,17 @@ SOCKETS = (
     "make a netlink socket", "make a pair of sockets", *TCP, "connect to an abstract socket",
     "make a socket file",
 )  # fmt: skip
+SIDEWAYS = (
+    "send another a signal by a pipe (F_SETOWN)", "send another a signal by a pipe (F_SETOWN_EX)",
+    "choose the signal of a pipe", "wait for a lease", "watch a folder by signals",
+    "send another a signal by ioctl", "send another a signal with a value",
+    "set another's priority", "set a user's priority", "set another's disk priority",
+    "set another's processors", "set another's scheduling",
+    "set another's scheduling parameters", "set another's scheduling attributes",
+    "move another's memory",
+)  # fmt: skip
 CALLS = (
-    *SOCKETS, "fork", "spawn", "change a mode", "change an owner", "set a time",
+    *SOCKETS, *SIDEWAYS, "fork", "spawn", "change a mode", "change an owner", "set a time",
     "set an attribute", "link an output", "link a secret", "make a symbolic link", "make a fifo",
     "make a folder", "make a memory file", "outlive the worker", "set another's limits", "trace",
     "read another's memory", "set up io_uring", "use bpf", "use the key store", "use userfaultfd",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,29 @@ def test_default_names(source: str, name: str) -> None:
     assert default_name(source, "dfpwm") == name
 
 
+@pytest.mark.parametrize(
+    ("last", "name"),
+    [
+        ("CON.mp3", "_CON.ogg"),
+        ("nul", "_nul.ogg"),
+        ("Com1.tar.gz", "_Com1.tar.ogg"),
+        ("aux .mp3", "_aux.ogg"),
+        ("LPT\u00b3.mp3", "_LPT\u00b3.ogg"),
+        ("conout$.mp3", "_conout$.ogg"),
+        ("console.mp3", "console.ogg"),
+        ("com10.mp3", "com10.ogg"),
+        ("my.con.mp3", "my.con.ogg"),
+    ],
+)
+def test_no_name_is_that_of_a_device_on_windows(last: str, name: str) -> None:
+    assert default_name(f"http://example.org/{quote(last)}", "ogg") == name
+    assert default_name(f"/music/{last}", "ogg") == name
+
+
+def test_what_comes_by_standard_input_has_no_name() -> None:
+    assert default_name("-", "ogg") == "output.ogg"
+
+
 @given(st.text(max_size=400))
 def test_a_default_name_stays_in_its_folder(text: str) -> None:
     name = default_name(f"http://example.org/{text}", "mp3")
@@ -43,6 +67,25 @@ def test_a_default_name_stays_in_its_folder(text: str) -> None:
 def test_a_folder_gets_the_default_name(tmp_path: Path) -> None:
     target = target_path(str(tmp_path), "a/song.mp3", "dfpwm", force=False)
     assert target == tmp_path / "song.dfpwm"
+
+
+def test_a_folder_with_a_slash_is_made_when_there_is_something_to_put_in(tmp_path: Path) -> None:
+    target = target_path(f"{tmp_path}/new/deep/", "a/song.mp3", "dfpwm", force=False)
+    assert target == tmp_path / "new" / "deep" / "song.dfpwm"
+    assert list(tmp_path.iterdir()) == []
+    with new_file(target, force=False) as part:
+        part.write_bytes(b"made")
+    assert target.read_bytes() == b"made"
+    again = target_path(f"{tmp_path}/new/deep/", "other.mp3", "dfpwm", force=False)
+    assert again == tmp_path / "new" / "deep" / "other.dfpwm"
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "song.mp3").touch()
+    with pytest.raises(DeliveryError, match="is a file, not a folder"):
+        target_path(f"{tmp_path}/song.mp3/", "a.mp3", "mp3", force=True)
+    with pytest.raises(DeliveryError, match=r"cannot be made: .*song\.mp3 is no folder"):
+        target_path(f"{tmp_path}/song.mp3/below/", "a.mp3", "mp3", force=True)
 
 
 def test_what_exists_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,36 @@ def test_a_missing_file_is_a_wrong_call() -> None:
     assert "There is no file song.mp3" in refused("convert", "song.mp3", "--format", "dfpwm")
 
 
+@pytest.mark.parametrize("words", [[], ["-o", "out"], ["-o", "-"], ["-o", "new.mp3/"], ["-o", "."]])
+def test_a_format_must_be_known(words: list[str]) -> None:
+    Path("song.mp3").write_bytes(b"x")
+    assert "format with -f, or a file with -o" in refused("convert", "song.mp3", *words)
+
+
+def test_the_format_may_follow_from_the_output() -> None:
+    Path("song.mp3").write_bytes(b"x")
+    stderr = refused("convert", "song.mp3", "-o", "x.dfpw")
+    assert "--format dfpw is not known; did you mean dfpwm" in stderr
+
+
+def test_a_folder_as_input_is_told_from_a_missing_file() -> None:
+    Path("music").mkdir()
+    os.mkfifo("pipe")
+    assert "music is a folder; name a file in it" in refused("convert", "music", "-f", "mp3")
+    assert "gmapi convert - <pipe" in refused("convert", "pipe", "-f", "mp3")
+    words = ["convert", "http://example.org/a.mp4", "-f", "32vid", "--subtitles", "music"]
+    assert "music is a folder" in refused(*words)
+
+
+def test_standard_input_is_looked_at_last() -> None:
+    assert "--format dfpw is not known" in refused("convert", "-", "-f", "dfpw")
+    words = ["convert", "-", "-f", "mp3", "--server", "http://127.0.0.1:1"]
+    assert "URLs only" in refused(*words)
+    result = run("convert", "-", "-f", "mp3")  # the runner gives an empty one
+    assert result.exit_code == 1
+    assert "Standard input is empty" in result.stderr
+
+
 def test_only_http_addresses_are_fetched() -> None:
     stderr = refused("convert", "ftp://example.org/song.mp3", "--format", "dfpwm")
     assert "http://" in stderr
@@ -92,7 +123,7 @@ def test_open_quotes_are_refused(option: str) -> None:
 def test_the_length_of_a_playlist_has_bounds() -> None:
     words = ["convert", "http://example.org/a.m3u8", "-f", "mp3", "--local"]
     stderr = refused(*words, "--max-duration", "0")
-    assert "--max-duration: Input should be greater than or equal to 1" in stderr
+    assert "--max-duration: must be at least 1" in stderr
 
 
 def test_an_unknown_format_is_named_in_the_words_of_the_command() -> None:

@@ -150,6 +150,28 @@ def test_jobs_of_silent_workers_are_sent_again(place: Place, clocks: Clocks) -> 
     assert place.present(job).state is State.PENDING
 
 
+def test_the_last_attempt_at_a_deadly_job_is_sent_to_come_later(
+    place: Place, clocks: Clocks
+) -> None:
+    job = place.submit()
+    reaper = place.reaper()
+    for _ in range(2):
+        place.claim(job)
+        clocks.pass_time(LEASE + 1)
+        place.delivered()
+        reaper.round()
+    message = place.queue.huey.dequeue()
+    assert message is not None
+    assert message.args == (job.id,)
+    assert message.eta is not None
+    # Its time is none from before the clock was set back.
+    clocks.pass_time(2 * LEASE)
+    reaper.round()
+    assert place.store.claim(job.id, "w", LEASE) is None
+    clocks.pass_time(LEASE)
+    place.claim(job)
+
+
 def test_only_the_leader_works(place: Place, clocks: Clocks) -> None:
     leader, other = place.reaper("r1"), place.reaper("r2")
     leader.round()
@@ -437,6 +459,22 @@ def test_leftovers_of_dead_attempts_are_deleted(place: Place) -> None:
     place.reaper().sweep()
     assert not any(folder.exists() for folder in dead)
     assert all(folder.exists() for folder in alive)
+
+
+def test_what_is_somebody_elses_is_left_alone(place: Place) -> None:
+    """Whoever keeps something of his own in the data folder keeps it."""
+    mine = [
+        place.attempt(name, LONG_AGO)
+        for name in ("photos", "backup.1", new_file_id(), f"{new_file_id()}.old", f".{'a' * 31}.1")
+    ]
+    for name in ("photos", "A" * 32, "a" * 31):
+        folder = place.settings.files_dir / name
+        folder.mkdir(parents=True)
+        (folder / "picture.jpg").write_bytes(b"picture")
+        _age(folder, LONG_AGO)
+        mine.append(folder)
+    place.reaper().sweep()
+    assert all(list(folder.rglob("*.*")) for folder in mine)
 
 
 def test_expired_sources_and_silent_workers_are_forgotten(place: Place, clocks: Clocks) -> None:

@@ -187,6 +187,23 @@ def test_what_ends_without_success_leaves_nothing_behind(store: JobStore, end: s
     assert (left.file_id, left.result) == (None, {})
 
 
+def test_the_last_attempt_at_a_deadly_job_waits(
+    store: JobStore, roster: Roster, clock: Clock
+) -> None:
+    """Until workers that hang with it have been replaced: not all of them ever hang together."""
+    job, pause = submit(store), 3 * LEASE
+    claim(store, job)
+    clock.time += LEASE + 1
+    assert roster.recover_expired(pause=pause) == [(job.id, 0)]
+    claim(store, job)  # at once: most workers that die are just gone
+    clock.time += LEASE + 1
+    assert roster.recover_expired(pause=pause) == [(job.id, 0)]
+    assert present(store, job).run_after == clock.time + pause
+    assert store.claim(job.id, "w", LEASE) is None
+    clock.time += pause
+    claim(store, job)
+
+
 def test_orderly_hand_backs_are_no_crashes(store: JobStore, roster: Roster, clock: Clock) -> None:
     job = submit(store)
     for _ in range(2 * MAX_ATTEMPTS):

@@ -28,7 +28,8 @@ BELOW = {
     "storage": set(),
 }
 GROUND = {
-    "access", "error_codes", "errors", "filelock", "hosts", "listener", "settings", "__version__",
+    "access", "data_folder", "error_codes", "errors", "filelock", "hosts", "listener", "settings",
+    "settings_file", "validation", "__version__",
 }  # fmt: skip
 
 # What only some rooms may know, by the top-level package.

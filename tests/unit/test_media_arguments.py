@@ -75,10 +75,20 @@ def test_one_spelling(args: list[str], normal: list[str]) -> None:
         "-sws_flags lanczos+accurate_rnd -fps_mode cfr",
         "-bsf:a aac_adtstoasc -tag:v hvc1 -strict -2 -loop 0",
         "-quality best -deadline good -vbr on -application audio",
+        # As programs write what they have computed.
+        "-ss 0.3333333333333333 -t 12.300000000000000711 -to 0:00:12.3333333333333333",
+        "-r 23.976023976023978 -crf 18.000000000000004 -q:a 0.30000000000000004",
     ],
 )
 def test_allowed(words: str) -> None:
     check_arguments(words.split())
+
+
+@pytest.mark.parametrize("time", ["9" * 13, "9" * 5000, f"0.{'3' * 21}", f"0:00:01.{'3' * 5000}"])
+def test_a_time_with_too_many_digits_says_so(time: str) -> None:
+    with pytest.raises(RequestError, match=r"12 digits before the point and 20 after") as caught:
+        check_arguments(["-t", time])
+    assert len(caught.value.message) < 300
 
 
 # Each a way to read, write, reach or never end; see the threats that the policy is for.

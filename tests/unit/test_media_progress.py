@@ -100,7 +100,23 @@ def test_parse_time(text: str, seconds: float) -> None:
     assert parse_time(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1:75", "now", "1:2:3:4", "1h", "- 5", "1e3", "٣"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "abc",
+        "1:75",
+        "now",
+        "1:2:3:4",
+        "1h",
+        "- 5",
+        "1e3",
+        "٣",
+        "9" * 5000,
+        f"{'9' * 5000}:00:00",
+        f"0.{'9' * 5000}",
+    ],
+)
 def test_parse_time_refuses(text: str) -> None:
     with pytest.raises(ValueError, match="no time"):
         parse_time(text)

@@ -19,6 +19,9 @@ ABSENT = RET_ERRNO | errno.ENOSYS
 PID = 4711
 THREAD = 0x3D0F00  # the flags with which glibc's pthread_create calls clone
 
+# Calls that change the process that their first argument names.
+OF_ONE_PROCESS = ("sched_setaffinity", "move_pages", "prlimit64")
+
 # Calls without which no program runs or no conversion is made; on x86_64 and aarch64.
 NEEDED = {
     "read": (0, 63),
@@ -89,7 +92,8 @@ def test_the_classes_that_must_be_closed(machine: str) -> None:
         "fsopen", "pivot_root", "chroot", "unshare", "setns", "execveat", "linkat", "symlinkat",
         "mknodat", "mkdirat", "fchmod", "fchmodat", "fchmodat2", "fchownat", "setxattr",
         "utimensat", "truncate", "name_to_handle_at", "open_by_handle_at", "memfd_create",
-        "shmget", "msgget", "mq_open",
+        "shmget", "msgget", "mq_open", "sched_setattr", "sched_setparam", "sched_setscheduler",
+        "migrate_pages", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal",
     }  # fmt: skip
     if machine == "x86_64":
         assert closed >= {"fork", "vfork", "link", "symlink", "mknod", "mkdir", "chmod", "chown"}
@@ -143,8 +147,27 @@ def test_calls_of_another_architecture_kill(machine: str) -> None:
         ("tgkill", (1, 1, 9), REFUSED),
         ("prlimit64", (0, 7), RET_ALLOW),
         ("prlimit64", (PID + 1, 7), REFUSED),
+        *[(name, (whom,), RET_ALLOW) for name in OF_ONE_PROCESS for whom in (0, PID, 1 << 32)],
+        *[(name, (whom,), REFUSED) for name in OF_ONE_PROCESS for whom in (1, PID + 1, 0xFFFFFFFF)],
+        ("setpriority", (0, 0, 19), RET_ALLOW),
+        ("setpriority", (0, PID, 19), RET_ALLOW),
+        ("setpriority", (0, PID + 1, 19), REFUSED),
+        ("setpriority", (1, 0, 19), REFUSED),
+        ("setpriority", (2, 0, 19), REFUSED),  # of all processes of the user
+        ("ioprio_set", (1, 0, 0), RET_ALLOW),
+        ("ioprio_set", (1, PID + 1, 0), REFUSED),
+        ("ioprio_set", (2, 0, 0), REFUSED),
+        ("ioprio_set", (3, 0, 0), REFUSED),
+        # F_DUPFD, F_GETFL, F_SETFL, F_SETLK, F_GETOWN, F_DUPFD_CLOEXEC, F_SETPIPE_SZ
+        *[("fcntl", (0, command), RET_ALLOW) for command in (0, 3, 4, 6, 9, 1030, 1031)],
+        # F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY; the kernel looks at 32 bits
+        *[("fcntl", (0, command), REFUSED) for command in (8, 10, 15, 1024, 1026, 8 | 1 << 32)],
+        *[("ioctl", (0, command), RET_ALLOW) for command in (0x5401, 0x5413, 0x541B)],
+        # FIOSETOWN, SIOCSPGRP, TIOCSTI, TIOCLINUX
+        *[("ioctl", (0, command), REFUSED) for command in (0x8901, 0x8902, 0x5412, 0x541C)],
         ("prctl", (15,), RET_ALLOW),  # the name of a thread
         ("prctl", (1, 0), REFUSED),
+        ("prctl", (62, 1, 1), REFUSED),  # PR_SCHED_CORE
     ],
 )
 def test_calls_that_are_looked_at(

@@ -117,6 +117,93 @@ def test_sizes_lists_and_paths_are_read_as_people_write_them(environment: Enviro
     assert settings.data_dir == Path.cwd() / "data"
 
 
+EMPTY = ["HOST", "PORT", "DATA_DIR", "WORKERS", "SANDBOX", "RATE_LIMIT", "DISK_BUDGET", "FFMPEG",
+         "ALLOWED_HOSTS", "PUBLIC_URL", "LOG_FORMAT", "DATABASE_URL"]  # fmt: skip
+
+
+def test_empty_is_not_set(environment: Environment, tmp_path: Path) -> None:
+    """As a compose file has it that passes on a variable which nobody has set."""
+    usual = load_settings()
+    environment(**{f"GMAPI_{name}": "" for name in EMPTY}, GMAPI_CONFIG="", FILE_EXPIRY="")
+    assert load_settings() == usual
+    assert load_settings().host == "127.0.0.1"
+    assert load_settings({"host": "", "data_dir": ""}) == usual
+    (tmp_path / "gmapi.toml").write_text('host = ""\nport = 7')
+    assert (load_settings().host, load_settings().port) == ("127.0.0.1", 7)
+
+
+@pytest.mark.parametrize("given", ["", ",", " , "])
+def test_empty_tokens_let_nobody_in(environment: Environment, given: str, tmp_path: Path) -> None:
+    def refused() -> None:
+        with pytest.raises(SettingsError, match=r"GMAPI_TOKENS: it is empty.*unset it") as caught:
+            load_settings()
+        assert len(caught.value.problems) == 1
+
+    environment(GMAPI_TOKENS=given)
+    refused()
+    environment(GMAPI_TOKENS="me:0123456789abcdef")
+    assert load_settings().tokens
+    with pytest.raises(SettingsError, match=r"^--tokens: it is empty"):
+        load_settings({"tokens": ""})
+
+
+def test_an_empty_list_of_tokens_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "gmapi.toml").write_text("tokens = []")
+    with pytest.raises(SettingsError, match=r"GMAPI_TOKENS: it is empty"):
+        load_settings()
+
+
+def test_mistakes_are_told_in_the_words_of_the_api(environment: Environment) -> None:
+    environment(
+        GMAPI_PORT="many",
+        GMAPI_WORKERS="0",
+        GMAPI_LEASE_SECONDS="long",
+        GMAPI_JOB_TIMEOUT="0",
+        GMAPI_DISK_BUDGET="much",
+        GMAPI_FETCH_MAX_BYTES="5 XB",
+        GMAPI_SANDBOX="please",
+        GMAPI_HOST="two words",
+        GMAPI_TRUSTED_PROXIES="a.lan",
+    )
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    found = dict(problem.split(": ", 1) for problem in caught.value.problems)
+    assert found["GMAPI_PORT"].startswith("must be a whole number (got 'many').")
+    assert found["GMAPI_WORKERS"].startswith("must be at least 1 (got '0').")
+    assert found["GMAPI_LEASE_SECONDS"].startswith("must be a number (got 'long').")
+    assert found["GMAPI_JOB_TIMEOUT"].startswith("must be more than 0")
+    assert found["GMAPI_DISK_BUDGET"].startswith("must be a size such as 500MB or 2GiB")
+    assert found["GMAPI_FETCH_MAX_BYTES"].startswith("must be a size such as 500MB or 2GiB")
+    assert found["GMAPI_SANDBOX"].startswith("must be one of 'auto', 'require' or 'off'")
+    assert found["GMAPI_HOST"].startswith("give an address or name of this machine")
+    for text in found.values():
+        assert "Input" not in text
+        assert "parse" not in text
+
+
+def test_a_long_mistake_is_not_shown_at_length(environment: Environment) -> None:
+    environment(GMAPI_PORT="9" * 5000)
+    with pytest.raises(SettingsError, match=r"GMAPI_PORT: must be a smaller number") as caught:
+        load_settings()
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [("[::1]", "::1"), (" ::1 ", "::1"), ("[::]", "::"), ("LOCALHOST", "localhost")],
+)
+def test_addresses_to_listen_on(environment: Environment, given: str, host: str) -> None:
+    environment(GMAPI_HOST=given)
+    assert load_settings().host == host
+
+
+@pytest.mark.parametrize("given", ["*", "[::1", "[media.lan", "127.0.0.1:5000", "::1]"])
+def test_what_is_no_address_to_listen_on(environment: Environment, given: str) -> None:
+    environment(GMAPI_HOST=given)
+    with pytest.raises(SettingsError, match=r"^GMAPI_HOST: give an address or name"):
+        load_settings()
+
+
 def test_a_data_folder_that_is_none_is_named(environment: Environment, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     environment(GMAPI_DATA_DIR=str(tmp_path / "file"))

@@ -157,6 +157,7 @@ class Pulse:
                     renew_at = asked + self._lease / 5
                 if not self.flush():
                     return
-            except OperationalError as error:
-                # A full disk or a busy database: the lease decides how long that may last.
+            except (OperationalError, MemoryError) as error:
+                # A full disk, a busy database, or work that takes all the memory it may: the lease
+                # decides how long that may last.
                 log.warning("the job's state could not be written: %s", error)

@@ -20,6 +20,7 @@ from gmapi.jobs.room import DiskRoom
 from gmapi.jobs.roster import Roster
 from gmapi.jobs.store import JobStore
 from gmapi.settings import Settings
+from gmapi.storage.base import check_file_id
 from gmapi.storage.interface import Storage
 
 LOST_AFTER_SECONDS = 5.0
@@ -27,6 +28,10 @@ LOST_AFTER_SECONDS = 5.0
 
 ORPHAN_AFTER_SECONDS = 60.0
 """Folders no job knows are left alone so long, in case their job is just being written."""
+
+LAST_ATTEMPT_LEASES = 3
+"""So many leases after its second crash a job is tried for the last time. A worker that hangs has
+been killed by the supervisor then (`signs_of_life`)."""
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +58,8 @@ class Reaper:
         self._storage = storage
         self._sources = sources
         self._owner = owner
-        self._longest_delay = longest_delay
+        self._last_attempt_pause = LAST_ATTEMPT_LEASES * settings.lease_seconds
+        self._longest_delay = max(longest_delay, self._last_attempt_pause)
         self._period = min(1.0, settings.lease_seconds / 5)
         self._next_sweep = 0.0
         self._next_room = 0.0
@@ -115,9 +121,7 @@ class Reaper:
             lease=self._settings.lease_seconds, longest_delay=self._longest_delay
         )
         if time.monotonic() >= self._trust_leases_at:
-            for job_id, priority in self._roster.recover_expired():
-                log.warning("job %s is run again: its worker fell silent", job_id)
-                self._queue.put(job_id, priority=priority)
+            self._recover()
         self._resend_lost()
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + self._settings.cleanup_interval
@@ -125,6 +129,13 @@ class Reaper:
         if time.monotonic() >= self._next_room:
             self._next_room = time.monotonic() + min(5.0, self._settings.cleanup_interval)
             self._room.make()
+
+    def _recover(self) -> None:
+        for job_id, priority in self._roster.recover_expired(pause=self._last_attempt_pause):
+            log.warning("job %s is run again: its worker fell silent", job_id)
+            job = self._store.get(job_id)
+            delay = 0.0 if job is None else max(0.0, job.run_after - self._store.now())
+            self._queue.put(job_id, priority=priority, delay=delay)
 
     def _resend_lost(self) -> None:
         waiting = self._roster.waiting(
@@ -178,7 +189,7 @@ class Reaper:
         for file_id in unknown:
             if file_id not in known:
                 self._storage.delete(file_id)
-        folders = [f for f in _folders(self._settings.attempts_dir) if _changed(f) < limit]
+        folders = [f for f in _attempts(self._settings.attempts_dir) if _changed(f) < limit]
         running = {f"{job_id}.{attempt}" for job_id, attempt in self._store.running_attempts()}
         for folder in folders:
             if folder.name not in running:
@@ -193,5 +204,13 @@ def _changed(path: Path) -> float:
         return math.inf
 
 
-def _folders(parent: Path) -> list[Path]:
-    return [path for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
+def _attempts(parent: Path) -> list[Path]:
+    """The folders that workers have made; what else lies there is somebody's own."""
+    if not parent.is_dir():
+        return []
+    return [path for path in parent.iterdir() if _is_attempt(path.name) and path.is_dir()]
+
+
+def _is_attempt(name: str) -> bool:
+    job_id, _, attempt = name.partition(".")
+    return check_file_id(job_id) and attempt.isdecimal()

@@ -130,15 +130,18 @@ class Roster:
             connection.execute(sa.update(jobs).where(held).values(lease_until=now + lease))
             connection.execute(sa.update(jobs).where(put_back).values(run_after=now))
 
-    def recover_expired(self) -> list[tuple[str, int]]:
+    def recover_expired(self, *, pause: float = 0.0) -> list[tuple[str, int]]:
         """Put jobs whose lease has run out back in the queue; returns their ids and priorities.
 
-        A job whose workers died `MAX_ATTEMPTS` times ends with an error instead. Nothing that the
-        dead attempt has published is known any more, and the job's log says what happened.
+        A job whose workers died `MAX_ATTEMPTS` times ends with an error instead. Its last attempt
+        waits for `pause` seconds: workers that hang with it have been replaced by then, so that it
+        never has more than two of them. Nothing that the dead attempt has published is known any
+        more, and the job's log says what happened.
         """
         now = self.now()
         expired = sa.and_(jobs.c.state == State.RUNNING, jobs.c.lease_until < now)
         worn = jobs.c.crashes + 1 >= MAX_ATTEMPTS
+        last = jobs.c.crashes + 2 >= MAX_ATTEMPTS
         with read(self.engine) as connection:
             if connection.execute(sa.select(1).where(expired).limit(1)).first() is None:
                 return []
@@ -170,7 +173,12 @@ class Roster:
             rows = connection.execute(
                 sa.update(jobs)
                 .where(expired)
-                .values(state=State.PENDING, run_after=now, message=again, **common)
+                .values(
+                    state=State.PENDING,
+                    run_after=sa.case((last, now + pause), else_=now),
+                    message=again,
+                    **common,
+                )
                 .returning(jobs.c.id, jobs.c.priority)
             ).all()
             for row in given_up:

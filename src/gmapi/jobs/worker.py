@@ -40,6 +40,7 @@ from gmapi.jobs.model import (
     WorkerRow,
     next_attempt,
 )
+from gmapi.jobs.overdue import Overdue
 from gmapi.jobs.pulse import Pulse
 from gmapi.jobs.queue import JobQueue
 from gmapi.jobs.reaper import Reaper
@@ -48,6 +49,7 @@ from gmapi.jobs.store import JobStore
 from gmapi.jobs.wakeup import WakeupSender
 from gmapi.media.binaries import find_ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
+from gmapi.sandbox.limits import bound_own_memory
 from gmapi.settings import Settings
 from gmapi.storage.base import space_errors
 from gmapi.storage.local import LocalStorage
@@ -61,6 +63,9 @@ STOP_GRACE_SECONDS = 10.0
 
 NO_SPACE_RETRY_SECONDS = 15.0
 """The longest that a job waits after the disk was full."""
+
+THREAD_MEMORY = {"native": 256 << 20, "numpy": 3 << 30}
+"""Bytes that converting the largest pictures takes in each of the threads, one for each core."""
 
 DELIVERY_SLACK_SECONDS = 0.5
 """A message that arrives before its job may run is in vain, so it is sent to come later."""
@@ -76,6 +81,15 @@ def attempt_folder(attempts_dir: Path, job_id: str, attempt: int) -> Path:
     return attempts_dir / f"{job_id}.{attempt}"
 
 
+def _out_of_memory(error: MemoryError) -> JobError:
+    return JobError(
+        "This job needs more memory than this server gives a worker. Ask for a shorter part, or "
+        "for smaller pictures.",
+        cause=f"MemoryError: {error}",
+        code=LimitError.code,
+    )
+
+
 class Worker:
     """Everything one worker process holds. `run` returns after SIGTERM."""
 
@@ -85,11 +99,16 @@ class Worker:
         # Started first, while this process has one thread: it forks the children.
         self.launcher = Launcher(settings.sandbox)
         self.launcher.start()
+        kernels = kernel_state(settings)
+        if settings.worker_memory:
+            threads = os.cpu_count() or 1
+            bound_own_memory(int(settings.worker_memory) + threads * THREAD_MEMORY[kernels.name])
         self.ffmpeg = inspect(self.launcher, find_ffmpeg(settings.ffmpeg))
         engine = connect(settings.database_path)
         schema.upgrade(engine)
         self.store = JobStore(engine, log_max_lines=settings.log_max_lines)
         self.roster = Roster(engine, log_max_lines=settings.log_max_lines)
+        self.overdue = Overdue(settings, self.store)
         self.queue = JobQueue(settings.queue_path, self.run_job)
         self.storage = LocalStorage(settings.files_dir)
         self.sources = SourceCache(settings.sources_dir, FetchRules.from_settings(settings))
@@ -105,7 +124,7 @@ class Worker:
                 "ffmpeg": self.ffmpeg.version,
                 "sandbox": self.launcher.protection.state,
                 "sandbox_missing": list(self.launcher.protection.missing),
-                "kernels": asdict(kernel_state(settings)),
+                "kernels": asdict(kernels),
             },
         )
         self._stop_grace = stop_grace
@@ -153,12 +172,13 @@ class Worker:
 
     def _sign_on(self) -> None:
         while True:
+            self.overdue.look()
             try:
                 row = self._row
                 self.roster.report(
                     WorkerRow(row.id, row.pid, row.host, row.started, 0, self._current, row.info)
                 )
-            except OperationalError as error:
+            except (OperationalError, MemoryError) as error:
                 log.warning("this worker could not report itself: %s", error)
             if self._stopped.wait(min(2.0, self.settings.lease_seconds / 5)):
                 return
@@ -223,14 +243,17 @@ class Worker:
         folder = attempt_folder(self.settings.attempts_dir, job.id, job.attempt)
         kept = False
         try:
-            with Pulse(
-                self.store,
-                fence,
-                self.settings.lease_seconds,
-                claimed=claimed,
-                interrupted=self._must_stop,
-                on_write=self.wakeup.poke,
-            ) as pulse:
+            with (
+                Pulse(
+                    self.store,
+                    fence,
+                    self.settings.lease_seconds,
+                    claimed=claimed,
+                    interrupted=self._must_stop,
+                    on_write=self.wakeup.poke,
+                ) as pulse,
+                self.overdue.watched(fence, claimed),
+            ):
                 outcome, kept = self._run_tool(job, fence, folder, pulse)
         finally:
             if not kept:
@@ -274,6 +297,8 @@ class Worker:
             return self._wait_for_space(job, fence, folder, pulse, error), False
         except GmapiError as error:
             return self._explain(job, fence, pulse, error), False
+        except MemoryError as error:
+            return self._explain(job, fence, pulse, _out_of_memory(error)), False
         except Exception:
             log.exception("job %s broke", job.id)
             message = "The server met an internal error with this job; its log says more."

@@ -20,11 +20,13 @@ SIDE_MAX = 16_384
 SECONDS_MAX = 1_000_000
 THREADS_MAX = 16
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})")
-_SCALED = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)([kKMG]?)(i?)(B?)")
+# As many digits after a point as programs write them that print what they have computed.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,12}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
+_SCALED = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,20})?)([kKMG]?)(i?)(B?)")
 _SCALES = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3}
-_SECONDS = re.compile(r"(-?)([0-9]{1,7}(?:\.[0-9]{1,9})?)(s|ms|us|)")
-_CLOCK = re.compile(r"(-?)(?:([0-9]{1,3}):)?([0-9]{1,4}):([0-9]{1,2}(?:\.[0-9]{1,9})?)")
+_SECONDS = re.compile(r"(-?)([0-9]{1,12}(?:\.[0-9]{1,20})?)(s|ms|us|)")
+_CLOCK = re.compile(r"(-?)(?:([0-9]{1,3}):)?([0-9]{1,4}):([0-9]{1,2}(?:\.[0-9]{1,20})?)")
+_MANY_DIGITS = re.compile(r"[0-9]{13}|\.[0-9]{21}")
 _SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _MAP_INPUT = re.compile(r"(-?)([0-9]{1,4})(?::(.+?))?(\??)")
 _MAP_LABEL = re.compile(r"\[[A-Za-z0-9_][A-Za-z0-9_.-]*\]")
@@ -108,9 +110,12 @@ def duration(*, negative: bool = False) -> Reader:
         elif clock:
             seconds = int(clock[2] or 0) * 3600 + int(clock[3]) * 60 + float(clock[4])
         if match is None or not 0 <= seconds <= SECONDS_MAX or (match[1] and not negative):
+            digits = ""
+            if match is None and _MANY_DIGITS.search(value):
+                digits = ", 12 digits before the point and 20 after it"
             raise place.wrong(
-                f"needs a time such as 90, 12.5 or 1:02:03.5 (at most {SECONDS_MAX} seconds), "
-                f"not {_quoted(value)}"
+                "needs a time such as 90, 12.5 or 1:02:03.5 "
+                f"(at most {SECONDS_MAX} seconds{digits}), not {_quoted(value)}"
             )
         return value
 

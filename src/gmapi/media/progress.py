@@ -103,8 +103,8 @@ def time_or_none(text: str | None) -> float | None:
         return None
 
 
-_SEXAGESIMAL = re.compile(r"(-?)(?:(\d{1,9}):)?([0-5]?\d):([0-5]?\d(?:\.\d{0,20})?)", re.ASCII)
-_SECONDS = re.compile(r"(-?)(\d{1,15}(?:\.\d{0,20})?)(s|ms|us)?", re.ASCII)
+_SEXAGESIMAL = re.compile(r"(-?)(?:(\d{1,12}):)?([0-5]?\d):([0-5]?\d(?:\.\d{0,30})?)", re.ASCII)
+_SECONDS = re.compile(r"(-?)(\d{1,18}(?:\.\d{0,30})?)(s|ms|us)?", re.ASCII)
 _UNITS = {None: 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
@@ -120,7 +120,7 @@ def parse_time(text: str) -> float:
         sign, number, unit = match.groups()
         value = float(number) * _UNITS[unit]
     else:
-        raise ValueError(f"{text!r} is no time; write seconds (90.5) or 0:01:30.5")
+        raise ValueError(f"{text[:60]!r} is no time; write seconds (90.5) or 0:01:30.5")
     return -value if sign else value
 
 

@@ -40,7 +40,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from gmapi.sandbox import landlock, seccomp
-from gmapi.sandbox.limits import Limits, apply
+from gmapi.sandbox.limits import Limits, apply, unbound_own_memory
 
 LENGTH = struct.Struct("=I")
 REPORT = struct.Struct("=i")
@@ -60,6 +60,7 @@ _EXIT_NOT_STARTED = 127
 
 def main(control: int, starter: int) -> None:
     """Serve the socket `control` of the process `starter` until it ends."""
+    unbound_own_memory()  # one that is started later, by a worker that has bounded itself
     server = _Server(socket.socket(fileno=control), starter)
     server.serve()
 

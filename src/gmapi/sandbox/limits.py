@@ -85,6 +85,24 @@ if sys.platform != "win32":
             if value is not None:
                 _limit(kind, value)
 
+    def bound_own_memory(size: int) -> None:
+        """Bound the private writable memory of this process to `size` bytes: then it is a
+        MemoryError where it would have been the machine's memory.
+
+        Only the soft limit: children get limits of their own. Call it when the fork server runs.
+        """
+        if sys.platform != "linux":  # elsewhere it does not hold for what is mapped
+            return
+        _, ceiling = resource.getrlimit(resource.RLIMIT_DATA)
+        if ceiling != resource.RLIM_INFINITY:
+            size = min(size, ceiling)
+        resource.setrlimit(resource.RLIMIT_DATA, (size, ceiling))
+
+    def unbound_own_memory() -> None:
+        """Take back what a parent bounded with `bound_own_memory`."""
+        _, ceiling = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (ceiling, ceiling))
+
     def _limit(kind: int, value: int, grace: int = 0) -> None:
         _, ceiling = resource.getrlimit(kind)
         hard = value + grace
@@ -103,3 +121,8 @@ if sys.platform != "win32":
                 session.write(b"%d" % wanted)
         except OSError:
             pass
+
+else:
+
+    def bound_own_memory(size: int) -> None:
+        """Windows has no such limit."""

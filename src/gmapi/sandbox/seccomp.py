@@ -1,7 +1,8 @@
 """The filter of system calls that a child gets: classic BPF, built here (see seccomp(2)).
 
-It refuses sockets of every kind, new processes, what reaches into other processes, the key store,
-mounts, links, ownership and modes of files, and the calls that only administer a machine. Threads
+It refuses sockets of every kind, new processes, what reaches into other processes or sends them
+signals by whatever way, changes to their priority, processors and limits, the key store, mounts,
+links, ownership and modes of files, and the calls that only administer a machine. Threads
 and the child's own exec pass: what may be executed is Landlock's part. The architecture is checked
 first, so that no call is taken for another one, and x32 calls count as unknown ones.
 """
@@ -26,6 +27,14 @@ _LOAD, _EQUAL, _AT_LEAST, _ABOVE, _AND, _RETURN = 0x20, 0x15, 0x35, 0x25, 0x54, 
 _PR_SET_SECCOMP = 22
 _MODE_FILTER = 2
 _PR_SET_PDEATHSIG = 1
+_PR_SCHED_CORE = 62
+_PRIO_PROCESS = 0
+_IOPRIO_WHO_PROCESS = 1
+# From <asm-generic/fcntl.h> and <linux/fcntl.h>: F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE and
+# F_NOTIFY make the kernel send a signal to whomever the caller names.
+_SIGNALLING_FCNTL = (8, 10, 15, 1024, 1026)
+# FIOSETOWN and SIOCSPGRP do the same; TIOCSTI and TIOCLINUX type into a terminal.
+_REFUSED_IOCTL = (0x8901, 0x8902, 0x5412, 0x541C)
 
 INSTRUCTION = struct.Struct("=HBBI")
 """struct sock_filter: code, jumps if true and if false, constant."""
@@ -40,6 +49,17 @@ _CLONE_THREAD = 0x00010000
 # CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
 _CLONE_NEW = 0x7E020080
 _TRUNCATE, _ACCESS_MODE, _WRITE, _READ_WRITE = 0o1000, 0o3, 0o1, 0o2
+
+
+# Calls that are looked at by the same rule as others: the place of the rule.
+_PLACES = {
+    "kill": "signal",
+    "tkill": "signal",
+    "tgkill": "signal",
+    "prlimit64": "whom",
+    "sched_setaffinity": "whom",
+    "move_pages": "whom",
+}
 
 
 @dataclass(frozen=True)
@@ -123,7 +143,7 @@ def _steps(machine: str) -> Iterator[_Step]:
     yield _Step(_AT_LEAST, FIRST_UNKNOWN, true="absent")
     for name in LOOKED_AT:
         if (found := number(name)) is not None:
-            yield _Step(_EQUAL, found, true=name)
+            yield _Step(_EQUAL, found, true=_PLACES.get(name, name))
     yield from _ranges(_column(ABSENT.values(), column), "absent")
     yield from _ranges(_column(REFUSED.values(), column), "refuse")
     yield _Step(_RETURN, RET_ALLOW, place="allow")
@@ -142,19 +162,37 @@ def _steps(machine: str) -> Iterator[_Step]:
     yield _Step(_EQUAL, _TRUNCATE, true="refuse")
     yield _Step(_EQUAL, _TRUNCATE | _ACCESS_MODE, true="refuse", false="allow_too")
     # Signals to itself, as abort() sends one. Landlock holds others back from Linux 6.12 on.
-    for name in ("kill", "tkill", "tgkill"):
-        yield _Step(_LOAD, _argument(0), place=name)
-        yield _Step(_EQUAL, 0, true="allow_too", false="refuse", is_pid=True)
-    # The limits of other processes of the same user.
-    yield _Step(_LOAD, _argument(0), place="prlimit64")
-    yield _Step(_EQUAL, 0, true="allow_too", false="refuse")
-    # The child must not outlive its worker.
-    yield _Step(_LOAD, _argument(0), place="prctl")
-    yield _Step(_EQUAL, _PR_SET_PDEATHSIG, true="refuse", false="allow_too")
+    yield _Step(_LOAD, _argument(0), place="signal")
+    yield _Step(_EQUAL, 0, true="allow_too", false="refuse", is_pid=True)
+    # Priorities of one process, not of a group or a user; 0 is the caller itself.
+    yield _Step(_LOAD, _argument(0), place="setpriority")
+    yield _Step(_EQUAL, _PRIO_PROCESS, true="whose", false="refuse")
+    yield _Step(_LOAD, _argument(0), place="ioprio_set")
+    yield _Step(_EQUAL, _IOPRIO_WHO_PROCESS, true="whose", false="refuse")
+    yield _Step(_LOAD, _argument(1), place="whose")
+    yield _Step(_EQUAL, 0, true="allow_too", false="itself")
+    # Limits, processors and memory: its own, whose threads other than the first cannot be told from
+    # other processes.
+    yield _Step(_LOAD, _argument(0), place="whom")
+    yield _Step(_EQUAL, 0, true="allow_too")
+    yield _Step(_EQUAL, 0, true="allow_too", false="refuse", is_pid=True, place="itself")
+    yield from _without(1, _SIGNALLING_FCNTL, "fcntl")
+    yield from _without(1, _REFUSED_IOCTL, "ioctl")
+    # The child must not outlive its worker, nor share its scheduling with others.
+    yield from _without(0, (_PR_SET_PDEATHSIG, _PR_SCHED_CORE), "prctl")
     yield _Step(_RETURN, RET_ALLOW, place="allow_too")
     yield _Step(_RETURN, RET_ERRNO | errno.EPERM, place="refuse")
     yield _Step(_RETURN, RET_ERRNO | errno.ENOSYS, place="absent")
     yield _Step(_RETURN, RET_KILL_PROCESS, place="foreign")
+
+
+def _without(argument: int, refused: Iterable[int], place: str) -> Iterator[_Step]:
+    """At `place`: refuse some values of an argument and allow all others."""
+    yield _Step(_LOAD, _argument(argument), place=place)
+    *others, last = refused
+    for value in others:
+        yield _Step(_EQUAL, value, true="refuse")
+    yield _Step(_EQUAL, last, true="refuse", false="allow_too")
 
 
 def _column(numbers: Iterable[Numbers], column: int) -> list[int]:

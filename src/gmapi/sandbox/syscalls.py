@@ -42,6 +42,11 @@ PROCESSES: Mapping[str, Numbers] = {
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
     "process_madvise": (440, 440),
+    "migrate_pages": (256, 238),
+    # Also of itself: with the rights of root it could leave no processor to anybody.
+    "sched_setattr": (314, 274),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
     "process_mrelease": (448, 448),
     "kcmp": (312, 272),
     "pidfd_open": (434, 434),
@@ -185,7 +190,13 @@ LOOKED_AT: Mapping[str, Numbers] = {
     "tkill": (200, 130),
     "tgkill": (234, 131),
     "prlimit64": (302, 261),
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "sched_setaffinity": (203, 122),
+    "move_pages": (279, 239),
     "prctl": (157, 167),
+    "fcntl": (72, 25),
+    "ioctl": (16, 29),
 }
 
 REFUSED: Mapping[str, Numbers] = {

@@ -56,10 +56,11 @@ token_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def settings_of(flags: dict[str, Any]) -> Settings:
-    """The settings with these flags. Raises Failure that names each mistake."""
+def settings_of(flags: dict[str, Any], *, found_file: bool = False) -> Settings:
+    """The settings with these flags; `found_file` as for `load_settings`. Raises Failure that names
+    each mistake."""
     try:
-        return load_settings(flags)
+        return load_settings(flags, found_file=found_file)
     except SettingsError as error:
         raise Failure(
             "These settings are wrong:\n" + "\n".join(f"  {text}" for text in error.problems)

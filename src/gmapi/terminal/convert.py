@@ -17,6 +17,7 @@ from gmapi.terminal.delivery import STDOUT, deliver_file, is_url, new_file, targ
 from gmapi.terminal.display import Display, tell
 from gmapi.terminal.failures import ClientError
 from gmapi.terminal.screen_options import SCREEN_FORMATS, screen_fields
+from gmapi.validation import words_of
 
 if TYPE_CHECKING:
     from gmapi.sandbox.fork_client import ForkServer
@@ -39,12 +40,17 @@ class Order:
     screen: Mapping[str, Any]
     force: bool
     verbose: bool
+    piped: Path | None = None
+    """What came by standard input, once it has been read."""
 
     @property
     def files(self) -> dict[str, Path]:
         """The files to be read, by the field that names them."""
         named = {"input_url": self.source, "subtitle_url": self.screen.get("subtitles")}
-        return {key: Path(name) for key, name in named.items() if name and not is_url(name)}
+        found = {key: Path(name) for key, name in named.items() if name and not is_url(name)}
+        if self.piped is not None:
+            found["input_url"] = self.piped
+        return found
 
     @property
     def is_screen(self) -> bool:
@@ -92,7 +98,12 @@ class Order:
         except ValidationError as error:
             first = error.errors()[0]
             field = str(first["loc"][0]) if first["loc"] else ""
-            raise RequestError(f"{field}: {first['msg']}", field=field) from None
+            raise RequestError(f"{field}: {words_of(first)}", field=field) from None
+
+    def check(self) -> None:
+        """Raise what is wrong with the call before anything is read."""
+        self.request()
+        self.target()
 
     def target(self) -> Path | None:
         """The file to write, None for standard output. Raises DeliveryError and RequestError."""

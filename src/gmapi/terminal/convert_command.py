@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,8 +40,7 @@ def _words(_context: click.Context, _option: click.Parameter, values: tuple[str,
     "-f",
     "--format",
     "output_format",
-    required=True,
-    help="Output format, such as dfpwm, mp3, 32vid or bimg.",
+    help="Output format, such as dfpwm, mp3, 32vid or bimg; default: the extension of -o.",
 )
 @click.option(
     "--args",
@@ -67,8 +68,8 @@ def _words(_context: click.Context, _option: click.Parameter, values: tuple[str,
     "-o",
     "--output",
     metavar="OUT",
-    help="File or folder to write to, - for standard output; "
-    "default: the input's name with a new extension, in this folder.",
+    help="File or folder to write to, - for standard output; a folder with a slash at its end is "
+    "made; default: the input's name with a new extension, in this folder.",
 )
 @click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
 @server_option
@@ -83,7 +84,7 @@ def _words(_context: click.Context, _option: click.Parameter, values: tuple[str,
 @screen_options
 def convert(
     source: str,
-    output_format: str,
+    output_format: str | None,
     args: list[str],
     input_args: list[str],
     max_duration: float | None,
@@ -96,7 +97,8 @@ def convert(
     verbose: bool,
     **screen: Any,
 ) -> None:
-    """Convert INPUT, a URL or a file, at a running server or else right here.
+    """Convert INPUT, a URL, a file or - for standard input, at a running server or else right
+    here.
 
     A URL is handed to the server of --server, or to the one that runs where the settings say.
     Without a server, and for files, the conversion runs here.
@@ -106,16 +108,21 @@ def convert(
 
     Exit codes: 0 done, 1 failed, 2 wrong call, 130 interrupted.
     """
-    from gmapi.terminal.delivery import is_url
+    from gmapi.terminal.delivery import STDIN, is_url
+    from gmapi.terminal.inputs import standard_input, why_no_file
 
     files = [name for name in (source, screen["subtitles"]) if name and not is_url(name)]
+    piped = source == STDIN
     if server is not None and (local or allow_private):
         raise click.UsageError("--server goes neither with --local nor with --allow-private.")
     if "://" in source and not is_url(source):
         raise click.UsageError("INPUT must begin with http:// or https://, or be a file.")
-    for file in files:
-        if not os.path.isfile(file):
-            raise click.UsageError(f"There is no file {file}.")
+    for file in files[piped:]:
+        if problem := why_no_file(file):
+            raise click.UsageError(problem)
+    if piped and sys.stdin.isatty():
+        raise click.UsageError("Standard input is the keyboard; hand a file in, or name one.")
+    output_format = output_format or _format_of(output)
     if files and server is not None:
         raise click.UsageError(
             "A server takes URLs only; leave out --server to convert files here."
@@ -137,6 +144,10 @@ def convert(
         )
         try:
             with conversion.interruptible(), failures(), ExitStack() as stack:
+                if piped:
+                    order.check()
+                    limit = int(settings_of({}).fetch_max_bytes)
+                    order = replace(order, piped=stack.enter_context(standard_input(limit)))
                 client = None if here else _find_client(server, token, stack)
                 if client is not None:
                     conversion.convert_at(client, order)
@@ -149,6 +160,16 @@ def convert(
                     )
         except KeyboardInterrupt:
             raise Interrupted("Interrupted.") from None
+
+
+def _format_of(output: str | None) -> str:
+    """The format that an output's name asks for."""
+    extension = ""
+    if output is not None and not output.endswith(("/", os.sep)) and not os.path.isdir(output):
+        extension = os.path.splitext(output)[1].removeprefix(".")
+    if not extension:
+        raise click.UsageError("Give a format with -f, or a file with -o such as song.mp3.")
+    return extension
 
 
 @contextmanager

@@ -116,6 +116,14 @@ class Sources(Protocol):
         ...
 
 
+def out_of_time(settings: Settings) -> LimitError:
+    """That a job has taken longer than it may."""
+    return LimitError(
+        f"The job took longer than the {settings.job_timeout:.0f} s that this server allows. "
+        "Ask for a shorter part or a simpler conversion."
+    )
+
+
 class Work:
     """What a running tool is given: folders, the door outwards, ffmpeg, storage and a reporter."""
 
@@ -152,10 +160,7 @@ class Work:
         """Raise when the work must stop: cancelled, taken over, out of time or out of space."""
         self.reporter.check()
         if time.monotonic() > self._deadline:
-            raise LimitError(
-                f"The job took longer than the {self.settings.job_timeout:.0f} s that this server "
-                "allows. Ask for a shorter part or a simpler conversion."
-            )
+            raise out_of_time(self.settings)
         if shutil.disk_usage(self.folder).free < self._reserve:
             raise NoSpaceError("The disk of this server is full.", cause="free space reserve")
 

@@ -8,30 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from gmapi.validation import words_of
+
 PROBLEMS_MAX = 3
 VALUE_MAX = 60
 NAME_MAX = 60
-
-_TEXTS = {
-    "string_type": "must be a text",
-    "list_type": "must be a list",
-    "dict_type": "must be an object",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_parsing_size": "must be a smaller number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "finite_number": "must be a finite number",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
-    "too_long": "must have at most {max_length} entries",
-    "too_short": "must have at least {min_length}",
-    "string_too_long": "must have at most {max_length} characters",
-    "literal_error": "must be one of {expected}",
-}
 
 
 def describe(
@@ -62,10 +43,9 @@ def _sentence(item: Mapping[str, Any], model: type[BaseModel] | None) -> str:
         return f"{place} is required{_example(model, item['loc'])}"
     if kind == "field_error":
         return f"{place} {context['error']}"
+    text = words_of(item)
     if kind == "value_error":
-        text = str(context.get("error", item["msg"])).rstrip(".")
         return f"{place}: {text}" if place else text
-    text = _TEXTS.get(kind, item["msg"]).format_map(_Bounds(context))
     return f"{place} {text} (got {_shown(item['input'])})"
 
 
@@ -94,8 +74,3 @@ def _shown(value: Any) -> str:
 def _cut(text: str, length: int) -> str:
     text = "".join(c if c.isprintable() else "?" for c in text[: length + 1])
     return text if len(text) <= length else text[:length] + "..."
-
-
-class _Bounds(dict[str, Any]):
-    def __missing__(self, key: str) -> str:
-        return "its bound"

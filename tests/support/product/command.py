@@ -27,13 +27,13 @@ class Command:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def start(self, *words: str, **settings: str) -> subprocess.Popen[bytes]:
-        """Start it with these words and environment variables."""
+    def start(self, *words: str, piped: bool = False, **settings: str) -> subprocess.Popen[bytes]:
+        """Start it with these words and environment variables; `piped` opens standard input."""
         return subprocess.Popen(
             [sys.executable, "-m", "gmapi", *words],
             cwd=self.folder,
             env=self._environment | settings,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -44,13 +44,16 @@ class Command:
             output, errors = process.communicate(timeout=90)
         return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
-    def here(self, *words: str, **settings: str) -> subprocess.CompletedProcess[bytes]:
-        """The same in this process, which takes a fraction of the time. The process must be in
-        the folder, and its temporary files must go where those of this command go."""
+    def here(
+        self, *words: str, given: bytes = b"", **settings: str
+    ) -> subprocess.CompletedProcess[bytes]:
+        """The same in this process, which takes a fraction of the time, with `given` as standard
+        input. The process must be in the folder, and its temporary files must go where those of
+        this command go."""
         assert Path.cwd() == self.folder
         unset = {name: None for name in os.environ if name.startswith("GMAPI_")}
         environment = {**unset, **self._environment, **settings}
-        done = CliRunner().invoke(main, words, env=environment)
+        done = CliRunner().invoke(main, words, input=given, env=environment)
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return subprocess.CompletedProcess(

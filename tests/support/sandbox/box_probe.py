@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import platform
+import signal
 import socket
+import struct
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 ARM = platform.machine() == "aarch64"
+NOBODY = 54_321
+"""A user without processes, in case the call works."""
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -94,6 +99,24 @@ def abstract(address: str) -> None:
         tried.connect(address)
 
 
+def by_pipe(command: int, value: Any) -> None:
+    reader, writer = os.pipe()
+    try:
+        fcntl.fcntl(reader, command, value)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def owner(pid: int) -> bytes:
+    """struct f_owner_ex of a process."""
+    return struct.pack("ii", 1, pid)
+
+
+def by_ioctl(request: int, pid: int) -> None:
+    fcntl.ioctl(0, request, struct.pack("i", pid))
+
+
 def trials(source: str, out: str, secret: str, port: int, pid: int) -> dict[str, Callable[[], Any]]:
     write(f"{out}/mine")
     return {
@@ -106,6 +129,11 @@ def trials(source: str, out: str, secret: str, port: int, pid: int) -> dict[str,
         "write to null": lambda: write("/dev/null", 0),
         "read random bytes": lambda: read("/dev/urandom"),
         "start a thread": thread,
+        "set its own priority": lambda: os.setpriority(os.PRIO_PROCESS, 0, 19),
+        "set its own processors": lambda: os.sched_setaffinity(0, os.sched_getaffinity(0)),
+        "make a pipe that does not block": lambda: [
+            (os.set_blocking(each, False), os.close(each)) for each in os.pipe()
+        ],
         # files
         "read a secret": lambda: read(secret),
         "list a folder": lambda: os.listdir(os.path.dirname(secret)),
@@ -147,6 +175,23 @@ def trials(source: str, out: str, secret: str, port: int, pid: int) -> dict[str,
         "make a memory file": lambda: os.close(os.memfd_create("x")),
         "outlive the worker": lambda: libc.prctl(1, 0, 0, 0, 0) and _fail(),
         "set another's limits": lambda: call(302, 261, pid, 7, None, None),
+        "send another a signal by a pipe (F_SETOWN)": lambda: by_pipe(8, pid),
+        "send another a signal by a pipe (F_SETOWN_EX)": lambda: by_pipe(15, owner(pid)),
+        "choose the signal of a pipe": lambda: by_pipe(10, signal.SIGKILL),
+        "wait for a lease": lambda: by_pipe(1024, 0),
+        "watch a folder by signals": lambda: by_pipe(1026, 0),
+        "send another a signal by ioctl": lambda: by_ioctl(0x8901, pid),
+        "send another a signal with a value": lambda: call(129, 138, pid, 0, None),
+        "set another's priority": lambda: os.setpriority(os.PRIO_PROCESS, pid, 19),
+        "set a user's priority": lambda: os.setpriority(os.PRIO_USER, NOBODY, 19),
+        "set another's disk priority": lambda: call(251, 30, 1, pid, 0),
+        "set another's processors": lambda: os.sched_setaffinity(pid, os.sched_getaffinity(0)),
+        "set another's scheduling": lambda: os.sched_setscheduler(
+            pid, os.SCHED_OTHER, os.sched_param(0)
+        ),
+        "set another's scheduling parameters": lambda: call(142, 118, pid, None),
+        "set another's scheduling attributes": lambda: call(314, 274, pid, None, 0),
+        "move another's memory": lambda: call(256, 238, pid, 0, None, None),
         "trace": lambda: call(101, 117, 16896, pid, 0, 0),  # PTRACE_SETOPTIONS of one not traced
         "read another's memory": lambda: call(310, 270, pid, None, 0, None, 0, 0),
         "set up io_uring": lambda: call(425, 425, 0, None),

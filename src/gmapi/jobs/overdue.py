@@ -1,0 +1,61 @@
+"""The last word on GMAPI_JOB_TIMEOUT: a job that asks nobody whether to go on takes its worker
+along."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import OperationalError
+
+from gmapi.jobs.model import Fence
+from gmapi.jobs.store import JobStore
+from gmapi.settings import Settings
+from gmapi.tools.base import out_of_time
+
+GRACE_SECONDS = 60.0
+"""How long after GMAPI_JOB_TIMEOUT a job may take to notice that its time is up."""
+
+EXIT_CODE = 70
+"""With which a worker ends whose job does not."""
+
+log = logging.getLogger(__name__)
+
+
+class Overdue:
+    """Looks whether the job at hand is stuck: its lease is renewed for as long as the process
+    lives, so only the end of the process ends it. `leave` ends the process at once."""
+
+    def __init__(
+        self, settings: Settings, store: JobStore, leave: Callable[[int], object] = os._exit
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._leave = leave
+        self._running: tuple[Fence, float] | None = None
+
+    @contextmanager
+    def watched(self, fence: Fence, claimed: float) -> Iterator[None]:
+        """The time during which a job runs; `claimed` is its begin, as monotonic time."""
+        self._running = fence, claimed + self._settings.job_timeout + GRACE_SECONDS
+        try:
+            yield
+        finally:
+            self._running = None
+
+    def look(self) -> None:
+        """End the process when its job should have ended. Call it often, from another thread."""
+        running = self._running
+        if running is None or time.monotonic() <= running[1]:
+            return
+        fence = running[0]
+        log.error("job %s does not end by itself; this worker ends with it", fence.job_id)
+        error = out_of_time(self._settings)
+        try:
+            self._store.fail(fence, error.message, error.code)
+        except OperationalError as locked:  # its lease runs out, and it counts as crashed
+            log.warning("the end of job %s could not be written: %s", fence.job_id, locked)
+        self._leave(EXIT_CODE)
