@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ByteSize
 
+from gmapi.access import ANONYMOUS_RATE
 from gmapi.computercraft.monitor import MONITOR_COLUMNS_MAX, MONITOR_ROWS_MAX, PIXELS_MAX, SIDE_MAX
 from gmapi.error_codes import ERROR_CODES
 from gmapi.fetch.transfer import FetchRules
@@ -176,13 +177,14 @@ def limits_page() -> str:
         "waiting jobs": of("queue_max"),
         "waiting jobs of one client": of("queue_max_per_client"),
         "requests for conversions of one client": (
-            "60 a minute from elsewhere without a token, else none",
+            f"{ANONYMOUS_RATE} from elsewhere without a token, else none",
             code("GMAPI_RATE_LIMIT"),
         ),
         "connections of one address": of("connections_per_address"),
         "all connections": fixed(f"{CONNECTIONS_MAX:,}"),
         "frames in one `/api/framepack`": fixed(frames_max),
         "bytes of a framepack, or of one range of a growing file": fixed(large(GAME_REPLY_MAX)),
+        "age of a result that is shared": of("result_max_age", seconds),
         "life of outputs after the end or the last access": of("file_expiry", seconds),
     }
     return page(

@@ -47,9 +47,9 @@ def test_a_text_cannot_break_a_table() -> None:
     assert table(["a"], [["x | y\nz"]]) == "| a |\n| --- |\n| x \\| y z |"
 
 
-def test_what_is_asked_of_a_caller_has_a_meaning(made: dict[str, str]) -> None:
-    """Each field and parameter of a request is described in the code."""
-    for name in ("requests.md", "settings.md"):
+def test_everything_has_a_meaning(made: dict[str, str]) -> None:
+    """Each setting, parameter and field of a request and of an answer is described in the code."""
+    for name in ("requests.md", "answers.md", "settings.md"):
         for line in made[name].splitlines():
             assert not (line.startswith("| `") and line.endswith("|  |")), f"{name}: {line}"
     for tool in TOOLS.values():

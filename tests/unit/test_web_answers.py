@@ -209,8 +209,8 @@ def test_a_completed_task_is_a_success_with_its_result() -> None:
 
 
 def test_a_task_says_when_it_goes_and_what_was_asked_for() -> None:
-    asked = {"output_format": "ogg", "label": "for the radio"}
-    fields = task_fields(job(request=asked), BASE, EXPIRY)
+    asked = job(request={"output_format": "ogg"}, label="for the radio")
+    fields = task_fields(asked, BASE, EXPIRY)
     assert (fields["tool"], fields["output_format"], fields["label"]) == (
         "ffmpeg",
         "ogg",

@@ -55,20 +55,20 @@ class ToolResult(BaseModel):
 
     model_config = ConfigDict(defer_build=True)
 
-    message: str = ""
+    message: str = Field(default="", description="A sentence for people.")
 
 
 class FileResult(ToolResult):
     """The answer of a tool that makes one file."""
 
-    download_url: str
-    file_id: str
-    file_name: str
+    download_url: str = Field(description="Where the file is, as a whole address.")
+    file_id: str = Field(description="The id in that address.")
+    file_name: str = Field(description="The name in that address, which ends in the format.")
     size: int = Field(description="Bytes.")
-    media_type: str
+    media_type: str = Field(description="The Content-Type it is sent with.")
     duration: Sometimes[float] = Field(default=None, description="Seconds of sound or video.")
-    width: Sometimes[int] = None
-    height: Sometimes[int] = None
+    width: Sometimes[int] = Field(default=None, description="Pixels from left to right.")
+    height: Sometimes[int] = Field(default=None, description="Pixels from top to bottom.")
 
 
 @dataclass(frozen=True)

@@ -76,11 +76,11 @@ class VideoFrameResult(ToolResult):
 
     current_frames: int = Field(description="Frames that can be fetched now.")
     total_frames: int = Field(description="Frames there will be; exact when completed.")
-    fps: float
-    width: Sometimes[int] = None
-    height: Sometimes[int] = None
+    fps: float = Field(description="Frames per second.")
+    width: Sometimes[int] = Field(default=None, description="Of each frame, in pixels.")
+    height: Sometimes[int] = Field(default=None, description="Of each frame, in pixels.")
     frame_pattern: str = Field(description="Address of frame number %06d, counted from 1.")
-    duration: Sometimes[float] = None
+    duration: Sometimes[float] = Field(default=None, description="Seconds of the video.")
     audio_urls: Sometimes[dict[str, str]] = Field(
         None, description="DFPWM sound, mono, left and right; absent when there is none."
     )

@@ -130,7 +130,7 @@ def header(description: str, kind: str) -> dict[str, Any]:
 class Failure(BaseModel):
     """Any failure. The reason phrase of the status line carries the same sentence."""
 
-    status: Literal["error"]
+    status: Literal["error"] = Field(description="That it failed.")
     error: str = Field(min_length=1, description="What is wrong and how to mend it.")
     message: str = Field(min_length=1, description="The same sentence.")
     error_code: str = Field(
@@ -210,19 +210,19 @@ class FramePath(BaseModel):
 class IndexAnswer(BaseModel):
     """What this server is, and where things are."""
 
-    status: Literal["success"]
-    name: str
-    version: str
-    documentation: str
-    openapi: str
-    health: str
-    tools: list[str]
+    status: Literal["success"] = Field(description="That it went well.")
+    name: str = Field(description="GMapiServer.")
+    version: str = Field(description="Of this server.")
+    documentation: str = Field(description="Address of the documentation page.")
+    openapi: str = Field(description="Address of the OpenAPI document.")
+    health: str = Field(description="Address of its health.")
+    tools: list[str] = Field(description="The kinds of jobs it knows.")
 
 
 class Kernels(BaseModel):
     """What converts pictures for ComputerCraft."""
 
-    name: Literal["native", "numpy", "unknown"]
+    name: Literal["native", "numpy", "unknown"] = Field(description="Which they are.")
     detail: str = Field(description="Why these.")
 
 
@@ -230,15 +230,17 @@ class HealthAnswer(BaseModel):
     """How the server fares. Strangers see the status only: those without a token or, where the
     server has none, from elsewhere."""
 
-    status: Literal["ok", "error"]
-    version: Sometimes[str] = None
+    status: Literal["ok", "error"] = Field(description="Whether it can work.")
+    version: Sometimes[str] = Field(None, description="Of this server.")
     ffmpeg: Sometimes[str] = Field(None, description="Its version.")
     problems: Sometimes[list[str]] = Field(
         None, description="Why the server cannot work; empty when it can."
     )
     queue: Sometimes[dict[str, int]] = Field(None, description="Number of tasks by state.")
-    workers: Sometimes[dict[str, Any]] = None
+    workers: Sometimes[dict[str, Any]] = Field(
+        None, description="How many are alive, how many there should be, how many work."
+    )
     disk: Sometimes[dict[str, int]] = Field(None, description="Bytes; a budget of 0 is none.")
-    database: Sometimes[str] = None
+    database: Sometimes[str] = Field(None, description="Whether it answers.")
     sandbox: Sometimes[dict[str, Any]] = Field(None, description="How conversions are locked in.")
-    kernels: Sometimes[Kernels] = None
+    kernels: Sometimes[Kernels] = Field(None, description="What converts pictures.")

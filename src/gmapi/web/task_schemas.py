@@ -55,33 +55,36 @@ AnyResult: Any = reduce(or_, [*_most_special_first(), NoResult])
 class Accepted(BaseModel):
     """A task was made or joined."""
 
-    status: Literal["success"]
-    task_id: str = Field(pattern=ID_PATTERN, examples=[EXAMPLE_ID])
+    status: Literal["success"] = Field(description="That it went well.")
+    task_id: str = Field(pattern=ID_PATTERN, examples=[EXAMPLE_ID], description="The task's id.")
     status_url: str = Field(description="Where to ask for the task.")
     events_url: str = Field(description="Where its Server-Sent Events are.")
-    message: str
+    message: str = Field(description="A sentence for people.")
     warnings: Sometimes[list[str]] = Field(None, description=WARNINGS)
 
 
 class TaskAnswer(BaseModel):
     """The state of a task."""
 
-    task_id: str = Field(pattern=ID_PATTERN, examples=[EXAMPLE_ID])
-    tool: ToolName
+    task_id: str = Field(pattern=ID_PATTERN, examples=[EXAMPLE_ID], description="The task's id.")
+    tool: ToolName = Field(description="What kind of job it is.")
     label: Sometimes[str] = Field(
         None, max_length=LABEL_MAX, description="What its caller calls it."
     )
     output_format: Sometimes[str] = Field(None, description="The format that was asked for.")
-    status: TaskStatus
+    status: TaskStatus = Field(description="Where it stands.")
     progress: float = Field(ge=0, le=100, description="Percent; never falls.")
-    message: str
+    message: str = Field(description="Where it stands in words, or why it failed.")
     result: AnyResult = Field(
         description="What there is so far; always an object, filled when completed."
     )
-    attempt: int = Field(ge=0, description="How many times the task has been started.")
+    attempt: int = Field(
+        ge=0,
+        description="How many times the task has been started: 2 or more when it had to run again.",
+    )
     created_at: float = Field(description="Unix time in seconds.")
-    started_at: Sometimes[float] = None
-    finished_at: Sometimes[float] = None
+    started_at: Sometimes[float] = Field(None, description="Unix time in seconds.")
+    finished_at: Sometimes[float] = Field(None, description="Unix time in seconds.")
     expires_at: Sometimes[float] = Field(
         None,
         description="When the task and its outputs may go, in Unix seconds, if nobody fetches them "
@@ -93,7 +96,7 @@ class TaskAnswer(BaseModel):
     eta_seconds: Sometimes[float] = Field(None, description="Estimate of the time left.")
     queue_position: Sometimes[int] = Field(None, description="Place among the waiting, from 1.")
     error: Sometimes[str] = Field(None, description="Why the task failed.")
-    error_code: Sometimes[str] = None
+    error_code: Sometimes[str] = Field(None, description="Why, as a word for programs.")
     new_logs: list[str] = Field(
         default_factory=list, description="Log lines after `since`, or the latest ones."
     )
@@ -104,8 +107,8 @@ class TaskAnswer(BaseModel):
 
 
 class _Success(BaseModel):
-    status: Literal["success"]
-    task_id: str = Field(pattern=ID_PATTERN, examples=[EXAMPLE_ID])
+    status: Literal["success"] = Field(description="That it went well.")
+    task_id: str = Field(pattern=ID_PATTERN, examples=[EXAMPLE_ID], description="The task's id.")
     warnings: Sometimes[list[str]] = Field(None, description=WARNINGS)
 
 
@@ -174,8 +177,8 @@ class TasksQuery(BaseModel):
 class TasksAnswer(BaseModel):
     """A page of tasks, newest first."""
 
-    status: Literal["success"]
-    tasks: list[TaskAnswer]
-    total: int
-    limit: int
-    offset: int
+    status: Literal["success"] = Field(description="That it went well.")
+    tasks: list[TaskAnswer] = Field(description="Newest first.")
+    total: int = Field(description="How many there are in all.")
+    limit: int = Field(description="As asked for.")
+    offset: int = Field(description="As asked for.")

@@ -117,15 +117,15 @@ class SanjuuniRequest(ToolRequest):
 class ScreenResult(FileResult):
     """Where the output is and what it holds; the address can be read while the file grows."""
 
-    format: str
+    format: str = Field(description="The format it has.")
     size: int = Field(description="Bytes so far; exact when completed.")
     columns: int = Field(description="Cells from left to right.")
     rows: int = Field(description="Cells from top to bottom.")
     width: int = Field(description="Pixels from left to right, of which each cell takes two.")
     height: int = Field(description="Pixels from top to bottom, of which each cell takes three.")
     frames: int = Field(description="Pictures so far; exact when completed.")
-    fps: float
-    quality: Quality
+    fps: float = Field(description="Pictures a second.")
+    quality: Quality = Field(description="The quality it was made in.")
     growing: bool = Field(default=False, description="The file is still being written.")
     parts: Sometimes[list[str]] = Field(
         default=None,
