@@ -10,10 +10,14 @@ EXAMPLES ?= 100000
 # The tests start many servers, which start sooner when Python keeps what it has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-slow lint fuzz bench bench-convert bench-quality bench-slow bench-locked bench-sandbox clean
+.PHONY: run check test test-slow lint docs fuzz bench bench-convert bench-quality bench-slow bench-locked bench-sandbox clean
 
 run: $(STAMP)
 	$(BIN)/python main.py --port $(PORT)
+
+# Before each commit: linters, types and unit tests, in less than a minute.
+check: lint
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -p no:schemathesis $(TESTS)/unit
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
@@ -26,6 +30,10 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The reference in docs/reference, from the code.
+docs: $(STAMP)
+	$(BIN)/python docs/generate.py
 
 fuzz: $(STAMP)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 2 $(TESTS)/fuzz

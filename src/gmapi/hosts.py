@@ -17,12 +17,21 @@ from ipaddress import (
 
 Address = IPv4Address | IPv6Address
 
+HOST_NAME_MAX = 254
+"""Characters of a name, with a dot at its end."""
+
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_BRACKETED = re.compile(r"\[([^\]]*)\](?::([0-9]{1,5}))?")
+_PLAIN = re.compile(r"([^\[\]:]*)(?::([0-9]{1,5}))?")
 
 
+@lru_cache(1024)  # the segments of a stream have one host, whose name may take long to read
 def host_name(text: str) -> str:
     """A name or canonical IPv4 address in lower-case ASCII. Raises ValueError."""
+    if len(text) > HOST_NAME_MAX:
+        # Before it is made ASCII, which takes time by the square of its length.
+        raise ValueError(f"a host name of {len(text)} characters")
     if not text.isascii():
         text = text.encode("idna").decode("ascii")
     name = text.lower()
@@ -108,8 +117,8 @@ def parse_allow(entries: Sequence[str]) -> tuple[AllowEntry, ...]:
 
 
 def _parse_entry(entry: str) -> AllowEntry:
-    bracketed = re.fullmatch(r"\[([^\]]*)\](?::([0-9]{1,5}))?", entry)
-    plain = re.fullmatch(r"([^\[\]:]*)(?::([0-9]{1,5}))?", entry)
+    bracketed = _BRACKETED.fullmatch(entry)
+    plain = _PLAIN.fullmatch(entry)
     try:
         network: IPv4Network | IPv6Network | None
         if bracketed:

@@ -185,7 +185,8 @@ class Settings(BaseSettings):
     disk_budget: ByteSize = Field(
         ByteSize(0),
         ge=0,
-        description="Most disk space for sources and outputs; 0: only the disk's own size.",
+        description="Most disk space for sources, outputs and the database; 0: only the disk's "
+        "own size.",
     )
     queue_max: int = Field(1000, ge=1, description="Most waiting jobs.")
     queue_max_per_client: int = Field(50, ge=1, description="Most waiting jobs of one client.")
@@ -278,6 +279,12 @@ class Settings(BaseSettings):
     def run_dir(self) -> Path:
         """Sockets by which the processes of one server wake each other."""
         return self.data_dir / "run"
+
+    @property
+    def output_limit(self) -> int:
+        """Bytes that the output of one job may have; one beyond the budget could not be kept."""
+        largest, budget = int(self.output_max_bytes), int(self.disk_budget)
+        return min(largest, budget) if budget else largest
 
     @property
     def listens_locally(self) -> bool:

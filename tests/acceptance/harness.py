@@ -56,6 +56,16 @@ class SqliteBackend:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(query, values)]
 
+    def age(self, server: GmapiServer, seconds: float) -> None:
+        """Make what has finished older than it is."""
+        with closing(sqlite3.connect(server.data_dir / "gmapi.db", timeout=5)) as connection:
+            connection.execute(
+                "UPDATE jobs SET finished = finished - ?, accessed = accessed - ? "
+                "WHERE finished IS NOT NULL",
+                (seconds, seconds),
+            )
+            connection.commit()
+
     def lose_messages(self, server: GmapiServer) -> int:
         """Delete all messages on their way; how many there were."""
         with closing(sqlite3.connect(server.data_dir / "queue.db", timeout=5)) as connection:

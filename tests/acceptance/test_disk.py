@@ -125,6 +125,8 @@ def test_the_disk_budget_takes_the_oldest_and_breaks_nothing(
         received = len(response.read(1000))
         assert server.get(first["download_url"]).status == 200
         third = bench.completed(bench.submit({**LARGE, "input_url": serve_file(origin, film_file)}))
+        # What has just finished is spared, so these must have been here for a while.
+        bench.backend.age(server, 100)
         wait_for(lambda: second["file_id"] not in bench.published(), 20, "room")
         assert server.get(second["download_url"]).status == 404
         assert server.get(f"/api/task/{tasks[1]['task_id']}").status == 404
@@ -135,6 +137,12 @@ def test_the_disk_budget_takes_the_oldest_and_breaks_nothing(
         source.release.set()
         assert bench.completed(running)["attempt"] == 1
     assert third["result"]["file_id"] in bench.published()
+
+    # An output that could not be kept fails with the reason.
+    bench.backend.age(server, 100)
+    huge = {**LARGE, "args": [*LARGE["args"], "-af", "atempo=0.5,atempo=0.5,atempo=0.5"]}
+    task = server.wait_for_task(bench.submit({**huge, "input_url": serve_file(origin, film_file)}))
+    assert (task["status"], task["error_code"]) == ("error", "limit_exceeded")
 
     # A source that alone is beyond the budget: nothing finished is left to delete.
     greedy = bench.server.data_dir / "greedy.mp4"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import threading
@@ -93,6 +94,35 @@ def test_f2_v11_access_prolongs_life_and_then_it_goes(brief: Bench, origin: Orig
     assert pack.status == 404
     files = server.data_dir / "files"
     wait_for(lambda: not any(p.is_file() for p in files.rglob("*")), what="an empty store")
+
+
+def test_a_download_that_outlasts_the_expiry_is_an_access_while_it_sends(
+    brief: Bench, origin: Origin, film_file: Path
+) -> None:
+    """So it comes to its end, and when it breaks off near it, the rest can still be had."""
+    server = brief.server
+    large = {
+        "input_url": serve_file(origin, film_file),
+        "args": ["-vn", "-ar", "192000", "-ac", "2", "-c:a", "pcm_s32le"],
+        "output_format": "wav",
+    }
+    made = server.wait_for_task(brief.submit(large))["result"]
+    path = urlsplit(made["download_url"]).path
+    download = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    download.request("GET", path)
+    response = download.getresponse()
+    received, started, step = 0, time.monotonic(), made["size"] // 120
+
+    def slowly() -> bool:
+        nonlocal received
+        received += len(response.read(step))
+        return time.monotonic() - started > 2.5 * EXPIRY
+
+    wait_for(slowly, what="a download longer than the expiry")
+    download.close()
+    assert received < made["size"]
+    rest = server.get(path, headers={"Range": f"bytes={received}-"})
+    assert (rest.status, len(rest.body)) == (206, made["size"] - received)
 
 
 def test_v11_expiry_counts_from_the_end_of_a_long_task(

@@ -83,3 +83,22 @@ def test_max_duration_has_bounds(server: GmapiServer, origin: Origin, value: Any
     answer = server.post("/api/ffmpeg", values)
     assert answer.status == 400
     assert answer.json()["field"] == "max_duration"
+
+
+def test_hostile_playlists_hold_up_no_worker(server: GmapiServer, origin: Origin) -> None:
+    """One of these once disabled every worker for good."""
+    texts = {
+        "key": "#EXTM3U\n#EXT-X-KEY:A=" + " " * 16_000 + '"',
+        "headers": "#EXTM3U\n" + '#EXT-X-MAP:URI="a"\n' * 190_000,
+        "template": (
+            '<MPD mediaPresentationDuration="PT20000S"><Period><AdaptationSet contentType="video">'
+            f'<Representation><SegmentTemplate media="{"$Number%099d$" * 80}" duration="1"/>'
+            "</Representation></AdaptationSet></Period></MPD>"
+        ),
+    }
+    for name, text in texts.items():
+        url = origin.add(f"/hostile/{name}", text.encode())
+        answer = server.post("/api/ffmpeg", {"input_url": url, "output_format": "mp3"}).json()
+        assert answer["error_code"] == "source_playlist", answer
+    values = {"input_url": origin.url("/hls/index.m3u8"), "output_format": "wav"}
+    assert server.post("/api/ffmpeg", values).json()["status"] == "success"

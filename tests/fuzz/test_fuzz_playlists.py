@@ -1,4 +1,5 @@
-"""Fuzz target: HLS playlists, lists of one entry and DASH manifests."""
+"""Fuzz target: HLS playlists, lists of one entry and DASH manifests: what comes of them, and what
+they cost in time and memory."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from gmapi.errors import SourceError
 from gmapi.fetch import dash, hls
 from gmapi.fetch.address import SourceUrl, check_url
 from gmapi.fetch.segments import SECONDS_MAX, SEGMENTS_MAX, Track, make_track
-from support.fuzzing import fuzz, mutated
+from support.cost import cpu_below, memory_below
+from support.fuzzing import flooded, fuzz, mutated
 
 BASE = check_url("https://media.example/films/one/list?token=x")
 CODES = {"source_playlist", "source_refused"}
@@ -48,6 +50,8 @@ DASH_SEEDS = [
     'duration="2"><Initialization sourceURL="i.mp4" range="0-99"/><SegmentURL media="1.m4s" '
     'mediaRange="100-199"/></SegmentList></Representation></AdaptationSet></Period></MPD>',
 ]  # fmt: skip
+CPU_SECONDS = 10.0
+MEMORY_MIB = 64.0
 HLS_LETTERS = '#EXT-INF:,=".@/\n\r 0123456789eE+\u0661'
 DASH_LETTERS = '<>/="$%&; 0123456789-PTSrdt\n'
 
@@ -86,6 +90,17 @@ def is_refusal(error: SourceError) -> bool:
 @fuzz
 @given(mutated(MEDIA_SEEDS + MASTER_SEEDS, HLS_LETTERS))
 def test_hls(text: str) -> None:
+    read_hls(text)
+
+
+@fuzz
+@given(flooded(MEDIA_SEEDS + MASTER_SEEDS, HLS_LETTERS))
+def test_hls_that_goes_on_and_on(text: str) -> None:
+    with cpu_below(CPU_SECONDS), memory_below(MEMORY_MIB):
+        read_hls(text)
+
+
+def read_hls(text: str) -> None:
     try:
         if hls.is_master(text):
             choice = hls.choose(text, BASE)
@@ -105,6 +120,17 @@ def test_hls(text: str) -> None:
 @fuzz
 @given(mutated(LIST_SEEDS, HLS_LETTERS))
 def test_lists_of_one_entry(text: str) -> None:
+    read_list(text)
+
+
+@fuzz
+@given(flooded(LIST_SEEDS, HLS_LETTERS))
+def test_lists_that_go_on_and_on(text: str) -> None:
+    with cpu_below(CPU_SECONDS), memory_below(MEMORY_MIB):
+        read_list(text)
+
+
+def read_list(text: str) -> None:
     try:
         url = hls.single_entry(text, BASE)
     except SourceError as error:
@@ -116,6 +142,17 @@ def test_lists_of_one_entry(text: str) -> None:
 @fuzz
 @given(mutated(DASH_SEEDS, DASH_LETTERS))
 def test_dash(text: str) -> None:
+    read_dash(text)
+
+
+@fuzz
+@given(flooded(DASH_SEEDS, DASH_LETTERS))
+def test_dash_that_goes_on_and_on(text: str) -> None:
+    with cpu_below(CPU_SECONDS), memory_below(MEMORY_MIB):
+        read_dash(text)
+
+
+def read_dash(text: str) -> None:
     try:
         tracks = dash.parse(text, BASE)
     except SourceError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gmapi.media import command, failures, probe
+from gmapi.media import command, failures, probe, timing
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.png_stream import PngSplitter
 from gmapi.media.process import PROGRESS_FD, Watch, run
@@ -309,3 +309,13 @@ def test_part_of_the_sound(channels: Channels, media: Path) -> None:
     got = channels(media / "mkv", names=("left",), start=1.0, duration=2.5)
     assert set(got) == {"left"}
     assert abs(len(got["left"]) - 15_000) <= 12
+
+
+def test_pictures_beyond_those_that_are_kept_are_counted(
+    launcher: Launcher, ffmpeg: Ffmpeg, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_of_them = picture_times(launcher, ffmpeg, media / "mp4", cwd=media)
+    monkeypatch.setattr(timing, "PICTURES_MAX", 10)
+    times = picture_times(launcher, ffmpeg, media / "mp4", cwd=media)
+    assert len(times.starts) == 10 < times.count == all_of_them.count
+    assert times.end == pytest.approx(all_of_them.end, abs=0.1)

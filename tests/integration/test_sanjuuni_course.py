@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from gmapi.errors import LimitError
+from gmapi.tools.screens import output
 from support.http.origin import Origin
 from support.product.server import GmapiServer, fork_servers, wait_for
 from support.screens.golden_cases import FOLDER
@@ -114,6 +115,17 @@ def test_an_output_beyond_the_limit_is_given_up(
             screen_media("large.mkv"), output_format=kind, width=640, height=480,
             args=["-cnone", "-m"], settings={"output_max_bytes": "300kB"},
         )  # fmt: skip
+    assert studio.left() == []
+    assert running() == []
+
+
+def test_a_film_of_too_many_pictures_is_given_up(
+    studio: Studio, screen_media: Media, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where each one lies is kept, which small pictures made at thousands a second let grow."""
+    monkeypatch.setattr(output, "PICTURES_MAX", 5)
+    with pytest.raises(LimitError, match="fewer pictures per second"):
+        studio.convert(screen_media("large.mkv"), output_format="32vid", width=8, height=6)
     assert studio.left() == []
     assert running() == []
 

@@ -15,6 +15,9 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 README_CHINESE = ROOT / "README.zh-CN.md"
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+CHINESE_PAGES = sorted((ROOT / "docs" / "zh-CN").glob("*.md"))
+REFERENCE_PAGES = sorted((ROOT / "docs" / "reference").glob("*.md"))
+"""Made from the code by docs/generate.py."""
 
 _BLOCK = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(#{1,6}) (.+)$", re.MULTILINE)

@@ -32,6 +32,9 @@ fuzz = settings(
 
 EDITS_MAX = 4
 
+FLOOD_CHARACTERS = 2**20 if WANTED else 2**16
+"""Length of a text with a piece that is repeated."""
+
 
 @st.composite
 def mutated(draw: st.DrawFn, seeds: Sequence[str], alphabet: str) -> str:
@@ -43,3 +46,14 @@ def mutated(draw: st.DrawFn, seeds: Sequence[str], alphabet: str) -> str:
         piece = draw(st.text(alphabet, max_size=3) | st.just(text[start:end] * 2) | st.characters())
         text = text[:start] + piece + text[end:]
     return text
+
+
+@st.composite
+def flooded(draw: st.DrawFn, seeds: Sequence[str], alphabet: str) -> str:
+    """A mutated text of which one piece, cut out or made up, is repeated very often: what takes
+    more time or memory than it should does so here."""
+    text = draw(mutated(seeds, alphabet))
+    start = draw(st.integers(0, len(text)))
+    end = draw(st.integers(start, min(len(text), start + 40)) | st.just(len(text)))
+    piece = text[start:end] or draw(st.text(alphabet, min_size=1, max_size=3))
+    return text[:start] + piece * (FLOOD_CHARACTERS // len(piece)) + text[end:]

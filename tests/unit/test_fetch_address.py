@@ -19,6 +19,7 @@ from gmapi.fetch.address import (
     resolve,
 )
 from gmapi.hosts import parse_allow
+from support.cost import cpu_below
 
 
 @pytest.mark.parametrize(
@@ -264,3 +265,23 @@ def test_an_unknown_host_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(SourceError, match=r"nowhere\.example") as caught:
         resolve(check_url("http://nowhere.example/"), ())
     assert caught.value.code == "source_unreachable"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["".join(chr(0x4E00 + n) for n in range(8000)), "a" + "\u0315\u0300" * 4000, "é." * 4000,
+     "1" * 8000, "a." * 4000, ":" * 8000, "[" + "0:" * 4000 + "]", "x@" + "\u0315\u0300" * 4000],
+    ids=["chinese", "accents", "labels", "digits", "dots", "ports", "brackets", "user"],
+)  # fmt: skip
+@pytest.mark.parametrize("rest", ["/", "", "?x", "#x"])
+def test_a_long_host_is_refused_before_it_is_looked_into(host: str, rest: str) -> None:
+    """To make eight thousand letters ASCII takes seven seconds, in the web process."""
+    with cpu_below(1), pytest.raises(RequestError):
+        check_url(f"http://{host}{rest}")
+
+
+def test_the_longest_host_with_a_port_is_read() -> None:
+    name = ".".join(["a" * 63] * 3 + ["b" * 61])
+    assert check_url(f"http://{name}.:65535/x").host == name
+    with pytest.raises(RequestError):
+        check_url(f"http://{name}b/x")

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from gmapi.errors import NoSpaceError, NotFoundError
 from gmapi.storage import growing
-from gmapi.storage.base import Storage, new_file_id
+from gmapi.storage.base import new_file_id
 from gmapi.storage.growing import BUFFER_BYTES, GrowingReader, Growth, Stage
+from gmapi.storage.interface import Storage
 from gmapi.storage.local import LocalStorage
 
 NAME = "output.32vid"

@@ -15,7 +15,7 @@ import pytest
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs import schema
-from gmapi.jobs.database import connect
+from gmapi.jobs.database import connect, shrink
 from gmapi.jobs.model import Fence, Job, State, WorkerRow
 from gmapi.jobs.queue import JobQueue
 from gmapi.jobs.reaper import Reaper
@@ -284,6 +284,110 @@ def test_a_clock_that_is_set_back_delays_no_recovery(place: Place, clocks: Clock
     clocks.pass_time(LEASE + 1)
     reaper.round()
     assert place.delivered() == [job.id]
+
+
+def test_a_clock_that_leaps_ahead_deletes_nothing(place: Place, clocks: Clocks) -> None:
+    job = place.submit()
+    fence, claimed = place.claim(job)
+    assert claimed.file_id is not None
+    folder = place.publish(claimed.file_id)
+    place.store.finish(fence, {}, "Done.")
+    place.store.touch(job.id)
+    sources = place.settings.sources_dir
+    sources.mkdir(exist_ok=True)
+    for name in ("a.data", "a.json"):
+        (sources / name).write_text("{}")
+    half_made = place.attempt(f"{new_file_id()}.1", 0)
+    leader, other = place.reaper("r1"), place.reaper("r2")
+    leader.round()
+    other.round()
+    before = place.present(job)
+    for leap in (30 * EXPIRY, -40 * EXPIRY, 20 * EXPIRY):
+        clocks.leap(leap)
+        for reaper in (leader, other):  # whichever leads now: it is moved once
+            reaper.round()
+            reaper.sweep()
+    assert folder.exists()
+    assert (sources / "a.data").exists()
+    assert half_made.exists()
+    after = place.present(job)
+    for name in ("created", "started", "finished", "accessed"):
+        moved = getattr(after, name) - getattr(before, name)
+        assert moved == pytest.approx(10 * EXPIRY, abs=1.0)
+    # From then on it lives as long as it would have.
+    clocks.pass_time(EXPIRY - 10)
+    leader.round()
+    assert folder.exists()
+    clocks.pass_time(20)
+    leader.round()
+    assert not folder.exists()
+    assert not (sources / "a.data").exists()
+
+
+def test_a_leap_while_no_server_runs_deletes_nothing(place: Place, clocks: Clocks) -> None:
+    job = place.submit()
+    place.store.finish(place.claim(job)[0], {}, "Done.")
+    place.reaper("before").round()
+    clocks.leap(10 * EXPIRY)
+    place.reaper("after").round()
+    assert place.present(job).state is State.COMPLETED
+
+
+def test_nothing_is_swept_while_a_leap_cannot_be_noted(place: Place, clocks: Clocks) -> None:
+    job = place.submit()
+    place.store.finish(place.claim(job)[0], {}, "Done.")
+    reaper = place.reaper()
+    reaper.round()
+    clocks.leap(10 * EXPIRY)
+    _locked(place, reaper.round)
+    assert place.present(job).state is State.COMPLETED
+    reaper.round()
+    assert place.present(job).state is State.COMPLETED
+
+
+def test_time_that_passed_while_the_machine_was_off_has_passed(
+    place: Place, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = place.submit()
+    place.store.finish(place.claim(job)[0], {}, "Done.")
+    place.reaper().round()
+    monkeypatch.setattr("gmapi.jobs.clock._boot", lambda: "another start")
+    clocks.leap(EXPIRY + 1)
+    place.reaper("next").round()
+    assert place.store.get(job.id) is None
+
+
+def test_the_database_gives_back_what_deleted_tasks_took(place: Place, clocks: Clocks) -> None:
+    for _ in range(3):
+        fence, _ = place.claim(place.submit())
+        place.store.report(fence, lines=[(0.0, "x" * 2000) for _ in range(600)])
+        place.store.finish(fence, {}, "Done.")
+    full = _pages(place)
+    clocks.pass_time(EXPIRY + 1)
+    place.reaper().sweep()
+    assert _pages(place) < full / 5
+
+
+def test_an_older_database_shrinks_too(place: Place, tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("PRAGMA journal_mode=WAL")
+        old.execute("CREATE TABLE t (x)")
+        old.executemany("INSERT INTO t VALUES (?)", [("x" * 4000,)] * 500)
+        old.execute("DELETE FROM t")
+        old.commit()
+    engine = connect(path)
+    shrink(engine)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA auto_vacuum").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA page_count").scalar_one() < 10
+    engine.dispose()
+
+
+def _pages(place: Place) -> int:
+    with place.store.engine.connect() as connection:
+        count: int = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        return count
 
 
 def test_what_has_expired_is_deleted(place: Place, clocks: Clocks) -> None:

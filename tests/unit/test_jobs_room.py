@@ -8,20 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from gmapi.errors import StorageFullError
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs import schema
-from gmapi.jobs.database import connect
+from gmapi.jobs.database import connect, stored_bytes, write
 from gmapi.jobs.model import Fence, Job
-from gmapi.jobs.room import DiskRoom
+from gmapi.jobs.room import SPARE_SECONDS, DiskRoom
+from gmapi.jobs.schema import jobs
 from gmapi.jobs.store import JobStore
 from gmapi.settings import Settings
 from gmapi.storage.local import LocalStorage
 
 KIB = 1024
-BLOCK = 64 * KIB
+BLOCK = 8 * 1024 * KIB
 
 
 @dataclass
@@ -34,14 +36,18 @@ class Place:
     sources: SourceCache
     room: DiskRoom
 
-    def finished(self, size: int = BLOCK) -> Job:
-        """A completed job with one output of `size` bytes."""
+    def finished(self, size: int = BLOCK, *, age: float = 100.0) -> Job:
+        """A job that completed `age` seconds ago with one output of `size` bytes."""
         fence, job = self.running()
         assert job.file_id is not None
         output = self.settings.data_dir / "output.tmp"
         output.write_bytes(os.urandom(size))
         self.storage.publish(job.file_id, "output.bin", output)
         assert self.store.finish(fence, {}, "Done.")
+        with write(self.store.engine) as connection:
+            connection.execute(
+                sa.update(jobs).where(jobs.c.id == job.id).values(finished=jobs.c.finished - age)
+            )
         ended = self.store.get(job.id)
         assert ended is not None
         return ended
@@ -83,8 +89,8 @@ def _place(tmp_path: Path, budget: int) -> Iterator[Place]:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    """With a budget of four outputs and a bit."""
-    yield from _place(tmp_path, 4 * BLOCK + 32 * KIB)
+    """With a budget of four outputs and a half, of which the database takes a little."""
+    yield from _place(tmp_path, 4 * BLOCK + BLOCK // 2)
 
 
 @pytest.fixture
@@ -93,31 +99,31 @@ def unlimited(tmp_path: Path) -> Iterator[Place]:
 
 
 def test_within_the_budget_all_stay(place: Place) -> None:
-    jobs = [place.finished() for _ in range(4)]
+    ended = [place.finished() for _ in range(4)]
     source = place.source("a", KIB, 1.0)
     place.room.make()
     place.room.check()
-    assert all(place.has(job) for job in jobs)
+    assert all(place.has(job) for job in ended)
     assert source.exists()
 
 
 def test_sources_go_before_outputs(place: Place) -> None:
-    jobs = [place.finished() for _ in range(3)]
+    ended = [place.finished() for _ in range(3)]
     old, new = place.source("old", BLOCK, 1.0), place.source("new", BLOCK, 2.0)
     place.room.make()
-    assert all(place.has(job) for job in jobs)
+    assert all(place.has(job) for job in ended)
     assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_the_longest_unused_output_goes_first_and_no_more_than_needed(place: Place) -> None:
-    jobs = [place.finished() for _ in range(6)]
-    place.store.touch(jobs[0].id)
+    ended = [place.finished() for _ in range(6)]
+    place.store.touch(ended[0].id)
     place.room.make()
-    assert [place.has(job) for job in jobs] == [True, False, False, True, True, True]
+    assert [place.has(job) for job in ended] == [True, False, False, True, True, True]
 
 
 def test_many_small_outputs_go_for_a_large_one(place: Place) -> None:
-    small = [place.finished(4 * KIB) for _ in range(20)]
+    small = [place.finished(512 * KIB) for _ in range(20)]
     large = place.finished(4 * BLOCK)
     place.room.make()
     assert place.has(large)
@@ -162,9 +168,9 @@ def test_a_budget_used_up_by_running_jobs_refuses_new_ones(place: Place) -> None
 
 
 def test_check_makes_room_itself(place: Place) -> None:
-    jobs = [place.finished() for _ in range(5)]
+    ended = [place.finished() for _ in range(5)]
     place.room.check()
-    assert [place.has(job) for job in jobs] == [False, True, True, True, True]
+    assert [place.has(job) for job in ended] == [False, True, True, True, True]
 
 
 def test_without_a_budget_only_a_full_disk_refuses(
@@ -180,3 +186,28 @@ def test_without_a_budget_only_a_full_disk_refuses(
     unlimited.room.relieve()
     assert not source.exists()
     assert unlimited.has(job)  # outputs live as long as promised
+
+
+def test_what_has_just_finished_is_spared(place: Place) -> None:
+    """The output of a large job would go first otherwise, before its caller has fetched it."""
+    fresh = [place.finished(2 * BLOCK, age=0.0) for _ in range(3)]
+    old = place.finished(age=SPARE_SECONDS + 1)
+    place.room.make()
+    assert [place.has(job) for job in (*fresh, old)] == [True, True, True, False]
+    with pytest.raises(StorageFullError, match="just ended"):
+        place.room.check()
+
+
+def test_the_database_counts(place: Place) -> None:
+    before = place.room.used_bytes()
+    assert before >= stored_bytes(place.settings.database_path) > 0
+    fence, _ = place.running()
+    lines = [(0.0, "x" * 1000) for _ in range(500)]
+    assert place.store.report(fence, lines=lines)
+    assert place.room.used_bytes() >= before + 500_000
+
+
+def test_the_limit_of_an_output_is_never_above_the_budget(tmp_path: Path) -> None:
+    assert Settings(data_dir=tmp_path, output_max_bytes=5, disk_budget=0).output_limit == 5
+    assert Settings(data_dir=tmp_path, output_max_bytes=5, disk_budget=9).output_limit == 5
+    assert Settings(data_dir=tmp_path, output_max_bytes=5, disk_budget=3).output_limit == 3

@@ -1,18 +1,18 @@
-"""Imports point downwards only, and child processes start in one room."""
+"""Imports point downwards only and in no circles, and child processes start in one room."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-import gmapi
-
-ROOT = Path(gmapi.__file__).parent
+from support.source import MODULES, tree
+from support.source import PACKAGE as ROOT
 
 # Each room may import the rooms to the right of it, and itself. The ground floor, modules such
 # as `errors` and `settings`, is known to all.
@@ -27,7 +27,9 @@ BELOW = {
     "sandbox": set(),
     "storage": set(),
 }
-GROUND = {"access", "errors", "filelock", "hosts", "listener", "settings", "__version__"}
+GROUND = {
+    "access", "error_codes", "errors", "filelock", "hosts", "listener", "settings", "__version__",
+}  # fmt: skip
 
 # What only some rooms may know, by the top-level package.
 RESERVED = {
@@ -57,12 +59,10 @@ SPAWNING = {
 }  # fmt: skip
 SPAWNING_MODULES = {"subprocess", "multiprocessing", "pty"}
 
-MODULES = sorted(ROOT.rglob("*.py"))
 
-
-def imports(tree: ast.AST) -> Iterator[str]:
+def imports(root: ast.AST) -> Iterator[str]:
     """Full names of everything imported anywhere in a module, also inside functions."""
-    for node in ast.walk(tree):
+    for node in ast.walk(root):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -78,7 +78,7 @@ def place(module: Path) -> str:
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_down(module: Path) -> None:
     room = place(module)
-    for name in imports(ast.parse(module.read_text("utf-8"))):
+    for name in imports(tree(module)):
         top, _, rest = name.partition(".")
         if top != "gmapi":
             allowed = RESERVED.get(top, {room})
@@ -88,15 +88,71 @@ def test_imports_point_down(module: Path) -> None:
             assert target in {room, *BELOW[room]} | GROUND, f"{name} in {room}"
 
 
+def dotted(module: Path) -> str:
+    """The name a module is imported by."""
+    parts = module.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def neighbours(modules: Mapping[str, ast.AST]) -> dict[str, set[str]]:
+    """Of each module, by its dotted name, those of `modules` that it imports, wherever it does."""
+    graph: dict[str, set[str]] = {}
+    for module, root in modules.items():
+        graph[module] = set()
+        for name in imports(root):
+            target = name if name in modules else name.rpartition(".")[0]
+            if target in modules and target != module:
+                graph[module].add(target)
+    return graph
+
+
+def circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """A circle of modules, from one of them back to itself; empty where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found
+    return []
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    graph = neighbours({dotted(module): tree(module) for module in MODULES})
+    assert sum(map(len, graph.values())) > 300, "it sees few imports"
+    assert not circle(graph)
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from gmapi.media import probe",
+        "from gmapi.media.probe import MediaInfo",
+        "import gmapi.media.probe",
+        "def later():\n    from gmapi.media import probe",
+        "if TYPE_CHECKING:\n    from gmapi.media.probe import MediaInfo",
+    ],
+)
+def test_a_circle_is_seen_however_it_is_imported(back: str) -> None:
+    sources = {
+        "gmapi.media.probe": "from gmapi.media.process import run",
+        "gmapi.media.process": "from gmapi.media import progress",
+        "gmapi.media.progress": "import math",
+        "gmapi.media": "",
+    }
+    chain = {name: ast.parse(source) for name, source in sources.items()}
+    assert not circle(neighbours(chain))
+    found = circle(neighbours(chain | {"gmapi.media.progress": ast.parse(back)}))
+    assert set(found) == {"gmapi.media.probe", "gmapi.media.process", "gmapi.media.progress"}
+
+
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_child_processes_start_in_the_sandbox_only(module: Path) -> None:
     if place(module) in PROCESS_STARTERS:
         return
-    tree = ast.parse(module.read_text("utf-8"))
-    names = set(imports(tree))
+    names = set(imports(tree(module)))
     assert not {name.partition(".")[0] for name in names} & SPAWNING_MODULES
     assert not names & {f"os.{name}" for name in SPAWNING}
-    for node in ast.walk(tree):
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             assert not (node.value.id == "os" and node.attr in SPAWNING), node.lineno
 
@@ -111,8 +167,8 @@ def test_the_rules_see_what_they_forbid() -> None:
     assert len(MODULES) > 40
     source = "def f():\n    import flask\n    from gmapi.web import app\n"
     assert list(imports(ast.parse(source))) == ["flask", "gmapi.web.app"]
-    web_server = (ROOT / "web/server.py").read_text("utf-8")
-    assert any(name.startswith("gevent") for name in imports(ast.parse(web_server)))
+    web_server = tree(ROOT / "web/server.py")
+    assert any(name.startswith("gevent") for name in imports(web_server))
     starters = "".join(path.read_text("utf-8") for path in ROOT.glob("sandbox/*.py"))
     assert "os.fork" in starters or "subprocess" in starters
 

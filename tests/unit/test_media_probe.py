@@ -1,5 +1,7 @@
 """Headers as ffmpeg 9 and 5.1 print them."""
 
+import time
+
 import pytest
 
 from gmapi.media.probe import MediaInfo, Stream, parse_header
@@ -142,3 +144,30 @@ def test_only_the_first_input_counts() -> None:
         MKV_5
     )
     assert parse_header("nothing at all") == MediaInfo(None, ())
+
+
+HOSTILE_TAGS = [
+    "      " + " " * 980 + "x",
+    "      x: rotation of ... degrees",
+    "      displaymatrix: rotation of " + "9" * 400 + " degrees",
+    "      displaymatrix: rotation of 1.2.3 degrees",
+    "      DURATION : " + "9" * 400 + ":00:00",
+    "  Stream #0:" + "9" * 400 + ": Video: h264",
+    "  Stream #0:1: Video: h264, " + "9" * 400 + "x1 [SAR " + "9" * 100 + ":1 DAR 1:1], 1.2.3 fps",
+    "  Stream #0:1: Video: h264, 1x1 [SAR 1:" + "9" * 400 + " DAR 1:1], " + "9" * 400 + " fps",
+    "  Stream #0:1: Audio: aac, " + "9" * 900 + " Hz, " + "9" * 900 + " channels",
+    "  Stream #0:1: Video: " + "h264, (" * 130,
+]
+
+
+@pytest.mark.parametrize("line", HOSTILE_TAGS, ids=range(len(HOSTILE_TAGS)))
+def test_five_thousand_hostile_lines_are_read_in_seconds(line: str) -> None:
+    """The search for a rotation took a minute for the first of these."""
+    first = "  Stream #0:0: Video: h264, yuv420p, 64x48, 25 fps"
+    text = "\n".join(["Input #0, matroska, from 'x':", first, *[line] * 5000])
+    began = time.process_time()
+    info = parse_header(text)
+    assert time.process_time() - began < 10
+    video = info.first("video")
+    assert video is not None
+    assert video.width == 64

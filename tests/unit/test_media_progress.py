@@ -2,12 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmapi.media.probe import MediaInfo, Stream
 from gmapi.media.progress import (
     Progress,
     ProgressParser,
     estimate,
-    expected_duration,
     parse_time,
 )
 
@@ -115,39 +113,6 @@ def test_both_spellings_of_a_time_agree(hours: int, minutes: int, secs: int, mil
     assert spelled == pytest.approx(parse_time(f"{total}.{millis:03}"))
 
 
-SONG = MediaInfo(100.0, (Stream(0, "video", "h264", fps=25.0), Stream(1, "audio", "aac")))
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "seconds"),
-    [
-        ([], [], 100.0),
-        (["-ss", "30"], [], 70.0),
-        (["-ss", "30", "-t", "20"], [], 20.0),
-        (["-ss", "30", "-to", "0:40"], [], 10.0),
-        (["-sseof", "-15"], [], 15.0),
-        ([], ["-ss", "1:30"], 10.0),
-        ([], ["-ss", "10", "-to", "30"], 20.0),
-        (["-ss", "50"], ["-t", "80"], 50.0),
-        (["-t", "50"], ["-ss", "20"], 30.0),
-        ([], ["-vn", "-t", "5"], 5.0),
-        ([], ["-frames:v", "50"], 2.0),
-        ([], ["-r", "10", "-vframes", "50"], 5.0),
-        (["-ss", "100"], [], None),
-        ([], ["-metadata", "-t", "-t", "7"], 7.0),
-    ],
-)
-def test_expected_duration(before: list[str], after: list[str], seconds: float | None) -> None:
-    assert expected_duration(SONG, before, after) == seconds
-
-
-def test_expected_duration_of_a_source_that_says_none() -> None:
-    unknown = MediaInfo(None, ())
-    assert expected_duration(unknown, ["-ss", "5"], []) is None
-    assert expected_duration(unknown, [], ["-t", "5"]) == 5.0
-    assert expected_duration(unknown, [], ["-frames:v", "5"]) is None
-
-
 def test_estimate() -> None:
     assert estimate(0, 10, 5) == (0.0, None)
     assert estimate(5, None, 5) == (0.0, None)
@@ -160,3 +125,10 @@ def test_percent_never_falls_while_work_grows(done: list[float], total: float) -
     percents = [estimate(value, total, 1.0)[0] for value in sorted(done)]
     assert percents == sorted(percents)
     assert all(0 <= percent <= 99.9 for percent in percents)
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 400 + ":00:00", "1." + "9" * 400, "9" * 5000])
+def test_times_of_hundreds_of_digits_are_no_times(text: str) -> None:
+    """A tag of a source may say so; no number of a computer is that large."""
+    with pytest.raises(ValueError, match="is no time"):
+        parse_time(text)

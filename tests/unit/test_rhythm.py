@@ -117,3 +117,11 @@ def test_a_rate_that_is_asked_for(kind: str, asked: float, given: Fraction) -> N
     assert float(found.fps) == pytest.approx(float(given))
     assert found.resample == found.fps
     assert found.expected == pytest.approx(20 * float(given), abs=1)
+
+
+@pytest.mark.parametrize("fields", [{}, {"quality": "exact"}, {"output_format": "32vid"}])
+def test_pictures_of_hours_have_a_rate(fields: dict[str, Any]) -> None:
+    """The delay of an APNG's picture may be 18 hours."""
+    found = rhythm(None, [0.0, 65535.0], 131070.0, "apng", **fields)
+    assert found.fps > 0
+    assert found.seconds(5) > 0

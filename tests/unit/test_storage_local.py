@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from gmapi.errors import NoSpaceError, NotFoundError
 from gmapi.storage.base import (
-    Storage,
     check_file_id,
     check_name,
     new_file_id,
     space_errors,
 )
+from gmapi.storage.interface import Storage
 from gmapi.storage.local import LocalStorage
 
 

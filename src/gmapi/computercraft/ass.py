@@ -15,6 +15,7 @@ from gmapi.computercraft.options import Rgb
 from gmapi.errors import LimitError
 
 CUES_MAX = 20_000
+STYLES_MAX = 10_000
 CUE_CHARACTERS_MAX = 2_000
 """What is shown of one cue at most; more does not fit on a screen."""
 
@@ -79,13 +80,21 @@ def milliseconds(hours: str | None, minutes: str, seconds: str, fraction: str | 
     return whole * 1000 + int((fraction or "0").ljust(3, "0")[:3])
 
 
+def keep(cues: list[Cue], cue: Cue) -> None:
+    """Take one more cue. Raises LimitError when there are too many."""
+    if len(cues) >= CUES_MAX:
+        raise _too_much(f"{CUES_MAX:,} lines of text")
+    cues.append(cue)
+
+
+def _too_much(what: str) -> LimitError:
+    return LimitError(
+        f"subtitle_url has more than {what}; give a shorter file", field="subtitle_url"
+    )
+
+
 def in_order(cues: list[Cue]) -> tuple[Cue, ...]:
-    """The cues that take time, by their start. Raises LimitError when there are too many."""
-    if len(cues) > CUES_MAX:
-        raise LimitError(
-            f"subtitle_url has more than {CUES_MAX:,} lines of text; give a shorter file",
-            field="subtitle_url",
-        )
+    """The cues that take time, by their start."""
     return tuple(sorted((cue for cue in cues if cue.end > cue.start), key=lambda cue: cue.start))
 
 
@@ -103,7 +112,7 @@ def looks_like_ass(text: str) -> bool:
 def parse_ass(text: str) -> Script:
     """Read a script; what cannot be read in it is passed over.
 
-    Raises LimitError for more than 20,000 cues.
+    Raises LimitError for more than 20,000 cues or 10,000 styles.
     """
     reader = _Reader()
     for line in LINE_BREAK.split(text):
@@ -172,6 +181,8 @@ class _Reader:
     def _take_style(self, values: dict[str, str]) -> None:
         across, down = self._place(_whole(values.get("alignment", ""), 2))
         usual = Style()
+        if len(self.styles) >= STYLES_MAX:
+            raise _too_much(f"{STYLES_MAX:,} styles")
         self.styles[_style_name(values.get("name", ""))] = Style(
             color=_color(values.get("primarycolour", "")),
             across=across,
@@ -190,7 +201,8 @@ class _Reader:
         style = style or self.styles.get("default") or Style()
         place = place_of(tags)
         across, down = place or (style.across, style.down)
-        self.cues.append(
+        keep(
+            self.cues,
             Cue(
                 start,
                 end,
@@ -203,7 +215,7 @@ class _Reader:
                     right=max(0, _whole(values.get("marginr", ""), 0)) or style.right,
                     vertical=max(0, _whole(values.get("marginv", ""), 0)) or style.vertical,
                 ),
-            )
+            ),
         )
 
     def _place(self, number: int) -> tuple[Across, Down]:

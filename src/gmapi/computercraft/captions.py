@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html import unescape
+from itertools import chain
 
 from gmapi.computercraft.ass import (
     CUE_CHARACTERS_MAX,
@@ -17,6 +18,7 @@ from gmapi.computercraft.ass import (
     Script,
     Style,
     in_order,
+    keep,
     milliseconds,
     place_of,
 )
@@ -42,7 +44,7 @@ def parse_captions(text: str) -> Script | None:
     times: tuple[int, int] | None = None
     lines: list[str] = []
     recognised = webvtt
-    for line in (*LINE_BREAK.split(text), ""):
+    for line in chain(LINE_BREAK.split(text), [""]):
         found = _TIMES.fullmatch(line)
         if found is None and line.strip():
             lines.append(line)
@@ -51,7 +53,7 @@ def parse_captions(text: str) -> Script | None:
             # The next cue's number, where the empty line before it is missing.
             lines.pop()
         if times and lines:
-            cues.append(_cue(*times, "\n".join(lines), webvtt))
+            keep(cues, _cue(*times, "\n".join(lines), webvtt))
         times = None
         lines = []
         if found:
@@ -63,7 +65,8 @@ def parse_captions(text: str) -> Script | None:
 def _cue(start: int, end: int, text: str, webvtt: bool) -> Cue:
     place = place_of("".join(f"\\{codes}" for codes in _CODES.findall(text)))
     style = Style() if place is None else replace(Style(), across=place[0], down=place[1])
-    shown = _TAG.sub("", _CODES.sub("", text))
+    # Cut before as well as after: a number of thousands of digits is no character.
+    shown = _TAG.sub("", _CODES.sub("", text))[:CUE_CHARACTERS_MAX]
     if webvtt:
         shown = unescape(shown)
     return Cue(start, end, tuple(shown[:CUE_CHARACTERS_MAX].split("\n")), style)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmapi.computercraft.preview_font import GLYPH_HEIGHT, GLYPH_WIDTH, glyphs
-from gmapi.computercraft.screen import BLANK, U8, Screen
+from gmapi.computercraft.preview_font import GLYPH_HEIGHT, GLYPH_WIDTH, cells
+from gmapi.computercraft.screen import U8, Screen
 from gmapi.computercraft.subtitles import Subtitles
 
 _WIDTH, _HEIGHT = GLYPH_WIDTH + 1, GLYPH_HEIGHT + 1
-_UNKNOWN = ord("?")
 
 
 class PixelText:
@@ -35,13 +34,14 @@ class PixelText:
         if not screen.characters.any():
             return pixels
         drawn, palette = pixels.copy(), screen.palette[:, :: self._step]
-        for row, column in np.argwhere(screen.characters):
-            top, left = self._top + row * _HEIGHT, self._left + column * _WIDTH
-            box = drawn[top : top + _HEIGHT, left : left + _WIDTH]
-            box[:] = palette[screen.background[row, column]]
-            code = int(screen.characters[row, column])
-            if code != BLANK:
-                shape = glyphs().get(code, glyphs()[_UNKNOWN]).astype(np.bool_)
-                ink = palette[screen.foreground[row, column]]
-                box[1:, :GLYPH_WIDTH][shape] = ink
+        for row in np.flatnonzero(screen.characters.any(axis=1)):
+            columns = np.flatnonzero(screen.characters[row])
+            top = self._top + int(row) * _HEIGHT
+            band = drawn[top : top + _HEIGHT]
+            across = (self._left + columns * _WIDTH)[:, None] + np.arange(_WIDTH)
+            ink = palette[screen.foreground[row, columns]][:, None, None]
+            paper = palette[screen.background[row, columns]][:, None, None]
+            shapes = cells()[screen.characters[row, columns]][..., None]
+            # (letters, dots down, dots across, channels) as a band of the picture.
+            band[:, across] = np.where(shapes, ink, paper).swapaxes(0, 1)
         return drawn

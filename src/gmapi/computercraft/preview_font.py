@@ -8,8 +8,9 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
-from gmapi.computercraft.screen import U8
+from gmapi.computercraft.screen import BLANK, U8
 
 GLYPH_WIDTH = 5
 GLYPH_HEIGHT = 8
@@ -110,6 +111,17 @@ z ..... ..... ##### ...#. ..#.. .#... ##### .....
 } ##... ..#.. ..#.. ...#. ..#.. ..#.. ##... .....
 ~ ..... ..... .#..# #.##. ..... ..... ..... .....
 """
+
+
+@cache
+def cells() -> npt.NDArray[np.bool_]:
+    """(256, 9, 6) where each code has ink in a cell of its own: a dot more than its letter on the
+    right and above. The blank has none, and codes that the font lacks are question marks."""
+    found = np.zeros((256, GLYPH_HEIGHT + 1, GLYPH_WIDTH + 1), np.bool_)
+    for code in range(256):
+        if code != BLANK:
+            found[code, 1:, :GLYPH_WIDTH] = glyphs().get(code, glyphs()[ord("?")])
+    return found
 
 
 @cache

@@ -9,6 +9,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from typing import Self
 
 import numpy as np
@@ -22,6 +24,8 @@ from gmapi.computercraft.screen import U8, Screen
 from gmapi.errors import LimitError, SourceError
 
 TEXT_CHARACTERS_MAX = 2 << 20
+LINES_MAX = 100_000
+"""Lines as they are broken on the screen, of all cues together; each may become an event."""
 
 _BLACK: Rgb = (0, 0, 0)
 _EVENT_BACKGROUND = 15
@@ -30,6 +34,8 @@ _NEAR = 64.0
 _AT_ONCE_MAX = 32
 _STACKED_MAX = 8
 _U32 = 2**32 - 1
+_MARKS_MAX = 4
+"""Marks on one letter; the time to bring them into order grows with their square."""
 _ASCII_FOR = str.maketrans(
     {
         "‘": "'", "’": "'", "‚": ",", "“": '"', "”": '"', "„": '"', "…": "...", "•": "·",
@@ -72,7 +78,7 @@ class Subtitles:
     def __init__(
         self, script: Script, fps: float, width: int, height: int, faults: SubtitleFaults
     ) -> None:
-        """`fps` is above 0; `width` and `height` are pixels of the picture."""
+        """`fps` is above 0; `width` and `height` are pixels of the picture. Raises LimitError."""
         self._script = script
         self._width, self._height = width, height
         self._columns, self._rows = width // 2, height // 3
@@ -80,6 +86,18 @@ class Subtitles:
         spans = [self._span(cue, fps) for cue in script.cues]
         self._starts = np.array([start for start, _ in spans], np.int64)
         self._ends = np.array([end for _, end in spans], np.int64)
+        # Once, and not for each picture.
+        self._texts: list[list[bytes]] = []
+        lines = 0
+        for cue in script.cues:
+            self._texts.append(self._texts_of(cue))
+            lines += len(self._texts[-1])
+            if lines > LINES_MAX:
+                raise LimitError(
+                    f"subtitle_url has more than {LINES_MAX:,} lines of text on a screen of this "
+                    "width; give a shorter file or a wider screen",
+                    field="subtitle_url",
+                )
         self._tops = self._stack()
 
     @classmethod
@@ -94,7 +112,8 @@ class Subtitles:
         """Read ASS, SSA, SRT or WebVTT for pictures of `width` x `height` pixels at `fps`.
 
         Raises SourceError when the text is none of these and LimitError when it is longer than
-        2 Mi characters or has more than 20,000 cues; both name `subtitle_url`.
+        2 Mi characters or has more than 20,000 cues, 10,000 styles or 100,000 lines as they are
+        shown; both name `subtitle_url`.
         """
         if len(text) > TEXT_CHARACTERS_MAX:
             raise LimitError(
@@ -115,13 +134,15 @@ class Subtitles:
         """The lines that begin with picture `frame`, from 0, with colours of its palette (n, 3)."""
         number = frame + 1 if self._faults.timing else frame
         found: list[TextEvent] = []
-        for at in np.flatnonzero(self._starts == number)[:_AT_ONCE_MAX]:
+        first = int(np.searchsorted(self._starts, number))
+        after = int(np.searchsorted(self._starts, number, "right"))
+        for at in range(first, min(after, first + _AT_ONCE_MAX)):
             cue = self._script.cues[at]
             # The file has 16 entries; those that a palette lacks are black there.
             slots = np.zeros((PALETTE_SIZE, 3), np.uint8)
             slots[: len(palette)] = palette
             ink = _nearest(slots, self._color(cue))
-            for line in self._lines(cue, self._tops[at]):
+            for line in self._lines(at):
                 found.append(
                     TextEvent(
                         start=min(int(self._starts[at]), _U32),
@@ -150,7 +171,7 @@ class Subtitles:
         for at in shown:
             cue = self._script.cues[at]
             pair = inks.pair(self._color(cue))
-            for line in self._lines(cue, self._tops[at]):
+            for line in self._lines(at):
                 cells = slice(line.x, line.x + len(line.text))
                 characters[line.y, cells] = np.frombuffer(line.text, np.uint8)
                 colors[line.y, cells] = pair
@@ -170,15 +191,15 @@ class Subtitles:
 
     # -- places -----------------------------------------------------------------------------
 
-    def _texts(self, cue: Cue) -> list[bytes]:
+    def _texts_of(self, cue: Cue) -> list[bytes]:
         """The lines of a cue in the game's characters, as they are broken on this screen."""
-        texts = [_encoded(line) for line in cue.lines]
         if self._faults.placement:
-            return texts
+            return [_encoded(line) for line in cue.lines]
         style = cue.style
         margins = (style.left + style.right) / self._script.width * self._columns
         room = max(1, int(self._columns - margins), self._columns // 2)
-        return [part for text in texts for part in _wrapped(text, room)][: max(1, self._rows)]
+        parts = (part for line in cue.lines for part in _wrapped(_encoded(line), room))
+        return list(islice(parts, max(1, self._rows)))
 
     def _top(self, cue: Cue, count: int) -> int:
         """The cell row of the first of `count` lines, by the formulas of section 6."""
@@ -211,9 +232,10 @@ class Subtitles:
         column = int(x // 2)
         return column if self._faults.placement else max(0, min(column, self._columns - count))
 
-    def _lines(self, cue: Cue, top: int) -> Iterator[_Line]:
-        """The lines of a cue from row `top` down, cut to the screen; blank ones are left out."""
-        for y, text in enumerate(self._texts(cue), top):
+    def _lines(self, at: int) -> Iterator[_Line]:
+        """The lines of cue number `at`, cut to the screen; blank ones are left out."""
+        cue = self._script.cues[at]
+        for y, text in enumerate(self._texts[at], self._tops[at]):
             x = self._left(cue, len(text))
             text = text[max(0, -x) :][: self._columns - max(0, x)]
             if text and 0 <= y < self._rows and x < self._columns:
@@ -224,7 +246,7 @@ class Subtitles:
         tops: list[int] = []
         current: list[tuple[int, range, range]] = []
         for at, cue in enumerate(self._script.cues):
-            texts = self._texts(cue)
+            texts = self._texts[at]
             usual = top = self._top(cue, len(texts))
             tops.append(top)
             if self._faults.placement:
@@ -310,11 +332,24 @@ def _encoded(text: str) -> bytes:
 
     Letters with marks that Latin-1 lacks lose the marks; what is left becomes a question mark.
     """
-    composed = unicodedata.normalize("NFC", text).translate(_ASCII_FOR)
+    composed = unicodedata.normalize("NFC", _few_marks(text)).translate(_ASCII_FOR)
     kept = (c for c in composed if " " <= c <= "~" or c > "\x9f")
     return "".join(c if c <= "\xff" else _plainer(c) for c in kept).encode("latin-1")
 
 
+def _few_marks(text: str) -> str:
+    if text.isascii():
+        return text
+    kept: list[str] = []
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks <= _MARKS_MAX:
+            kept.append(character)
+    return "".join(kept)
+
+
+@lru_cache(maxsize=4096)
 def _plainer(character: str) -> str:
     parts = unicodedata.normalize("NFKD", character)
     letters = "".join(c for c in parts if not unicodedata.combining(c))

@@ -22,7 +22,7 @@ from ipaddress import (
 from urllib.parse import quote, urlsplit
 
 from gmapi.errors import RequestError, SourceError
-from gmapi.hosts import Address, AllowEntry, host_name
+from gmapi.hosts import HOST_NAME_MAX, Address, AllowEntry, host_name
 
 MAX_URL_LENGTH = 8192
 ALLOW_SETTING = "GMAPI_FETCH_ALLOW"
@@ -30,7 +30,10 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # Everything ASCII that RFC 3986 allows in a path or query, and the escapes already there.
 _SAFE = "%/?:@!$&'()*+,;=-._~[]"
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@%/?#]+)(?::([0-9]{0,5}))?")
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]++\]|[^\[\]:@%/?#]++)(?::([0-9]{0,5}))?")
+_AUTHORITY_MAX = HOST_NAME_MAX + len(":65535")
+_PATH = re.compile(r"[/?#]")
+_FORBIDDEN = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f]")
 
 # What the registries of special-purpose addresses (RFC 6890 and its updates) list, spelled out
 # because `is_global` differs between patch versions of Python; the last IPv4 entry is the
@@ -88,19 +91,22 @@ def check_url(url: str, field: str = "input_url") -> SourceUrl:
         raise refuse("is empty; give an address that begins with http:// or https://")
     if len(url) > MAX_URL_LENGTH:
         raise refuse(f"is longer than {MAX_URL_LENGTH} characters; give a shorter address")
-    for char in url:
-        if char == "\\" or char.isspace() or ord(char) < 0x20 or 0x7F <= ord(char) <= 0x9F:
-            raise refuse(
-                "holds a space, a backslash or a control character; write a space as %20 "
-                "and a backslash as %5C"
-            )
-    scheme, separator, _ = url.partition("://")
+    if _FORBIDDEN.search(url):
+        raise refuse(
+            "holds a space, a backslash or a control character; write a space as %20 "
+            "and a backslash as %5C"
+        )
+    scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in DEFAULT_PORTS:
         raise refuse("must begin with http:// or https://")
+    authority = _PATH.split(rest, 1)[0]
+    if "@" in authority:
+        raise refuse("must not hold a user name or password; leave out the part before @")
     try:
+        # Names are normalised in a time that grows with the square of their length.
+        if len(authority) > _AUTHORITY_MAX:
+            raise ValueError(f"a host of {len(authority)} characters")
         parts = urlsplit(url)
-        if "@" in parts.netloc:
-            raise refuse("must not hold a user name or password; leave out the part before @")
         host, port = _authority(parts.netloc, DEFAULT_PORTS[parts.scheme])
         target = quote(parts.path, safe=_SAFE) or "/"
         if parts.query:

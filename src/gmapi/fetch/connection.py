@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from gmapi.errors import SourceError
 from gmapi.fetch.address import SourceUrl, resolve
+from gmapi.fetch.answer import CountedAnswer
 from gmapi.hosts import AllowEntry
 
 NETWORK_ERRORS = (OSError, HTTPError, HTTPException)
@@ -83,6 +84,7 @@ class Connection:
         self._socket = self._connect(source)
         kind = HTTPSConnection if secure else HTTPConnection
         self._http = kind(source.host, source.port, timeout=self._stall)
+        self._http.response_class = CountedAnswer
         # Without its socket it would connect by itself, to whatever the name means then.
         self._http.auto_open = 0
         self._origin = source.origin
@@ -118,6 +120,11 @@ class Connection:
     def pause(self, seconds: float) -> None:
         """Wait before another try. Raises Stopped."""
         if self._stopping.wait(seconds):
+            raise Stopped
+
+    def check(self) -> None:
+        """To be called by whatever computes for long in this thread. Raises Stopped."""
+        if self._stopping.is_set():
             raise Stopped
 
     def too_slow(self, cause: object) -> SourceError:

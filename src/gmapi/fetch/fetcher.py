@@ -23,7 +23,7 @@ from gmapi.fetch.headers import check_headers
 from gmapi.fetch.transfer import Download, FetchRules, Transfer, Validators
 
 __all__ = [
-    "Cancelled", "Download", "FetchRules", "Progress", "Validators", "check_headers",
+    "Cancelled", "Download", "FetchRules", "Progress", "Validators", "check_headers", "check_time",
     "disk_errors", "download", "watched",
 ]  # fmt: skip
 
@@ -116,14 +116,7 @@ def watched(
     thread.start()
     try:
         while not thread.finished.wait(max(0.0, min(_POLL, deadline - time.monotonic()))):
-            if cancelled():
-                raise JobCancelled
-            if time.monotonic() >= deadline:
-                raise SourceError(
-                    f"The source took longer than the {rules.deadline:g} seconds a download may "
-                    "take; use a smaller or faster source.",
-                    code="source_too_slow",
-                )
+            check_time(rules, cancelled, deadline)
             tick()
         thread.join()
         if thread.failure is not None:
@@ -135,6 +128,19 @@ def watched(
         thread.join(1)
         raise
     return thread.results[0]
+
+
+def check_time(rules: FetchRules, cancelled: Cancelled, until: float) -> None:
+    """Raises JobCancelled, what `cancelled` raises, and SourceError `source_too_slow` when `until`
+    (monotonic) is reached, the deadline of the rules."""
+    if cancelled():
+        raise JobCancelled
+    if time.monotonic() >= until:
+        raise SourceError(
+            f"The source took longer than the {rules.deadline:g} seconds a download may take; use "
+            "a smaller or faster source.",
+            code="source_too_slow",
+        )
 
 
 class _Thread(threading.Thread, Generic[Result]):

@@ -11,6 +11,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\x20-\x7e]*")
 _MAX_HEADERS = 32
 _MAX_HEADER_BYTES = 8192
+_TOO_MUCH = f"at most {_MAX_HEADERS} headers and {_MAX_HEADER_BYTES} bytes are allowed"
 RESERVED_HEADERS = frozenset(
     {
         "accept-encoding", "connection", "content-encoding", "content-length", "content-type",
@@ -30,6 +31,8 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     def refuse(what: str) -> RequestError:
         return RequestError(f"headers: {what}.", field="headers")
 
+    if len(headers) > _MAX_HEADERS:
+        raise refuse(_TOO_MUCH)
     checked: dict[str, str] = {}
     seen: set[str] = set()
     for name, value in headers.items():
@@ -44,6 +47,6 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
         seen.add(name.lower())
         checked[name] = value.strip()
     size = sum(len(name) + len(value) for name, value in checked.items())
-    if len(checked) > _MAX_HEADERS or size > _MAX_HEADER_BYTES:
-        raise refuse(f"at most {_MAX_HEADERS} headers and {_MAX_HEADER_BYTES} bytes are allowed")
+    if size > _MAX_HEADER_BYTES:
+        raise refuse(_TOO_MUCH)
     return checked

@@ -12,20 +12,34 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gmapi.fetch.address import SourceUrl
+from gmapi.fetch.bounds import CHOICES_MAX, Bounds, check_headers
 from gmapi.fetch.segments import (
     PICTURE_HEIGHT_MAX,
     Segment,
     bad_playlist,
     check_count,
     make_span,
-    resolve_url,
 )
 from gmapi.fetch.transfer import Span
 
 LINE_MAX = 16 * 1024
+LINES_MAX = 200_000
+"""Most lines that are not empty."""
 
-_ATTRIBUTE = re.compile(r'([A-Z0-9-]+)\s*=\s*(?:"([^"]*)"|([^",]*))\s*(?:,\s*|$)')
+ATTRIBUTES_MAX = 100
+"""Most attributes of a tag."""
+
+_NUMBER_MAX = 64
+_CHARACTERS_PER_STEP = 64
+
+# None of these ever goes back over what it has read: the text is a stranger's.
+_LINE = re.compile(r"\S[^\r\n]*+")
+_ATTRIBUTE = re.compile(r'([A-Z0-9-]++)\s*+=\s*+(?:"([^"]*+)"|([^",]*+))\s*+(?:,\s*+|\Z)')
 _RANGE = re.compile(r"([0-9]{1,15})(?:@([0-9]{1,15}))?")
+_WHOLE = re.compile(r"[0-9]{1,20}")
+_LIST_ENTRY = re.compile(r"File[0-9]++\s*+=\s*+(.++)", re.IGNORECASE)
+_RESOLUTION = re.compile(r"[0-9]{1,5}x([0-9]{1,5})")
+_BANDWIDTH = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,45 +84,58 @@ class MediaPlaylist:
         return listed
 
 
-def is_master(text: str) -> bool:
-    return any(line.startswith("#EXT-X-STREAM-INF") for line in _lines(text))
+def is_master(text: str, bounds: Bounds | None = None) -> bool:
+    return any(line.startswith("#EXT-X-STREAM-INF") for line in _lines(text, bounds or Bounds()))
 
 
-def is_hls(text: str) -> bool:
+def is_hls(text: str, bounds: Bounds | None = None) -> bool:
     """Whether it is a playlist of a stream, not a list of songs."""
-    return any(line.startswith("#EXT-X-") for line in _lines(text))
+    return any(line.startswith("#EXT-X-") for line in _lines(text, bounds or Bounds()))
 
 
-def single_entry(text: str, base: SourceUrl) -> SourceUrl:
+def single_entry(text: str, base: SourceUrl, bounds: Bounds | None = None) -> SourceUrl:
     """The address in a list that names only one: M3U or PLS."""
-    if text.lstrip("\ufeff \t\r\n").lower().startswith("[playlist]"):
-        matches = (re.fullmatch(r"File[0-9]+\s*=\s*(.+)", line, re.I) for line in _lines(text))
-        found = [match[1] for match in matches if match]
-    else:
-        found = [line for line in _lines(text) if not line.startswith("#")]
-    if len(found) != 1:
-        raise bad_playlist(f"names {len(found)} sources; give the address of one of them")
-    return resolve_url(base, found[0], "its entry")
+    bounds = bounds or Bounds()
+    pls = text[: 2 * LINE_MAX].lstrip("\ufeff \t\r\n").lower().startswith("[playlist]")
+    found, count = "", 0
+    for line in _lines(text, bounds):
+        if pls:
+            match = _LIST_ENTRY.fullmatch(line)
+            entry = match[1] if match else None
+        else:
+            entry = None if line.startswith("#") else line
+        if entry is not None:
+            found, count = entry, count + 1
+    if count != 1:
+        raise bad_playlist(f"names {count} sources; give the address of one of them")
+    return bounds.resolve(base, found, "its entry")
 
 
-def choose(text: str, base: SourceUrl) -> Choice:
+def choose(text: str, base: SourceUrl, bounds: Bounds | None = None) -> Choice:
     """The best variant up to 1080 lines, or the smallest, with its sound."""
+    bounds = bounds or Bounds()
     variants: list[Variant] = []
     sounds: dict[str, list[dict[str, str]]] = {}
+    listed = 0
     pending: dict[str, str] | None = None
-    for line in _lines(text):
+    for number, line in enumerate(_lines(text, bounds), 1):
+        _check_lines(number)
         if line.startswith("#EXT-X-STREAM-INF:"):
             pending = _attributes(line)
         elif line.startswith("#EXT-X-MEDIA:"):
             media = _attributes(line)
+            listed += 1
+            _check_choices(listed)
             if media.get("TYPE") == "AUDIO":
-                sounds.setdefault(media.get("GROUP-ID", ""), []).append(media)
+                kept = {k: v for k, v in media.items() if k in ("DEFAULT", "URI")}
+                sounds.setdefault(media.get("GROUP-ID", ""), []).append(kept)
         elif line.startswith(("#EXT-X-SESSION-KEY:", "#EXT-X-KEY:")):
             _check_key(line)
         elif not line.startswith("#") and pending is not None:
-            url = resolve_url(base, line, f"variant {len(variants) + 1}")
-            size = re.fullmatch(r"[0-9]{1,5}x([0-9]{1,5})", pending.get("RESOLUTION", ""))
-            rate = re.match(r"[0-9]{1,12}", pending.get("BANDWIDTH", ""))
+            _check_choices(len(variants) + 1)
+            url = bounds.resolve(base, line, f"variant {len(variants) + 1}")
+            size = _RESOLUTION.fullmatch(pending.get("RESOLUTION", ""))
+            rate = _BANDWIDTH.match(pending.get("BANDWIDTH", ""))
             variants.append(
                 Variant(
                     url,
@@ -118,12 +145,11 @@ def choose(text: str, base: SourceUrl) -> Choice:
                 )
             )
             pending = None
-            check_count(len(variants))
     if not variants:
         raise bad_playlist("names no variant of the stream; check the address")
     best = best_quality([(variant.height, variant.bandwidth) for variant in variants])
     chosen = variants[best]
-    sound = _sound(sounds.get(chosen.sound or "", []), base)
+    sound = _sound(sounds.get(chosen.sound or "", []), base, bounds)
     return Choice(chosen.url, None if sound == chosen.url else sound)
 
 
@@ -143,26 +169,29 @@ def best_quality(qualities: list[tuple[int, int]]) -> int:
     return max(range(len(qualities)), key=lambda i: worth(qualities[i]))
 
 
-def _sound(group: list[dict[str, str]], base: SourceUrl) -> SourceUrl | None:
+def _sound(group: list[dict[str, str]], base: SourceUrl, bounds: Bounds) -> SourceUrl | None:
     """Where the sound of a group is; None when it is in the variant itself."""
     if not group:
         return None
     default = next((media for media in group if media.get("DEFAULT") == "YES"), group[0])
     uri = default.get("URI")
-    return resolve_url(base, uri, "its sound") if uri else None
+    return bounds.resolve(base, uri, "its sound") if uri else None
 
 
-def parse_media(text: str, base: SourceUrl) -> MediaPlaylist:
-    """Read a playlist of segments."""
-    # Before any address is looked at, since that takes longest.
-    check_count(sum(not line.startswith("#") for line in _lines(text)))
+def parse_media(
+    text: str, base: SourceUrl, bounds: Bounds | None = None, *, since: int = 0
+) -> MediaPlaylist:
+    """Read a playlist of segments, those with a media sequence number below `since` left out."""
+    bounds = bounds or Bounds()
+    sequence = _survey(text, bounds)
     segments: list[Segment] = []
     headers: list[Segment | None] = []
     header: Segment | None = None
+    headers_by_line: dict[str, Segment] = {}
     seconds, span_text, gap = 0.0, "", False
-    sequence, target, ended, listed = 0, 0.0, False, 0
+    target, ended, listed, left_out = 0.0, False, 0, False
     ends: dict[str, int] = {}
-    for line in _lines(text):
+    for line in _lines(text, bounds):
         if line.startswith("#EXTINF:"):
             seconds = _seconds(line.partition(":")[2].partition(",")[0])
         elif line.startswith("#EXT-X-BYTERANGE:"):
@@ -170,13 +199,14 @@ def parse_media(text: str, base: SourceUrl) -> MediaPlaylist:
         elif line.startswith("#EXT-X-KEY:"):
             _check_key(line)
         elif line.startswith("#EXT-X-MAP:"):
-            header = _header(_attributes(line), base)
+            if line not in headers_by_line:
+                check_headers(len(headers_by_line) + 1)
+                headers_by_line[line] = _header(_attributes(line), base, bounds)
+            header = headers_by_line[line]
         elif line.startswith("#EXT-X-GAP"):
             gap = True
         elif line.startswith("#EXT-X-TARGETDURATION:"):
             target = _seconds(line.partition(":")[2])
-        elif line.startswith("#EXT-X-MEDIA-SEQUENCE:"):
-            sequence = _whole(line.partition(":")[2])
         elif line.startswith("#EXT-X-ENDLIST"):
             ended = True
         elif line.startswith("#EXT-X-I-FRAMES-ONLY"):
@@ -189,35 +219,70 @@ def parse_media(text: str, base: SourceUrl) -> MediaPlaylist:
             listed += 1
             if not gap:
                 name = f"segment {listed}"
-                url = resolve_url(base, line, name)
-                span = _span(span_text, ends, url, name)
-                segments.append(Segment(url, span, seconds, listed))
-                headers.append(header)
+                span = _span(span_text, ends, line, name)
+                if sequence + listed - 1 < since:
+                    left_out = True
+                else:
+                    url = bounds.resolve(base, line, name)
+                    segments.append(Segment(url, span, seconds, listed))
+                    headers.append(header)
             seconds, span_text, gap = 0.0, "", False
-    if not segments and ended:
+    if not segments and not left_out and ended:
         raise bad_playlist("names no segments; check the address")
     return MediaPlaylist(tuple(segments), tuple(headers), sequence, ended, target)
 
 
-def _lines(text: str) -> Iterator[str]:
-    for line in text.lstrip("\ufeff").splitlines():
-        line = line.strip()
-        if len(line) > LINE_MAX:
+def _survey(text: str, bounds: Bounds) -> int:
+    """Count lines and segments before any address is looked at, which takes longest; returns the
+    media sequence number."""
+    sequence = segments = 0
+    for number, line in enumerate(_lines(text, bounds), 1):
+        if not line.startswith("#"):
+            segments += 1
+            check_count(segments)
+        elif line.startswith("#EXT-X-MEDIA-SEQUENCE:"):
+            sequence = _whole(line.partition(":")[2])
+        _check_lines(number)
+    return sequence
+
+
+def _lines(text: str, bounds: Bounds) -> Iterator[str]:
+    """The lines that are not empty, without spaces around them."""
+    for match in _LINE.finditer(text.lstrip("\ufeff")):
+        length = match.end() - match.start()
+        bounds.step(1 + length // _CHARACTERS_PER_STEP)
+        if length > LINE_MAX:
             raise bad_playlist(f"has a line of more than {LINE_MAX} characters; check the address")
-        if line:
-            yield line
+        yield match[0].rstrip()
+
+
+def _check_lines(count: int) -> None:
+    if count > LINES_MAX:
+        raise bad_playlist(
+            f"has more than the {LINES_MAX:,} lines this server reads; use a shorter source"
+        )
+
+
+def _check_choices(count: int) -> None:
+    if count > CHOICES_MAX:
+        raise bad_playlist(
+            f"names more than {CHOICES_MAX:,} variants of the stream or of its sound; use another "
+            "source"
+        )
 
 
 def _attributes(line: str) -> dict[str, str]:
-    """The attribute list of a tag; quotes are taken off."""
+    """The attribute list of a tag, up to where it is broken; quotes are taken off."""
     found: dict[str, str] = {}
     text = line.partition(":")[2].strip()
     at = 0
     while match := _ATTRIBUTE.match(text, at):
-        if match.end() == at:
-            break
         found[match[1]] = match[2] if match[2] is not None else match[3].strip()
         at = match.end()
+        if len(found) > ATTRIBUTES_MAX:
+            raise bad_playlist(
+                f"has a tag of more than {ATTRIBUTES_MAX} attributes; check the address"
+            )
     return found
 
 
@@ -230,30 +295,31 @@ def _check_key(line: str) -> None:
         )
 
 
-def _header(attributes: dict[str, str], base: SourceUrl) -> Segment:
+def _header(attributes: dict[str, str], base: SourceUrl, bounds: Bounds) -> Segment:
     uri = attributes.get("URI")
     if uri is None:
         raise bad_playlist("has an EXT-X-MAP without an address")
-    url = resolve_url(base, uri, "the header")
-    return Segment(url, _span(attributes.get("BYTERANGE", ""), {}, url, "the header"))
+    url = bounds.resolve(base, uri, "the header")
+    return Segment(url, _span(attributes.get("BYTERANGE", ""), {}, uri, "the header"))
 
 
-def _span(text: str, ends: dict[str, int], url: SourceUrl, name: str) -> Span | None:
-    """The part of a file; one without a position follows the part before in the same file."""
+def _span(text: str, ends: dict[str, int], file: str, name: str) -> Span | None:
+    """The part of a file, by what the playlist calls it; one without a position follows the part
+    before in the same file."""
     if not text:
         return None
     match = _RANGE.fullmatch(text)
     if match is None:
         raise bad_playlist(f"names an impossible part of a file for {name}", text[:100])
-    first = int(match[2]) if match[2] else ends.get(url.url, 0)
+    first = int(match[2]) if match[2] else ends.get(file, 0)
     span = make_span(first, int(match[1]), name)
-    ends[url.url] = span.last + 1
+    ends[file] = span.last + 1
     return span
 
 
 def _seconds(text: str) -> float:
     try:
-        seconds = float(text.strip() or "nan")
+        seconds = float(text.strip() or "nan") if len(text) <= _NUMBER_MAX else math.nan
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds <= 1e9:
@@ -262,7 +328,7 @@ def _seconds(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    match = re.fullmatch(r"\s*([0-9]{1,20})\s*", text)
-    if match is None:
+    text = text.strip()
+    if not _WHOLE.fullmatch(text):
         raise bad_playlist("has an impossible sequence number", text[:100])
-    return int(match[1])
+    return int(text)

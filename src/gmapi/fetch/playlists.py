@@ -13,14 +13,17 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
 from gmapi.errors import SourceError
 from gmapi.fetch import dash, hls
 from gmapi.fetch.address import SourceUrl
+from gmapi.fetch.answer import TooMuchAroundError
+from gmapi.fetch.bounds import Bounds, check_headers
 from gmapi.fetch.connection import Connection
-from gmapi.fetch.fetcher import Cancelled, watched
+from gmapi.fetch.fetcher import Cancelled, check_time, watched
 from gmapi.fetch.headers import HARMLESS_HEADERS
 from gmapi.fetch.segments import Segment, Track, bad_playlist, make_track
 from gmapi.fetch.sniff import DASH, HLS, LIST
@@ -36,6 +39,8 @@ HEADER_BYTES_MAX = 16 * 1024**2
 TRIES = 3
 _RETRY_SECONDS = 0.2
 _RELOAD_SECONDS_MIN = 0.2
+_READING_SHARE = 4.0
+"""So many times as long as playlists took to be read it waits before they are read again."""
 
 PartProgress = Callable[[float, str], None]
 """Told which part is done, 0 to 1, and what to say of it."""
@@ -58,6 +63,10 @@ class Reading:
         own = url.origin == self.home
         return {k: v for k, v in self.headers.items() if own or k.lower() in HARMLESS_HEADERS}
 
+    def check(self) -> None:
+        """Raises when reading is to stop: what `cancelled` raises, JobCancelled, SourceError."""
+        check_time(self.rules, self.cancelled, self.until)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -72,24 +81,26 @@ class Plan:
 def read(text: str, kind: str, base: SourceUrl, reading: Reading) -> Plan:
     """Understand a playlist that came from `base`; fetches the playlists it names.
 
-    Raises SourceError: `source_playlist`, `source_refused` and those of a download.
+    Raises SourceError (`source_playlist`, `source_refused` and those of a download), and what
+    `Reading.check` raises.
     """
+    bounds = Bounds(reading.check)
     if kind == DASH:
-        return Plan(tracks=_cut(dash.parse(text, base), reading))
-    if not hls.is_hls(text):
+        return Plan(tracks=_cut(dash.parse(text, base, bounds), reading))
+    if not hls.is_hls(text, bounds):
         if kind not in (HLS, LIST):
             raise bad_playlist("is of a kind that is not read")
-        return Plan(entry=hls.single_entry(text, base))
-    if not hls.is_master(text):
-        listed = hls.parse_media(text, base)
+        return Plan(entry=hls.single_entry(text, base, bounds))
+    if not hls.is_master(text, bounds):
+        listed = hls.parse_media(text, base, bounds)
         if not listed.ended:
             return Plan(live=(base,))
         return Plan(tracks=_cut([make_track(listed.in_order())], reading))
-    choice = hls.choose(text, base)
+    choice = hls.choose(text, base, bounds)
     chosen = [choice.pictures] + ([choice.sound] if choice.sound else [])
 
     def fetch(connection: Connection) -> list[hls.MediaPlaylist]:
-        return [_media_playlist(connection, url, reading) for url in chosen]
+        return [_media_playlist(connection, url, reading)[0] for url in chosen]
 
     playlists = watched(
         fetch, reading.rules, cancelled=reading.cancelled, tick=_nothing, until=reading.until
@@ -108,7 +119,11 @@ def _cut(tracks: list[Track], reading: Reading) -> tuple[Track, ...]:
     return tuple(tracks if seconds is None else [t.first_seconds(seconds) for t in tracks])
 
 
-def _media_playlist(connection: Connection, url: SourceUrl, reading: Reading) -> hls.MediaPlaylist:
+def _media_playlist(
+    connection: Connection, url: SourceUrl, reading: Reading, since: int = 0
+) -> tuple[hls.MediaPlaylist, int]:
+    """Fetch and read a playlist; returns its size in bytes, too. For `since` see
+    `hls.parse_media`."""
     body = io.BytesIO()
     rules = replace(reading.rules, max_bytes=min(LIST_BYTES_MAX, reading.rules.max_bytes))
     try:
@@ -123,7 +138,8 @@ def _media_playlist(connection: Connection, url: SourceUrl, reading: Reading) ->
     text = body.getvalue().decode("utf-8", "replace")
     if done.kind is None:
         raise bad_playlist("names something else than a playlist as a variant of the stream")
-    return hls.parse_media(text, transfer.source)
+    listed = hls.parse_media(text, transfer.source, Bounds(connection.check), since=since)
+    return listed, done.size
 
 
 def _within(name: str, error: SourceError) -> SourceError:
@@ -136,13 +152,29 @@ def _within(name: str, error: SourceError) -> SourceError:
 
 
 class _Recorder:
-    """Appends segments to files within one cap."""
+    """Appends segments to files within one cap. `received` counts what is in them; towards the cap
+    also counts what was fetched in vain."""
 
     def __init__(self, connection: Connection, reading: Reading, room: int) -> None:
         self._connection = connection
         self._reading = reading
         self._room = room
         self.received = 0
+
+    def spend(self, size: int) -> None:
+        """Let the bytes of something else count towards the cap. Raises SourceError."""
+        self._room -= size
+        if self.received > self._room:
+            raise self._too_large()
+
+    def _too_large(self, cause: SourceError | None = None) -> SourceError:
+        return SourceError(
+            f"The segments of the source are together larger than the "
+            f"{self._reading.rules.max_bytes} bytes this server fetches; use a smaller or shorter "
+            "source, or a smaller max_duration.",
+            code="source_too_large",
+            cause=cause and cause.cause,
+        )
 
     def add(self, segment: Segment, file: BinaryIO, most: int = sys.maxsize) -> Download:
         """Fetch one segment, again when it is worth another try. Raises SourceError."""
@@ -159,16 +191,12 @@ class _Recorder:
                 transfer.begin()
                 done = transfer.save(file)
             except SourceError as error:
-                if error.code == "source_too_large":
-                    raise SourceError(
-                        f"The segments of the source are together larger than the "
-                        f"{self._reading.rules.max_bytes} bytes this server fetches; use a "
-                        "smaller or shorter source, or a smaller max_duration.",
-                        code="source_too_large",
-                        cause=segment.url.url,
-                    ) from error
+                around = isinstance(error, TooMuchAroundError)
+                if error.code == "source_too_large" and not around:
+                    raise self._too_large(error) from error
                 if attempt == TRIES or not _worth_another_try(error):
                     raise _within(segment.name, error) from error
+                self.spend(transfer.received)
                 self._connection.close()
                 self._connection.pause(_RETRY_SECONDS * 4 ** (attempt - 1))
                 file.seek(start)
@@ -191,7 +219,8 @@ class _Part:
     def __init__(self, file: BinaryIO, recorder: _Recorder) -> None:
         self._file = file
         self._recorder = recorder
-        self._headers: dict[Segment, bytes] = {}
+        self._headers: set[Segment] = set()
+        self._header_digest = b""
 
     def add(self, segment: Segment) -> None:
         if segment.number:
@@ -199,17 +228,20 @@ class _Part:
             return
         if segment in self._headers:
             return
+        check_headers(len(self._headers) + 1)
         body = io.BytesIO()
         self._recorder.add(segment, body, HEADER_BYTES_MAX)
-        data = body.getvalue()
-        if not self._headers:
-            self._file.write(data)
-        elif data not in self._headers.values():
+        with body.getbuffer() as data:
+            digest = sha256(data).digest()
+            if not self._headers:
+                self._file.write(data)
+                self._header_digest = digest
+        if digest != self._header_digest:
             raise bad_playlist(
                 "changes the form of its media on the way (several headers), which is not read; "
                 "use another source"
             )
-        self._headers[segment] = data
+        self._headers.add(segment)
 
 
 def fetch_track(
@@ -252,6 +284,11 @@ class _LiveTrack:
         self._part = part
         self._next: int | None = None
         self._header: Segment | None = None
+
+    @property
+    def since(self) -> int:
+        """The media sequence number of the first segment that is of use."""
+        return self._next or 0
 
     def update(self, listed: hls.MediaPlaylist, seconds: float) -> bool:
         """Record what is new, up to `seconds`; whether there was anything."""
@@ -306,10 +343,14 @@ def record(
             heard = time.monotonic()
             while running := [track for track in tracks if not track.ended]:
                 began = time.monotonic()
-                news = [
-                    track.update(_media_playlist(connection, track.url, reading), seconds)
-                    for track in running
-                ]
+                news = []
+                reading_seconds = 0.0
+                for track in running:
+                    used = time.thread_time()
+                    listed, size = _media_playlist(connection, track.url, reading, track.since)
+                    reading_seconds += time.thread_time() - used
+                    recorder.spend(size)
+                    news.append(track.update(listed, seconds))
                 recorded = min(track.seconds for track in tracks)
                 now = time.monotonic()
                 if any(news):
@@ -318,8 +359,10 @@ def record(
                     break
                 # What is unchanged is asked for sooner (RFC 8216, 6.3.4).
                 wait = tracks[0].target * (1.0 if any(news) else 0.5)
+                # A long playlist must not keep a processor busy by being read again and again.
+                least = max(_RELOAD_SECONDS_MIN, _READING_SHARE * reading_seconds)
                 if any(not track.ended for track in tracks):
-                    connection.pause(max(_RELOAD_SECONDS_MIN, wait - (now - began)))
+                    connection.pause(max(least, wait - (now - began)))
             if not all(file.tell() for file in files):
                 raise bad_playlist(
                     "is of a live stream that has no segments now; try again when it runs"

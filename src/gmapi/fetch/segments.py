@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import urljoin
 
@@ -80,8 +79,12 @@ class Track:
 
     def digest(self) -> str:
         """The same for tracks of the same segments."""
-        text = json.dumps([asdict(segment) for segment in self.segments])
-        return sha256(text.encode()).hexdigest()
+        digest = sha256()
+        for segment in self.segments:
+            span = segment.span and (segment.span.first, segment.span.last)
+            named = (segment.url.url, span, segment.seconds, segment.number)
+            digest.update(repr(named).encode())
+        return digest.hexdigest()
 
 
 def bad_playlist(what: str, cause: object = None) -> SourceError:

@@ -13,12 +13,14 @@ from gmapi.errors import SourceError
 HEAD_BYTES = 4096
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
-_URL_LINE = re.compile(r"(?:https?|ftp|file|rtsp|rtmp|mms)://\S+", re.IGNORECASE)
+_URL_LINE = re.compile(r"(?:https?|ftp|file|rtsp|rtmp|mms)://\S++", re.IGNORECASE)
+_FFCONCAT = re.compile(r"ffconcat|file\s++['\"]")
+_SDP = re.compile(r"v=0\r?\no=")
 # Numbers in brackets that no comma follows are subtitles ([10][20] of MPL2, [00:01.00] of LRC).
-_JSON = re.compile(r'\{\s*["}]|\[\s*(?:[{"\]]|-?\d+(?:\.\d+)?\s*,|(?:true|false|null)\b)')
-_ELEMENT = re.compile(r"<(?:!doctype\s+)?([a-z][\w.:-]*)(?=[\s/>\[]|$)", re.IGNORECASE)
+_JSON = re.compile(r'\{\s*+["}]|\[\s*+(?:[{"\]]|-?\d++(?:\.\d++)?\s*+,|(?:true|false|null)\b)')
+_ELEMENT = re.compile(r"<(?:!doctype\s++)?+([a-z][\w.:-]*+)(?=[\s/>\[]|$)", re.IGNORECASE)
 _PROLOGUE = re.compile(
-    r"(?:\s|<\?.*?\?>|<!--.*?-->|<!doctype\s+(?!html|svg)[^>\[]*(?:\[.*?\]\s*)?>)+",
+    r"(?:\s++|<\?.*?\?>|<!--.*?-->|<!doctype\s++(?!html|svg)[^>\[]*+(?:\[.*?\]\s*+)?>)++",
     re.IGNORECASE | re.DOTALL,
 )
 _PLAYLIST_TYPES = ("mpegurl", "scpls", "xspf", "x-ms-asf-plugin")
@@ -98,11 +100,11 @@ def _kind(text: str, content_type: str) -> str | None:
         return _markup(text, content_type)
     if lowered.startswith("#extm3u"):
         return HLS
-    if lowered.startswith("ffconcat") or re.match(r"file\s+['\"]", lowered):
+    if _FFCONCAT.match(lowered):
         return "an ffconcat list"
     if lowered.startswith(("[playlist]", "[reference]")) or _URL_LINE.match(text):
         return LIST
-    if re.match(r"v=0\r?\no=", lowered):
+    if _SDP.match(lowered):
         return "a session description (SDP)"
     if _JSON.match(text):
         return _JSON_NAME

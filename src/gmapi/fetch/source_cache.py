@@ -227,6 +227,14 @@ class SourceCache:
                     freed += 0 if entry.in_use() else entry.remove()
         return freed
 
+    def move_times(self, seconds: float) -> None:
+        """After the clock has leapt: when entries were used, as the clock counts now."""
+        for entry in self._entries():
+            used = entry.last_used()
+            if used:
+                with suppress(OSError):
+                    os.utime(entry.about, (used + seconds, used + seconds))
+
     def used_bytes(self) -> int:
         """Bytes of all files of the cache, unfinished downloads included."""
         return sum(_size(path) for path in self._files())

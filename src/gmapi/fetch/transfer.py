@@ -29,6 +29,9 @@ LIST_BYTES_MAX = 4 * 1024**2
 """Largest playlist or manifest that is read."""
 
 _CHUNK = 256 * 1024
+_LENGTH = re.compile(r"[0-9]++")
+_PART = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/")
+_PART_OF_KNOWN = re.compile(_PART.pattern + r"([0-9]{1,18})")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -251,7 +254,7 @@ class Transfer:
                 "source_refused",
                 "The source redirects to an address that is not valid or not allowed; "
                 "give the direct address of the file.",
-                f"{before.url} to {location!r}: {error}",
+                f"{before.url} to {location[:200]!r}: {error}",
             ) from None
         if before.scheme == "https" and self.source.scheme == "http":
             raise self._error(
@@ -274,7 +277,7 @@ class Transfer:
         length = answer.headers.get("Content-Length", "").strip()
         # Twenty digits are more than any cap.
         chunked = "Transfer-Encoding" in answer.headers
-        self.total = int(length[:20]) if re.fullmatch(r"[0-9]+", length) and not chunked else None
+        self.total = int(length[:20]) if _LENGTH.fullmatch(length) and not chunked else None
         if self.total is not None and self.total > self._rules.max_bytes:
             raise self._too_large()
 
@@ -284,7 +287,7 @@ class Transfer:
             raise self._too_large()
         if answer.status == HTTPStatus.PARTIAL_CONTENT:
             content_range = answer.headers.get("Content-Range", "")
-            match = re.match(r"bytes ([0-9]{1,18})-([0-9]{1,18})/", content_range)
+            match = _PART.match(content_range)
             if match is None or (int(match[1]), int(match[2])) != (span.first, span.last):
                 raise self._error(
                     "source_truncated",
@@ -364,7 +367,7 @@ class Transfer:
             return answer
         self._check_coding(answer)
         content_range = answer.headers.get("Content-Range", "")
-        match = re.fullmatch(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", content_range)
+        match = _PART_OF_KNOWN.fullmatch(content_range)
         if (
             match is None
             or int(match[1]) != self.received

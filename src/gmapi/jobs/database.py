@@ -31,7 +31,15 @@ LOCKED_SECONDS = 5.0
 WEB_LOCKED_SECONDS = 12.0
 """How long a call to a web process does; its caller is told to come back then."""
 
+JOURNAL_BYTES = 4 * 1024**2
+"""What a journal that has grown for a large transaction is cut back to."""
+
+SHRINK_PAGES = 500
+"""Pages given back in one go (of 4 KiB): others write in between."""
+
 PAUSE_SECONDS = 0.02
+
+_INCREMENTAL = 2  # as PRAGMA auto_vacuum tells it
 
 T = TypeVar("T")
 
@@ -68,9 +76,12 @@ def connect(path: Path, *, serves_others: bool = False) -> Engine:
         connection.isolation_level = None
         inside = 0 if serves_others else int(1000 * LOCKED_SECONDS)
         connection.execute(f"PRAGMA busy_timeout={inside}")
+        # Counts for a file that is new; others are converted by `shrink`.
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         # For a new file it fails at once, whatever the timeout, while another process does it.
         patiently(lambda: connection.execute("PRAGMA journal_mode=WAL"), turns.patience)
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA journal_size_limit={JOURNAL_BYTES}")
         connection.execute("PRAGMA foreign_keys=ON")
         if serves_others:  # workers write every few seconds, and so do it
             connection.execute("PRAGMA wal_autocheckpoint=0")
@@ -163,6 +174,37 @@ def _begun(engine: Engine, mode: str, patience: float) -> Iterator[Connection]:
 def _turns(engine: Engine) -> _Turns:
     turns: _Turns = engine.get_execution_options()["turns"]
     return turns
+
+
+def shrink(engine: Engine) -> None:
+    """Give the pages that deleted rows have left back to the disk.
+
+    A file made before this was done is converted once, which needs as much room again and keeps
+    writers waiting meanwhile; readers go on.
+    """
+    # Not by a Connection, which would begin a transaction.
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        if cursor.execute("PRAGMA auto_vacuum").fetchone() != (_INCREMENTAL,):
+            cursor.execute("VACUUM")
+        (free,) = cursor.execute("PRAGMA freelist_count").fetchone()
+        for _ in range(0, free, SHRINK_PAGES):
+            # `execute` would free one page: it steps once where a statement has no columns.
+            cursor.executescript(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")
+    finally:
+        raw.close()
+
+
+def stored_bytes(path: Path) -> int:
+    """What a SQLite database takes on the disk, with its journals."""
+    total = 0
+    for suffix in ("", "-wal", "-shm"):
+        try:
+            total += path.with_name(path.name + suffix).stat().st_size
+        except FileNotFoundError:
+            continue
+    return total
 
 
 class ChangeCounter:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gmapi.jobs.database import ChangeCounter
 from gmapi.jobs.model import ACTIVE, Job, LogLine, State
+from gmapi.jobs.recent import Recent, footprint
 from gmapi.jobs.store import JobStore
 from gmapi.jobs.wakeup import WakeupListener
 
@@ -26,8 +27,15 @@ WATCH_SECONDS = 0.05
 RECHECK_SECONDS = 1.0
 PAUSE_SECONDS = 0.2
 """Least time between two wake-ups for a job that is still going on."""
-CACHE_MAX = 2048
 LOG_TAIL = 200
+CACHE_BYTES = 8 * 1024**2
+"""The most that jobs read lately take, and the most that their log lines take."""
+
+CACHE_SECONDS = 60.0
+"""What nobody has asked for so long is let go: it may be of jobs that are gone."""
+
+_LINE_BYTES = 150
+"""About what a log line takes beside its text."""
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +68,10 @@ class EventHub:
         self._watches: dict[str, set[JobWatch]] = defaultdict(set)
         self._told: dict[str, tuple[tuple[int, State] | None, float]] = {}
         self._lock = threading.Lock()
-        self._cache: OrderedDict[str, Job] = OrderedDict()
-        self._labels: OrderedDict[str, dict[str, str]] = OrderedDict()
+        self._cache: Recent[str, Job] = Recent(CACHE_BYTES, CACHE_SECONDS)
+        self._labels: Recent[str, dict[str, str]] = Recent(CACHE_BYTES, CACHE_SECONDS)
         self._cache_counter = -1
-        self._tails: OrderedDict[str, tuple[int, list[LogLine]]] = OrderedDict()
+        self._tails: Recent[str, tuple[int, list[LogLine]]] = Recent(CACHE_BYTES, CACHE_SECONDS)
         self._stopped = threading.Event()
         self.ending = False
         self._thread = threading.Thread(target=self._run, name="job events", daemon=True)
@@ -101,14 +109,22 @@ class EventHub:
 
     def job(self, job_id: str) -> Job | None:
         """The job as it is now. Read from the database only after some commit anywhere."""
-        return self._cached(self._cache, job_id, self._store.get)
+        job = self._cached(self._cache, job_id, self._store.get, _job_bytes)
+        if job is None:
+            with self._lock:
+                self._tails.drop(job_id)
+        return job
 
     def labels(self, job_id: str) -> dict[str, str]:
         """What callers call a job, by caller, those who asked first first."""
-        return self._cached(self._labels, job_id, self._store.labels) or {}
+        return self._cached(self._labels, job_id, self._store.labels, footprint) or {}
 
     def _cached(
-        self, cache: OrderedDict[str, T], job_id: str, look: Callable[[str], T | None]
+        self,
+        cache: Recent[str, T],
+        job_id: str,
+        look: Callable[[str], T | None],
+        size_of: Callable[[T], int],
     ) -> T | None:
         counter = self._counter.value()
         with self._lock:
@@ -116,27 +132,24 @@ class EventHub:
                 self._cache.clear()
                 self._labels.clear()
                 self._cache_counter = counter
-            elif job_id in cache:
-                return cache[job_id]
+            elif (kept := cache.get(job_id)) is not None:
+                return kept
         found = look(job_id)
         with self._lock:
             # A job that does not exist is not kept: callers may ask for endless made-up ids.
             if found is not None and self._cache_counter == counter:
-                cache[job_id] = found
-                while len(cache) > CACHE_MAX:
-                    cache.popitem(last=False)
+                cache.put(job_id, found, size_of(found))
         return found
 
     def log_tail(self, job: Job) -> list[LogLine]:
         """The latest `LOG_TAIL` log lines; a thousand listeners of one job share one read."""
         with self._lock:
-            version, tail = self._tails.get(job.id, (-1, []))
+            version, tail = self._tails.get(job.id) or (-1, [])
         if version != job.version:
             tail = self._store.logbook.tail(job.id, LOG_TAIL)
+            size = sum(footprint(line.line) + _LINE_BYTES for line in tail)
             with self._lock:
-                self._tails[job.id] = (job.version, tail)
-                while len(self._tails) > CACHE_MAX:
-                    self._tails.popitem(last=False)
+                self._tails.put(job.id, (job.version, tail), size)
         return tail
 
     def logs(self, job: Job, after: int) -> list[LogLine]:
@@ -184,6 +197,7 @@ class EventHub:
                 self._listener.wait(WATCH_SECONDS)
                 counter, now = self._counter.value(), time.monotonic()
                 if counter != seen or now >= look_at:
+                    self._let_go()
                     look_at = now + RECHECK_SECONDS
                     seen = counter if self._notify_changed(now) else -1
             except SQLAlchemyError as error:
@@ -191,6 +205,12 @@ class EventHub:
             except Exception:  # without it nobody would ever be woken
                 log.exception("the job watcher met an error and goes on")
                 self._stopped.wait(RECHECK_SECONDS)
+
+    def _let_go(self) -> None:
+        with self._lock:
+            self._cache.drop_unused()
+            self._labels.drop_unused()
+            self._tails.drop_unused()
 
     def _notify_changed(self, now: float) -> bool:
         """Wake those who wait for a job that moved; False when some must be looked at again.
@@ -219,3 +239,7 @@ class EventHub:
         for watch in woken:
             watch.notify()
         return all_told
+
+
+def _job_bytes(job: Job) -> int:
+    return footprint(job.request) + footprint(job.result)

@@ -163,9 +163,14 @@ class Lookup:
             query = sa.select(jobs.c.id, jobs.c.attempt).where(jobs.c.state == State.RUNNING)
             return {(row[0], row[1]) for row in connection.execute(query)}
 
-    def oldest_finished(self, *, before: float | None = None, limit: int = 100) -> list[Job]:
-        """Finished jobs by last access (or end), oldest first; only those older than `before`."""
+    def oldest_finished(
+        self, *, before: float | None = None, spared: float = 0.0, limit: int = 100
+    ) -> list[Job]:
+        """Finished jobs by last access (or end), oldest first; only those last used before
+        `before`, and none that finished within the last `spared` seconds."""
         query = sa.select(*JOB_COLUMNS).where(jobs.c.state.in_(FINISHED))
+        if spared:
+            query = query.where(jobs.c.finished < self.now() - spared)
         if before is not None:
             query = query.where(last_use() < before)
         with read(self.engine) as connection:

@@ -7,8 +7,8 @@ from typing import Any
 
 from gmapi.errors import NotFoundError
 from gmapi.jobs.model import Job
-from gmapi.storage.base import Storage
 from gmapi.storage.framestore import FRAMES_PER_CHUNK, MissingFrame
+from gmapi.storage.interface import Storage
 
 
 def are_there(job: Job, storage: Storage) -> bool:

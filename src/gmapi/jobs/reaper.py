@@ -13,12 +13,14 @@ from pathlib import Path
 from sqlalchemy.exc import OperationalError
 
 from gmapi.fetch.source_cache import SourceCache
+from gmapi.jobs.clock import LEAP_SECONDS, WallClock
+from gmapi.jobs.database import shrink
 from gmapi.jobs.queue import JobQueue
 from gmapi.jobs.room import DiskRoom
 from gmapi.jobs.roster import Roster
 from gmapi.jobs.store import JobStore
 from gmapi.settings import Settings
-from gmapi.storage.base import Storage
+from gmapi.storage.interface import Storage
 
 LOST_AFTER_SECONDS = 5.0
 """A job that waits so long while messages are too few is sent again."""
@@ -57,8 +59,11 @@ class Reaper:
         self._next_room = 0.0
         self._room = DiskRoom(settings, store, storage, sources)
         self._absent_since: dict[str, float] = {}
+        self._clock = WallClock(store.engine)
+        self._clock_known = False
         self._clock_ahead = time.time() - time.monotonic()
         self._trust_leases_at = 0.0
+        self._trust_files_at = 0.0
 
     def run(self, stopped: threading.Event) -> None:
         """Work until `stopped`."""
@@ -85,14 +90,27 @@ class Reaper:
 
     def _look_at_clock(self) -> None:
         """When the clock leaps ahead, or the machine slept, live workers look silent: they get
-        the time of one lease to renew theirs."""
-        ahead = time.time() - time.monotonic()
+        the time of one lease to renew theirs. Files just made look old: they get theirs, too."""
+        now, ahead = time.monotonic(), time.time() - time.monotonic()
         if ahead - self._clock_ahead > self._settings.lease_seconds / 5:
             log.warning("the clock leapt ahead by %.1f s", ahead - self._clock_ahead)
-            self._trust_leases_at = time.monotonic() + self._settings.lease_seconds
+            self._trust_leases_at = now + self._settings.lease_seconds
+        if abs(ahead - self._clock_ahead) > LEAP_SECONDS:
+            self._trust_files_at = now + self._orphan_grace()
         self._clock_ahead = ahead
 
+    def _mend_times(self) -> None:
+        """Before anything is judged by its age: nothing is swept while the database cannot be
+        told of a leap."""
+        if not self._clock_known:
+            self._clock.remember()
+            self._clock_known = True
+        leap = self._clock.mend()
+        if leap:
+            self._sources.move_times(leap)
+
     def _lead(self) -> None:
+        self._mend_times()
         self._roster.mend_times(
             lease=self._settings.lease_seconds, longest_delay=self._longest_delay
         )
@@ -143,13 +161,17 @@ class Reaper:
             if not removed:
                 break
         self._sources.sweep(time.time(), expiry)
-        self._remove_orphans()
+        if time.monotonic() >= self._trust_files_at:
+            self._remove_orphans()
         self._roster.forget_rates()
         self._roster.forget_silent(max(600.0, 10 * self._settings.lease_seconds))
+        shrink(self._store.engine)
+
+    def _orphan_grace(self) -> float:
+        return min(ORPHAN_AFTER_SECONDS, self._settings.cleanup_interval)
 
     def _remove_orphans(self) -> None:
-        grace = min(ORPHAN_AFTER_SECONDS, self._settings.cleanup_interval)
-        limit = time.time() - grace
+        limit = time.time() - self._orphan_grace()
         unknown = [file_id for file_id, modified in self._storage.ids() if modified < limit]
         # Read after the listing, so that an id made in between counts as known.
         known = self._store.live_file_ids()

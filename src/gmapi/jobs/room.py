@@ -7,10 +7,14 @@ import shutil
 
 from gmapi.errors import StorageFullError
 from gmapi.fetch.source_cache import SourceCache
+from gmapi.jobs.database import stored_bytes
 from gmapi.jobs.store import JobStore
 from gmapi.settings import Settings
-from gmapi.storage.base import Storage
+from gmapi.storage.interface import Storage
 from gmapi.tools.base import free_space_reserve
+
+SPARE_SECONDS = 60.0
+"""What has just finished is not deleted for the budget: its caller is about to fetch it."""
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +31,9 @@ class DiskRoom:
         self._sources = sources
 
     def used_bytes(self) -> int:
-        """What published files and cached sources take."""
-        return self._storage.used_bytes() + self._sources.used_bytes()
+        """What published files, cached sources and the database take."""
+        database = stored_bytes(self._settings.database_path)
+        return self._storage.used_bytes() + self._sources.used_bytes() + database
 
     def disk_free(self) -> int:
         """Free bytes of the disk the data folder is on."""
@@ -37,7 +42,8 @@ class DiskRoom:
     def make(self) -> None:
         """Delete cached sources, then (for the budget only) finished jobs, oldest use first.
 
-        Open downloads go on, and a running job has its own link to its source.
+        What finished within `SPARE_SECONDS` stays. Open downloads go on, and a running job has
+        its own link to its source.
         """
         self.relieve()
         budget = int(self._settings.disk_budget)
@@ -47,7 +53,7 @@ class DiskRoom:
         excess -= self._sources.evict(excess)
         while excess > 0:
             removed = False
-            for job in self._store.oldest_finished():
+            for job in self._store.oldest_finished(spared=SPARE_SECONDS):
                 if excess <= 0:
                     return
                 if self._store.remove(job):
@@ -71,7 +77,8 @@ class DiskRoom:
             self.make()
             if self.used_bytes() >= budget:
                 raise StorageFullError(
-                    "The server's disk budget is used up by running jobs. Try again later.",
+                    "The server's disk budget is used up by tasks that run or have just ended. "
+                    "Try again in a minute.",
                     retry_after=60,
                 )
         if self.disk_free() < free_space_reserve(self._settings.data_dir):

@@ -107,6 +107,15 @@ rate_buckets = sa.Table(
     sa.Column("updated", sa.Float, nullable=False, index=True),
 )
 
+clocks = sa.Table(
+    "clocks",
+    metadata,
+    # Which start of which machine: its steady clock counts from there.
+    sa.Column("boot", sa.String(80), primary_key=True),
+    # Seconds that the wall clock was ahead of the steady one when the times of jobs were right.
+    sa.Column("ahead", sa.Float, nullable=False),
+)
+
 # Alembic's own, hence apart from the others.
 alembic_version = sa.Table(
     "alembic_version",
@@ -115,7 +124,7 @@ alembic_version = sa.Table(
     sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; a test compares it with the files in `migrations/versions`."""
 
 

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 
 from gmapi.errors import RefusedError, RequestError
 from gmapi.media import filtergraph
+from gmapi.media.filter_values import LOOPS, has_loop
 from gmapi.media.filtergraph import Place, shown
 from gmapi.media.option_table import HINTS, INPUT_OPTIONS, OUTPUT_OPTIONS, Option
 from gmapi.media.option_values import is_metadata_owner, is_specifier
@@ -33,17 +34,20 @@ def check_arguments(args: Sequence[str], *, field: str = "args", inputs: int = 1
     normal: list[str] = []
     filters = 0
     for word, option, value in _options(args, field, OUTPUT_OPTIONS):
+        place = Place(field, word, inputs)
         if option.dropped:
             if option.read is not None:
-                option.read(value, Place(field, word, inputs))
+                option.read(value, place)
             continue
-        place = Place(field, word, inputs)
         normal.append(_spelling(word, option))
         if option.graph:
             graph = filtergraph.check(value, place, filtergraph.FILTERS_MAX - filters)
             filters += sum(1 for _ in graph.filters)
             normal.append(filtergraph.write(graph))
         elif option.read is not None:
+            # ffmpeg reads most values as expressions, but no text of metadata.
+            if not option.metadata and has_loop(value):
+                raise place.refused(f"has {LOOPS}")
             normal.append(option.read(value, place))
     return normal
 

@@ -30,7 +30,8 @@ class Context:
 @dataclass(frozen=True)
 class _Case:
     """A wording of ffmpeg and what it means; groups of the pattern fill the sentence. It is
-    compiled when something has failed, not at each start of a process."""
+    compiled when something has failed, not at each start of a process. Lines quote strangers, so
+    what stands between two words has a bound."""
 
     pattern: str
     error: type[GmapiError]
@@ -102,13 +103,15 @@ _CASES = (
           "that names other files); give the address of the media itself"),
     _Case(r"moov atom not found", MediaError,
           "the source is an incomplete MP4 file (its index is missing)"),
-    _Case(r"Stream map '?([^']*)'? matches no streams|Failed to set value '(.*)' for option 'map'",
+    _Case(r"Stream map '?([^']{0,200})'? matches no streams|"
+          r"Failed to set value '(.{0,200})' for option 'map'",
           MediaError, _no_such_map),
     _Case(r"Stream specifier '?([^' ]*)'? in filtergraph", MediaError, _no_such_stream),
     _Case(r"does not contain any stream", MediaError, _no_stream),
     _Case(r"Unknown encoder '?([\w.-]+)'?", MediaError,
           "there is no encoder {0}; check the codec argument"),
-    _Case(r"Automatic encoder selection failed .*codec (\w+)|Default encoder for format (\w+)",
+    _Case(r"Automatic encoder selection failed .{0,200}codec (\w+)|"
+          r"Default encoder for format (\w+)",
           MediaError, "this server has no encoder for the format's usual codec; choose another "
           "codec with -c:a or -c:v"),
     _Case(r"Unknown decoder '?([\w.-]+)'?", MediaError, "there is no decoder {0}"),
@@ -124,7 +127,7 @@ _CASES = (
           r"codec (\w+) (?:is )?not (?:currently )?supported in (?:this )?container",
           MediaError, "this codec cannot be stored in the format asked for; leave the codec out "
           "or choose another format"),
-    _Case(r"(Only \S.* are supported for \w+)", MediaError,
+    _Case(r"(Only \S.{0,200} are supported for \w+)", MediaError,
           "this codec cannot be stored in the format asked for: {0}"),
     _Case(r"(?:width|height) not divisible by 2 \((\d+x\d+)\)", MediaError,
           "the picture would be {0}, and this codec needs even sides; scale to even numbers"),
@@ -132,7 +135,8 @@ _CASES = (
           "this codec cannot have {0} samples per second; -ar 48000 always works"),
     _Case(r"Only (\d+) ?Hz sample rate supported", MediaError,
           "this codec can only have {0} samples per second; use -ar {0}"),
-    _Case(r"Specified channel layout '?([^']+?)'? is not supported|Only mono supported", MediaError,
+    _Case(r"Specified channel layout '?([^']{1,200}?)'? is not supported|Only mono supported",
+          MediaError,
           "this codec cannot have that many channels; use -ac 2 or -ac 1"),
     _Case(r"Specified pixel format (\w+) is not supported|Unknown pixel format requested: (\w+)",
           MediaError, "this codec cannot have the pixel format {0}; leave -pix_fmt out"),
@@ -201,9 +205,9 @@ def explain(returncode: int, tail: Sequence[str], *, context: Context | None = N
     """
     context = context or Context()
     cause = f"ffmpeg ended with {returncode}: " + " | ".join(tail[-12:])
-    lines = [_LEVEL.sub("", line, count=1) for line in tail]
+    lines = [_CONTEXT.sub("", _LEVEL.sub("", line, count=1)) for line in tail]
     for case in _CASES:
-        matches = (re.search(case.pattern, _CONTEXT.sub("", line)) for line in reversed(lines))
+        matches = (re.search(case.pattern, line) for line in reversed(lines))
         found = [match for match in matches if match]
         if found:
             # The one that says most: of some wordings ffmpeg 9 also writes an empty one.

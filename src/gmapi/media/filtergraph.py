@@ -16,7 +16,16 @@ from difflib import get_close_matches
 
 from gmapi.errors import RefusedError, RequestError
 from gmapi.media import filter_table as table
-from gmapi.media.filter_table import words
+from gmapi.media.filter_values import (
+    LOOPS,
+    RATE_MAX,
+    TILES_MAX,
+    bare,
+    has_loop,
+    is_huge,
+    is_layout,
+    is_rate,
+)
 
 FILTERS_MAX = 64
 _SPACES = " \n\t\r"
@@ -30,25 +39,6 @@ _SCALER_FLAGS = re.compile(r"[a-z0-9_+|-]+")
 _LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?::[A-Za-z0-9_#.-]+)*")
 _INPUT = re.compile(r"([0-9]+)(?::|$)")
 _FONT = re.compile(r"(?i:(?!.*file)[a-z0-9 _,.-]+(?::[a-z]+(?:=[a-z0-9 .]+)?)*)")
-
-_HUGE = re.compile(r"[0-9]{5}|[0-9.][eE]\+?[0-9]|[0-9.]\s*[kKMGTPEZY]|(?<![0-9])0[xX]")
-_RATE = re.compile(r"([0-9]{1,8}(?:\.[0-9]+)?)(?:[/:]([0-9]{1,8}(?:\.[0-9]+)?))?")
-_RATE_OF_SOURCE = re.compile(r"source_fps(?:\s*[*/]\s*[0-9]{1,2}(?:\.[0-9]+)?)?")
-_LAYOUT = re.compile(r"([0-9]{1,3})x([0-9]{1,3})")
-TILES_MAX = 100
-_LOOP = re.compile(r"(?:while|taylor|root)\(")
-LOOPS = (
-    "an expression with while, taylor or root, which is not allowed: it may never end; use if, "
-    "between or mod"
-)
-RATE_MAX = 1000
-RATE_NAMES = words("ntsc pal qntsc qpal sntsc spal film ntsc-film")
-SIZE_NAMES = RATE_NAMES | words("""
-    sqcif qcif cif 4cif 16cif qqvga qvga vga svga xga uxga qxga sxga qsxga hsxga wvga wxga wsxga
-    wuxga woxga wqsxga wquxga whsxga whuxga cga ega hd480 hd720 hd1080 2k 2kflat 2kscope 4k 4kflat
-    4kscope nhd hqvga wqvga fwqvga hvga qhd 2kdci 4kdci uhd2160 uhd4320
-    """)
-"""Names that ffmpeg takes instead of WxH (libavutil/parseutils.c); all are below 40 megapixels."""
 
 
 @dataclass(frozen=True)
@@ -284,11 +274,11 @@ def _check_filter(each: Filter, place: Place) -> None:
     if each.instance is not None and not _INSTANCE.fullmatch(each.instance):
         raise place.refused(f"has an odd name after {name}@; use letters, digits and _")
     rule = table.RULES.get(name, table.FilterRule())
+    pairs = options(each.arguments or "")
+    if _runs_loop(name, each.arguments or "", pairs):
+        raise place.refused(f"gives the filter {name} {LOOPS}")
     named = False
-    for position, (key, value) in enumerate(options(each.arguments or "")):
-        # What drawtext writes is text but for its %{...}.
-        if has_loop(value) and (key != "text" or "%{" in value):
-            raise place.refused(f"gives the filter {name} {LOOPS}")
+    for position, (key, value) in enumerate(pairs):
         if key is None:
             if named:
                 raise place.wrong(
@@ -358,35 +348,11 @@ def _check_count(name: str, key: str, value: str, most: int, place: Place) -> No
         )
 
 
-def is_huge(value: str) -> bool:
-    """Whether a size has a whole number of five or more digits, in any of ffmpeg's notations."""
-    if value in SIZE_NAMES:
-        return False
-    # Digits after the point do not count: iw*0.33333 is a small number.
-    return _HUGE.search(re.sub(r"\.[0-9]+(?![0-9eEkKMGTPEZY])", "", value)) is not None
-
-
-def is_layout(value: str) -> bool:
-    """Whether this is a number of columns and rows, such as 4x3, of at most 100 pictures."""
-    match = _LAYOUT.fullmatch(value)
-    return match is not None and 1 <= int(match[1]) * int(match[2]) <= TILES_MAX
-
-
-def has_loop(value: str) -> bool:
-    """Whether an expression has a function that may never end, or takes very long: loops and
-    series, which can be put into each other. ffmpeg ignores spaces anywhere in expressions."""
-    return _LOOP.search("".join(value.split())) is not None
-
-
-def is_rate(value: str) -> bool:
-    """Whether this is a number of pictures per second above 0 and at most 1,000."""
-    if value in RATE_NAMES or value == "auto" or _RATE_OF_SOURCE.fullmatch(value):
-        return True
-    match = _RATE.fullmatch(value)
-    if match is None:
-        return False
-    over = float(match[2]) if match[2] else 1.0
-    return over > 0 and 0 < float(match[1]) / over <= RATE_MAX
+def _runs_loop(name: str, arguments: str, pairs: list[tuple[str | None, str]]) -> bool:
+    if name != "drawtext":
+        return has_loop(arguments)
+    # What drawtext writes is text but for its %{...}.
+    return any(has_loop(value) and (key != "text" or "%{" in bare(value)) for key, value in pairs)
 
 
 def _remedy(name: str) -> str:

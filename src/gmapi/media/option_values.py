@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Collection
 
 from gmapi.media.filter_table import words
-from gmapi.media.filtergraph import LOOPS, SIZE_NAMES, Place, has_loop, is_rate, shown
+from gmapi.media.filter_values import SIZE_NAMES, is_rate
+from gmapi.media.filtergraph import Place, shown
 
 Reader = Callable[[str, Place], str]
 
@@ -226,14 +227,8 @@ def pattern(regex: str, example: str) -> Reader:
     return read
 
 
-_KEY_FRAMES = pattern(r"[A-Za-z0-9_:.,+*/()<>= -]{1,500}", "expr:gte(t,n_forced*2)")
-
-
-def key_frames(value: str, place: Place) -> str:
-    """Where key frames shall be: times, or an expression after "expr:"."""
-    if has_loop(value):
-        raise place.refused(f"has {LOOPS}")
-    return _KEY_FRAMES(value, place)
+key_frames = pattern(r"[A-Za-z0-9_:.,+*/()<>= -]{1,500}", "expr:gte(t,n_forced*2)")
+"""Where key frames shall be: times, or an expression after "expr:"."""
 
 
 def key_list(words: str) -> Reader:

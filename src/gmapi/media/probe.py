@@ -64,20 +64,21 @@ class MediaInfo:
         return next((s for s in self.streams if s.kind == kind and not s.attached_picture), None)
 
 
-# Tags are indented deeper than these two lines, so that no tag can pass for one of them.
+# Tags are indented deeper than these two lines, so that no tag can pass for one of them. Tags are a
+# stranger's text, so numbers are bounded and nothing is looked for twice.
 _CONTAINER = re.compile(r"^Input #0, (.*?), from ", re.MULTILINE)
 _DURATION = re.compile(r"  Duration: (\S+?),")
-_STREAM = re.compile(r"  Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\([^)]*\))?: (\w+): (.*)")
-_TAG_DURATION = re.compile(r"\s{6,}DURATION(?:-\w+)?\s*: (\d+:\d\d:\d\d(?:\.\d+)?)")
-_ROTATION = re.compile(r"\s{6,}.*: rotation of (-?[\d.]+) degrees")
-_SIZE = re.compile(r"(\d+)x(\d+)\b")
-_SHAPE = re.compile(r"\bSAR (\d+):(\d+) DAR \d+:\d+")
+_STREAM = re.compile(r"  Stream #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?(?:\([^)]*\))?: (\w+): (.*)")
+_TAG_DURATION = re.compile(r"\s{6,}+DURATION(?:-\w+)?\s*+: (\d{1,6}:\d\d:\d\d(?:\.\d{1,12})?)")
+_ROTATION = re.compile(r"\s{6,}+[A-Za-z ]++: rotation of (-?\d{1,4}(?:\.\d{1,9})?) degrees")
+_SIZE = re.compile(r"(\d{1,6})x(\d{1,6})\b")
+_SHAPE = re.compile(r"\bSAR (\d{1,9}):(\d{1,9}) DAR \d{1,9}:\d{1,9}")
 # Pixel formats with transparency, by their names in libavutil.
 _ALPHA = re.compile(r"pal8|ya\d|yuva|gbrap|rgba|bgra|argb|abgr|ayuv|vuya|uyva|yaf")
-_RATE = re.compile(r"([\d.]+)(k?) (fps|tbr)")
-_HERTZ = re.compile(r"(\d+) Hz")
-_CHANNELS = re.compile(r"(\d+) channels\b")
-_POINTS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?(?:\(\w+\))?")
+_RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(k?) (fps|tbr)")
+_HERTZ = re.compile(r"\b(\d{1,9}) Hz")
+_CHANNELS = re.compile(r"(\d{1,4}) channels\b")
+_POINTS = re.compile(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?(?:\(\w+\))?")
 
 # Names of libavutil's channel layouts that do not say their number.
 _LAYOUTS = {
@@ -235,8 +236,8 @@ def probe(
     raise error
 
 
-_DIMENSIONS = re.compile(rb"^#dimensions 0: (\d+)x(\d+)$", re.MULTILINE)
-_SAMPLE_SHAPE = re.compile(rb"^#sar 0: (\d+)/(\d+)$", re.MULTILINE)
+_DIMENSIONS = re.compile(rb"^#dimensions 0: (\d{1,9})x(\d{1,9})$", re.MULTILINE)
+_SAMPLE_SHAPE = re.compile(rb"^#sar 0: (\d{1,9})/(\d{1,9})$", re.MULTILINE)
 
 
 def seen_size(

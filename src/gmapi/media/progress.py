@@ -1,17 +1,10 @@
-"""How far ffmpeg is: reading `-progress` and knowing how long the output will be."""
+"""How far ffmpeg is: reading `-progress`."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from gmapi.media.command import Options
-
-if TYPE_CHECKING:
-    from gmapi.media.probe import MediaInfo
 
 # Far longer than any line ffmpeg writes; what is longer is garbage and is dropped.
 _MAX_LINE = 4096
@@ -66,17 +59,17 @@ class ProgressParser:
                 self._values[key] = value
             return []
         values, self._values = self._values, {}
-        micros = _number(values.get("out_time_us"))
+        micros = number_or_none(values.get("out_time_us"))
         seconds = None if micros is None else micros / 1e6
         if seconds is None:
-            seconds = _clock(values.get("out_time"))
+            seconds = time_or_none(values.get("out_time"))
         if seconds is not None:
             seconds = max(0.0, seconds) if seconds > _OLDEST_SECONDS else None
         return [
             Progress(
                 out_time=seconds,
                 frame=_count(values.get("frame")),
-                speed=_number(values.get("speed", "").removesuffix("x")),
+                speed=number_or_none(values.get("speed", "").removesuffix("x")),
                 total_size=_count(values.get("total_size")),
                 finished=value == "end",
             )
@@ -86,7 +79,8 @@ class ProgressParser:
 _KEYS = frozenset({"out_time_us", "out_time", "frame", "speed", "total_size"})
 
 
-def _number(text: str | None) -> float | None:
+def number_or_none(text: str | None) -> float | None:
+    """A finite number; None for anything else."""
     if not text:
         return None
     try:
@@ -97,19 +91,20 @@ def _number(text: str | None) -> float | None:
 
 
 def _count(text: str | None) -> int | None:
-    value = _number(text)
+    value = number_or_none(text)
     return None if value is None or value < 0 else int(value)
 
 
-def _clock(text: str | None) -> float | None:
+def time_or_none(text: str | None) -> float | None:
+    """Seconds of a time as ffmpeg spells it; None for anything else."""
     try:
         return parse_time(text or "")
     except ValueError:
         return None
 
 
-_SEXAGESIMAL = re.compile(r"(-?)(?:(\d+):)?([0-5]?\d):([0-5]?\d(?:\.\d*)?)", re.ASCII)
-_SECONDS = re.compile(r"(-?)(\d+(?:\.\d*)?)(s|ms|us)?", re.ASCII)
+_SEXAGESIMAL = re.compile(r"(-?)(?:(\d{1,9}):)?([0-5]?\d):([0-5]?\d(?:\.\d{0,20})?)", re.ASCII)
+_SECONDS = re.compile(r"(-?)(\d{1,15}(?:\.\d{0,20})?)(s|ms|us)?", re.ASCII)
 _UNITS = {None: 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
@@ -127,47 +122,6 @@ def parse_time(text: str) -> float:
     else:
         raise ValueError(f"{text!r} is no time; write seconds (90.5) or 0:01:30.5")
     return -value if sign else value
-
-
-def expected_duration(
-    info: MediaInfo, input_args: Sequence[str], args: Sequence[str]
-) -> float | None:
-    """How many seconds the output will have; None when that cannot be known.
-
-    Looks at the source's duration and at -ss, -sseof, -t, -to and -frames:v. Filters that change
-    the speed are not looked at.
-    """
-    before, after = Options(input_args), Options(args)
-    length = info.duration
-    start = _time(before, "ss") or 0.0
-    tail = _time(before, "sseof")
-    if tail is not None and length is not None:
-        start = max(0.0, length + tail)
-    length = _cut(length, start, before)
-    length = _cut(length, _time(after, "ss") or 0.0, after)
-    frames = _number(after.get("frames", "v"))
-    rate = _number(after.get("r", "v")) or next(
-        (s.fps for s in info.streams if s.kind == "video" and s.fps), None
-    )
-    if frames and rate:
-        length = frames / rate if length is None else min(length, frames / rate)
-    return length if length is not None and length > 0 else None
-
-
-def _cut(length: float | None, start: float, options: Options) -> float | None:
-    """What is left of `length` seconds after -ss, -t and -to of one input or output."""
-    rest = None if length is None else max(0.0, length - max(0.0, start))
-    limit = _time(options, "t")
-    stop = _time(options, "to")
-    if limit is None and stop is not None:
-        limit = max(0.0, stop - max(0.0, start))
-    if limit is None:
-        return rest
-    return limit if rest is None else min(rest, limit)
-
-
-def _time(options: Options, name: str) -> float | None:
-    return _clock(options.get(name))
 
 
 def estimate(done: float, total: float | None, elapsed: float) -> tuple[float, int | None]:

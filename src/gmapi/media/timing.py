@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,29 +27,53 @@ _LAST_PICTURE_SECONDS = 0.5
 _ROUNDING_SECONDS = 2.1e-3
 
 
+PICTURES_MAX = 1_000_000
+"""Pictures whose times are kept: nine hours of a film. Of more only number and end are known."""
+# Far more than a line of the framecrc muxer has.
+_LINE_BYTES = 4096
+# Enough to tell at which steps most pictures come.
+_STEPS_MAX = 100_000
+
+
 @dataclass(frozen=True)
 class PictureTimes:
     """`starts` are seconds from the start of the source, ascending; `end` is when the last
-    picture goes. Empty and 0 when the container tells no times."""
+    picture goes. Empty and 0 when the container tells no times.
 
-    starts: tuple[float, ...]
+    `unlisted` is how many pictures there are beyond those in `starts`, see `PICTURES_MAX`.
+    """
+
+    starts: Sequence[float]
     end: float
+    unlisted: int = 0
 
     @property
-    def durations(self) -> tuple[float, ...]:
-        """How long each picture is shown, seconds."""
-        bounds = (*self.starts, self.end)
-        return tuple(b - a for a, b in pairwise(bounds))
+    def count(self) -> int:
+        """How many pictures there are."""
+        return len(self.starts) + self.unlisted
+
+    @property
+    def durations(self) -> Sequence[float]:
+        """How long each picture in `starts` is shown, seconds."""
+        last = () if self.unlisted else (self.end,)
+        return array("d", (b - a for a, b in pairwise(chain(self.starts, last))))
 
     @property
     def fps(self) -> float | None:
         """Pictures a second on average."""
         span = self.end - self.starts[0] if self.starts else 0.0
-        return len(self.starts) / span if span > 0 else None
+        return self.count / span if span > 0 else None
+
+    @property
+    def usual_step(self) -> float:
+        """The middle one of the seconds between two pictures, 0 when there are none."""
+        steps = sorted(b - a for a, b in islice(pairwise(self.starts), _STEPS_MAX))
+        return steps[len(steps) // 2] if steps else 0.0
 
     def is_regular(self, fps: float) -> bool:
-        """Whether there is a picture every 1 / `fps` seconds from the start on."""
-        return all(
+        """Whether there is a picture every 1 / `fps` seconds from the start on; never known of
+        more than `PICTURES_MAX`."""
+        return not self.unlisted and all(
             abs(start - number / fps) < _ROUNDING_SECONDS
             for number, start in enumerate(self.starts)
         )
@@ -104,10 +129,11 @@ def picture_count(times: PictureTimes, fps: float, duration: float | None = None
 
 
 class _Packets:
-    """Reads the lines of the framecrc muxer.
+    """Reads the lines of the framecrc muxer, in bounded memory however many there are.
 
     "#tb 0: 1/10240" gives the time base; each packet is one line of stream, dts, pts, duration,
-    size and checksum.
+    size and checksum. Beyond `PICTURES_MAX` lines are only counted, and the end is looked for in
+    the last whole line of each piece.
     """
 
     # AV_NOPTS_VALUE and what ffmpeg's own arithmetic makes of it: no packet is that early.
@@ -119,22 +145,31 @@ class _Packets:
         self._exact_last = exact_last
         self._rest = b""
         self._base = 0.0
-        self._starts: list[float] = []
+        self._starts = array("d")
+        self._ordered = True
+        self._unlisted = 0
         self._end: float | None = None
         self._total = 0.0
 
     def times(self) -> PictureTimes:
         """What was read so far."""
         end = self._total if self._end is None else self._end
-        return PictureTimes(tuple(sorted(self._starts)), max(end, 0.0))
+        starts = self._starts if self._ordered else array("d", sorted(self._starts))
+        return PictureTimes(starts, max(end, 0.0), self._unlisted)
 
     def feed(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._starts) >= PICTURES_MAX:
+            whole, newline, rest = (self._rest + data).rpartition(b"\n")
+            self._unlisted += whole.count(b"\n")  # but for the last line, which is read
+            lines = [whole[whole.rfind(b"\n") + 1 :]] if newline else []
+        else:
+            *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[:_LINE_BYTES]
         for line in lines:
             if line.startswith(b"#tb 0:"):
                 above, _, below = line[6:].strip().partition(b"/")
                 self._base = int(above) / int(below)
-            elif not line.startswith(b"#") and len(parts := line.split(b",")) >= 6:
+            elif not line.startswith(b"#") and len(parts := line.split(b",", 6)) >= 6:
                 self._packet(parts)
 
     def _packet(self, parts: Sequence[bytes]) -> None:
@@ -144,6 +179,11 @@ class _Packets:
             return
         if not self._exact_last:
             seconds = min(seconds, _LAST_PICTURE_SECONDS)
-        self._starts.append(time * self._base)
-        end = time * self._base + seconds
+        start = time * self._base
+        if len(self._starts) < PICTURES_MAX:
+            self._ordered = self._ordered and not (self._starts and start < self._starts[-1])
+            self._starts.append(start)
+        else:
+            self._unlisted += 1
+        end = start + seconds
         self._end = end if self._end is None else max(self._end, end)

@@ -29,7 +29,7 @@ NULL = "/dev/null"
 
 # The loader's own list of libraries names all folders it takes them from.
 _LOADER_CACHE = Path("/etc/ld.so.cache")
-_CACHED_LIBRARY = re.compile(rb"(/[^\0]+)/[^\0/]+\.so[^\0/]*")
+_CACHED_PATH = re.compile(rb"/[^\0]++")
 _USUAL_LIBRARIES = ("/lib", "/usr/lib", "/usr/local/lib")
 _LISTED_LIBRARY = re.compile(r"(/.+?)(?: \(0x[0-9a-f]+\))?$", re.MULTILINE)
 _LIST_SECONDS = 60.0
@@ -116,7 +116,8 @@ def _read(program: str, at: int, size: int) -> bytes:
 def _library_folders() -> tuple[str, ...]:
     """Where the loader finds libraries, and they what they load later."""
     try:
-        found = {os.fsdecode(name) for name in _CACHED_LIBRARY.findall(_LOADER_CACHE.read_bytes())}
+        paths = map(os.path.split, _CACHED_PATH.findall(_LOADER_CACHE.read_bytes()))
+        found = {os.fsdecode(folder) for folder, name in paths if b".so" in name}
     except OSError:
         found = set()
     folders = sorted(found) or list(_USUAL_LIBRARIES)

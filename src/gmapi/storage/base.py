@@ -1,4 +1,4 @@
-"""What every storage offers: published files by id and name, also while they grow, and frames.
+"""What all of a storage is made of: file ids and names, published files, and parts of them.
 
 Files of one job share a file id (128 random bits: knowing a link is the right to use it).
 """
@@ -17,13 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Self
 
 from gmapi.errors import NoSpaceError
-
-if TYPE_CHECKING:
-    from gmapi.storage.framestore import FrameReader, FrameWriter
-    from gmapi.storage.growing import GrowingFile, GrowingReader
 
 FILE_ID = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}(\.[a-z0-9]{1,8}){1,4}")
@@ -159,48 +155,3 @@ class OpenFile:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-class Storage(Protocol):
-    """Where outputs live. A malformed id or name is NotFoundError to readers, ValueError to
-    writers, and nothing to `open_growing`, `delete` and `size`."""
-
-    def publish(self, file_id: str, name: str, source: Path) -> StoredFile:
-        """Move the finished file `source` into the storage, whole or not at all.
-
-        It survives a crash from then on. NoSpaceError if there is no room; ValueError if `source`
-        is not a regular file (a symbolic link is not).
-        """
-
-    def open(self, file_id: str, name: str) -> OpenFile:
-        """Open a published file; NotFoundError if there is none."""
-
-    def grow(self, file_id: str, name: str) -> GrowingFile:
-        """Start a file that can be read while it is being made."""
-
-    def open_growing(self, file_id: str, name: str) -> GrowingReader | None:
-        """Open a file that grows; None if there is none (any more): it may be published now."""
-
-    def delete(self, file_id: str) -> int:
-        """Delete all files and frames of an id; bytes freed, 0 if there are none.
-
-        Open files and readers go on.
-        """
-
-    def ids(self) -> Iterator[tuple[str, float]]:
-        """All ids with the Unix time of their last change."""
-
-    def size(self, file_id: str) -> int:
-        """Bytes an id takes on the disk."""
-
-    def used_bytes(self) -> int:
-        """Bytes all ids take on the disk."""
-
-    def address(self, file_id: str, name: str) -> str:
-        """Path of a published file in the web server."""
-
-    def frame_writer(self, file_id: str) -> FrameWriter:
-        """Start the frames of an id, which has one writer in its life."""
-
-    def frame_reader(self, file_id: str) -> FrameReader:
-        """Read the frames of an id, of which there may be none yet."""

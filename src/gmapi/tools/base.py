@@ -21,9 +21,10 @@ from gmapi.media.timing import PictureTimes, picture_times
 from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
 from gmapi.settings import Settings
-from gmapi.storage.base import Storage, StoredFile
+from gmapi.storage.base import StoredFile
 from gmapi.storage.framestore import FrameWriter
 from gmapi.storage.growing import GrowingFile
+from gmapi.storage.interface import Storage
 from gmapi.tools.fields import ToolRequest
 
 FILES_MAX = 1000
@@ -184,7 +185,7 @@ class Work:
             return Limits(address_space=None, data=None, open_files=None)
         return Limits.for_work(
             wall_seconds=self.settings.job_timeout,
-            file_size=int(self.settings.output_max_bytes),
+            file_size=self.settings.output_limit,
             picture_pixels=self.settings.picture_max_pixels,
         )
 
@@ -218,7 +219,7 @@ class Work:
             grants=self.grants(),
             watch=process.Watch(
                 folders=(self.outputs,),
-                max_bytes=int(self.settings.output_max_bytes),
+                max_bytes=self.settings.output_limit,
                 max_files=FILES_MAX,
                 wall_seconds=max(1.0, self._deadline - time.monotonic()),
             ),

@@ -12,9 +12,10 @@ from gmapi.errors import MediaError, RequestError
 from gmapi.fetch.headers import check_headers
 from gmapi.media import command, failures
 from gmapi.media.arguments import check_arguments, check_input_arguments
+from gmapi.media.duration import expected_duration
 from gmapi.media.formats import output_format
 from gmapi.media.process import PROGRESS_FD
-from gmapi.media.progress import Progress, estimate, expected_duration
+from gmapi.media.progress import Progress, estimate
 from gmapi.tools.base import FileResult, Reporter, Tool, Work
 from gmapi.tools.fields import LuaStrings, ToolRequest, field_error
 

@@ -160,8 +160,8 @@ class ToolRequest(LuaModel, ABC):
         ge=1,
         le=3600,
         allow_inf_nan=False,
-        description="Seconds that are taken of a source that is a playlist (HLS or DASH), to the "
-        "end of a segment; default: all of it, and 60 of a live stream.",
+        description="Seconds, 1 to 3600, that are taken of a source that is a playlist (HLS or "
+        "DASH), to the end of a segment; default: all of it, and 60 of a live stream.",
     )
 
     @abstractmethod

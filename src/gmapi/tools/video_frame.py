@@ -58,7 +58,7 @@ class VideoFrameRequest(ToolRequest):
         examples=[144],
     )
     fps: LuaFloat = Field(
-        DEFAULT_FPS, ge=0.1, le=60, description="Frames per second.", allow_inf_nan=False
+        DEFAULT_FPS, ge=0.1, le=60, description="Frames per second, 0.1 to 60.", allow_inf_nan=False
     )
     force_resolution: LuaFlag = Field(
         False, description="Exactly w x h, distorted when the aspect differs."
@@ -182,7 +182,7 @@ class _Cut:
                     if self._frames == 1:
                         self._note_size(png)
                 writer.flush()
-                if self._bytes > work.settings.output_max_bytes:
+                if self._bytes > work.settings.output_limit:
                     raise LimitError(
                         "The frames take more space than this server allows for one job. "
                         "Ask for a smaller size or fewer frames per second."

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from gmapi.jobs.model import Job, LogLine
+from gmapi.jobs.recent import Recent, footprint
 from gmapi.jobs.service import JobService
 from gmapi.web.answers import task_fields
 
 KEEP_ALIVE_SECONDS = 15.0
-CACHE_MAX = 256
+STATES_BYTES = 4 * 1024**2
+STATES_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Feed:
 
     def __init__(self, service: JobService) -> None:
         self._service = service
-        self._states: OrderedDict[tuple[str, int, str], str] = OrderedDict()
+        self._states: Recent[tuple[str, int, str], str] = Recent(STATES_BYTES, STATES_SECONDS)
 
     def follow(self, job_id: str, since: int, base: str) -> Iterator[Push | None]:
         """Messages from log id `since` on until the job ends; None keeps a quiet line alive.
@@ -82,9 +83,8 @@ class Feed:
         text = self._states.get(key)
         if text is None:
             text = json.dumps(task_fields(job, base), separators=(",", ":"))
-            self._states[key] = text
-            while len(self._states) > CACHE_MAX:
-                self._states.popitem(last=False)
+            self._states.drop_unused()
+            self._states.put(key, text, footprint(text))
         return text
 
 

@@ -31,11 +31,18 @@ class BrokenAnswer(Exception):
 class FileBody:
     """A response body of byte strings and slices of open files.
 
-    Any WSGI server can iterate it; our own server sends the slices by `sendfile`.
+    Any WSGI server can iterate it; our own server sends the slices by `sendfile`. `in_use` is
+    called again and again while it is sent: a download may take longer than its file would live.
     """
 
-    def __init__(self, parts: Sequence[bytes | Slice], close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        parts: Sequence[bytes | Slice],
+        close: Callable[[], None],
+        in_use: Callable[[], None],
+    ) -> None:
         self.parts = parts
+        self.in_use = in_use
         self._close = close
 
     def __iter__(self) -> Iterator[bytes]:
@@ -46,6 +53,7 @@ class FileBody:
             for offset in range(part.offset, part.offset + part.length, READ_BYTES):
                 size = min(READ_BYTES, part.offset + part.length - offset)
                 yield Slice(part.source, offset, size).read()
+                self.in_use()
 
     def close(self) -> None:
         """Close the files; called by the server when the answer is sent or broken off."""
@@ -58,10 +66,14 @@ def binary_type(media_type: str) -> str:
 
 
 def body_response(
-    parts: Sequence[bytes | Slice], length: int, media_type: str, close: Callable[[], None]
+    parts: Sequence[bytes | Slice],
+    length: int,
+    media_type: str,
+    close: Callable[[], None],
+    in_use: Callable[[], None],
 ) -> Response:
-    """An answer of known length made of slices."""
-    body = FileBody(parts, close)
+    """An answer of known length made of slices; see FileBody."""
+    body = FileBody(parts, close, in_use)
     response = Response(
         body, content_type=binary_type(media_type), direct_passthrough=True, headers=MEDIA_HEADERS
     )
@@ -69,19 +81,25 @@ def body_response(
     return response
 
 
-def send_file(opened: OpenFile, media_type: str) -> Response:
+def send_file(opened: OpenFile, media_type: str, in_use: Callable[[], None]) -> Response:
     """A published file; takes over `opened`."""
     stored = opened.stored
     whole = opened.slice(0, stored.size)
-    return send_slice(whole, stored.etag, stored.modified, media_type, opened.close)
+    return send_slice(whole, stored.etag, stored.modified, media_type, opened.close, in_use)
 
 
 def send_slice(
-    whole: Slice, etag: str, modified: float, media_type: str, close: Callable[[], None]
+    whole: Slice,
+    etag: str,
+    modified: float,
+    media_type: str,
+    close: Callable[[], None],
+    in_use: Callable[[], None],
 ) -> Response:
     """A representation with ETag, ranges, conditions and HEAD (rules D1 to D3).
 
-    `close` is called when it has been sent, or at once when there is nothing to send.
+    `close` is called when it has been sent, or at once when there is nothing to send; `in_use`
+    while it is sent.
     """
     headers = request.headers
     chosen = choose(
@@ -103,7 +121,7 @@ def send_slice(
             response.content_length = chosen.length
     else:
         part = Slice(whole.source, whole.offset + chosen.offset, chosen.length)
-        response = body_response([part], chosen.length, media_type, close)
+        response = body_response([part], chosen.length, media_type, close, in_use)
         response.status_code = chosen.status
     if chosen.content_range is not None:
         response.headers["Content-Range"] = chosen.content_range

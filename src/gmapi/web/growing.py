@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from functools import partial
 
 from flask import Response, request
 
@@ -75,7 +76,9 @@ def _send_range(
     except BaseException:
         reader.close()
         raise
-    response = body_response([part], chosen.length, media_type, reader.close)
+    response = body_response(
+        [part], chosen.length, media_type, reader.close, partial(service.touch, job)
+    )
     response.status_code = chosen.status
     response.headers.update(GROWING_HEADERS)
     response.headers["Content-Range"] = chosen.content_range

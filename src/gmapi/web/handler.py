@@ -246,7 +246,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
         self._write_with_headers(b"")
         for part in self.result.parts:
             if isinstance(part, Slice):
-                self._send_slice(part)
+                self._send_slice(part, self.result.in_use)
             else:
                 self._sendall(part)
 
@@ -259,7 +259,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
         if self.response_use_chunked:
             self._sendall(b"0\r\n\r\n")
 
-    def _send_slice(self, part: Slice) -> None:
+    def _send_slice(self, part: Slice, in_use: Callable[[], None]) -> None:
         target, source = self.socket.fileno(), part.source.fileno()
         offset, end = part.offset, part.offset + part.length
         while offset < end:
@@ -272,6 +272,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
                 raise OSError("the file ended before its published length")
             offset += sent
             self.response_length += sent
+            in_use()
 
 
 def _gone() -> BrokenPipeError:

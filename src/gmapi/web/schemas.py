@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, RootModel, create_model
 from pydantic.json_schema import SkipJsonSchema
 
+from gmapi.error_codes import ERROR_CODES
 from gmapi.tools.base import ToolResult
 from gmapi.tools.fields import LuaModel, LuaStrings
 
@@ -142,7 +143,10 @@ class Failure(BaseModel):
     status: Literal["error"]
     error: str = Field(min_length=1, description="What is wrong and how to mend it.")
     message: str = Field(min_length=1, description="The same sentence.")
-    error_code: str = Field(min_length=1, description="A word for programs; never renamed.")
+    error_code: str = Field(
+        min_length=1,
+        description="A word for programs; never renamed: " + ", ".join(ERROR_CODES),
+    )
     field: Sometimes[str] = Field(None, description="The request field at fault.")
     task_id: Sometimes[str] = Field(None, description="The task that failed, if there was one.")
     waiting: Sometimes[int] = Field(

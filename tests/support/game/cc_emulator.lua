@@ -17,7 +17,10 @@ return function(native, terminal)
     function os.queueEvent(name, ...) native.queue_event(name, ...) end
     function os.startTimer(seconds) return native.start_timer(seconds) end
     function os.clock() return native.clock() end
-    function os.epoch() return native.epoch() end
+    function os.epoch(kind)
+        if kind ~= "utc" then error("only the real time is known here: utc", 2) end
+        return native.epoch()
+    end
     os.time, os.date = system_os.time, system_os.date
 
     function sleep(seconds)
@@ -56,9 +59,15 @@ return function(native, terminal)
 
     -- Terminal -------------------------------------------------------------------------------
 
-    term = terminal
-    function term.current() return terminal end
-    term.native = term.current
+    local shown = terminal
+    term = setmetatable({}, {__index = function(_, name) return shown[name] end})
+    function term.current() return shown end
+    function term.native() return terminal end
+    function term.redirect(target)
+        local before = shown
+        shown = target
+        return before
+    end
     function term.nativePaletteColour(colour) return native.native_colour(colour) end
     term.nativePaletteColor = term.nativePaletteColour
 
@@ -205,38 +214,49 @@ return function(native, terminal)
         return handle
     end
 
+    -- The event by which a program learns of an answer.
+    local function told(url, answer)
+        if answer.failure then return "http_failure", url, answer.failure end
+        local handle = handle_of(answer, answer.binary)
+        if answer.status >= 400 then return "http_failure", url, answer.reason, handle end
+        return "http_success", url, handle
+    end
+
+    local function request_of(url, body, headers, binary)
+        if type(url) == "table" then return url end
+        return {url = url, body = body, headers = headers, binary = binary}
+    end
+
     local function send(request)
         local method = request.method or (request.body and "POST" or "GET")
-        local answer = native.request(
-            method, request.url, request.body, request.headers, request.timeout or 30)
-        if answer.failure then return nil, answer.failure end
-        local handle = handle_of(answer, request.binary)
-        if answer.status >= 400 then return nil, answer.reason, handle end
-        return handle
+        native.request(method, request.url, request.body, request.headers, request.timeout or 30,
+            request.binary or false)
+        return true
+    end
+
+    -- The first answer from the address, whoever asked for it.
+    local function wait_for(request)
+        send(request)
+        while true do
+            local event, url, answer, failed = os.pullEvent()
+            if url == request.url and event == "http_success" then return answer end
+            if url == request.url and event == "http_failure" then
+                if failed then return nil, answer, failed end
+                return nil, answer
+            end
+        end
     end
 
     function http.get(url, headers, binary)
-        if type(url) == "table" then return send(url) end
-        return send({url = url, headers = headers, binary = binary})
+        return wait_for(request_of(url, nil, headers, binary))
     end
 
     function http.post(url, body, headers, binary)
-        if type(url) == "table" then return send(url) end
-        return send({url = url, body = body, headers = headers, binary = binary})
+        return wait_for(request_of(url, body, headers, binary))
     end
 
     function http.request(url, body, headers, binary)
-        local request = url
-        if type(url) ~= "table" then
-            request = {url = url, body = body, headers = headers, binary = binary}
-        end
-        local handle, reason, failed = send(request)
-        if handle then
-            os.queueEvent("http_success", request.url, handle)
-        else
-            os.queueEvent("http_failure", request.url, reason, failed)
-        end
-        return true
+        return send(request_of(url, body, headers, binary))
     end
 
     function http.checkURL(url) return url:find("^https?://") ~= nil end
@@ -259,14 +279,18 @@ return function(native, terminal)
 
     -- Peripherals ----------------------------------------------------------------------------
 
-    local speaker = {playAudio = function(buffer) return native.play_audio(buffer) end}
+    local attached, kinds, order = {}, {}, {}
 
-    local attached, kinds = {left = speaker}, {left = "speaker"}
-    local order = {"left"}
-
-    local function attach(name, monitor)
-        attached[name], kinds[name] = monitor, "monitor"
+    local function attach(name, wrapped, kind)
+        attached[name], kinds[name] = wrapped, kind
         order[#order + 1] = name
+    end
+
+    if native.has_speaker() then
+        attach("left", {
+            playAudio = function(buffer) return native.play_audio(buffer) end,
+            stop = function() native.stop_audio() end,
+        }, "speaker")
     end
 
     peripheral = {}
@@ -293,6 +317,11 @@ return function(native, terminal)
 
     -- Programs -------------------------------------------------------------------------------
 
+    local function next_event(name, ...)
+        if name == "http_answer" then return told(...) end
+        return name, ...
+    end
+
     local function run(source)
         local program, mistake = load(source, "=program")
         if not program then error(mistake, 0) end
@@ -305,7 +334,7 @@ return function(native, terminal)
                 if coroutine.status(routine) == "dead" then return end
                 filter = result
             end
-            event = table.pack(native.next_event())
+            event = table.pack(next_event(native.next_event()))
         end
     end
 

@@ -6,89 +6,73 @@
 
 Lua 5.2 by lupa; strings are bytes, as in the game. Modelled after the public documentation of
 CC: Tweaked (tweaked.cc): `http` with its failure values, handles and limits, `textutils` JSON with
-its quirks, events, timers, `parallel`, `peripheral` with one speaker and any monitors, `term`,
-`settings`, `cc.audio.dfpwm`. Requests run at once instead of in the background, the speaker takes
-no time, and what is printed does not appear on the screen. The game's own refusal of private
-addresses is not modelled.
+its quirks, events (256 at most) and timers, `parallel`, `peripheral` with one speaker and any
+monitors, `term`, `settings`, `cc.audio.dfpwm`. Requests are answered by events, and the speaker
+plays in real time. What is printed does not appear on the screen, programs take no time but for
+what a test lets drawing cost, and the game's own refusal of private addresses is not modelled.
 """
 
 from __future__ import annotations
 
-import heapq
-import http.client
-import itertools
 import json
 import math
-import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import websocket
 from lupa import lua52
 
+from support.game.cc_clock import TICK, TICKS_PER_SECOND, Clock
+from support.game.cc_network import REPLY_MAX as REPLY_MAX
+from support.game.cc_network import Network, Reply, Request
+from support.game.cc_speaker import Speaker
 from support.game.cc_terminal import Terminal, native_colour
 from support.game.dfpwm import Decoder
 
-REPLY_MAX = 16 * 1024**2
-UPLOAD_MAX = 4 * 1024**2
 WEBSOCKET_MESSAGE_MAX = 128 * 1024
-SPEAKER_SAMPLES_MAX = 128 * 1024
-USER_AGENT = "computercraft/1.113.1"
-FORM = "application/x-www-form-urlencoded; charset=utf-8"
-TICK = 0.05
+EVENTS_MAX = 256
+YIELD_SECONDS = 7.0
+"""How long a program may run without waiting for an event."""
+
 ENTER = 257
 SYSTEM = Path(__file__).with_name("cc_emulator.lua")
 
 LuaTable = Any
 
 
-class Speaker:
-    """The speaker beside the computer; keeps all samples it was given."""
-
-    name = "left"
-
-    def __init__(self) -> None:
-        self.samples: list[int] = []
-        self.full = False
-
-    def play_audio(self, buffer: LuaTable) -> bool:
-        """Take a buffer, or return False while the one before is still playing."""
-        samples = list(buffer.values())
-        if not 0 < len(samples) <= SPEAKER_SAMPLES_MAX:
-            raise ValueError(f"a buffer must have 1 to {SPEAKER_SAMPLES_MAX} samples")
-        if not all(isinstance(sample, int) and -128 <= sample <= 127 for sample in samples):
-            raise ValueError("samples must be whole numbers from -128 to 127")
-        if self.full:
-            return False
-        self.samples += samples
-        self.full = True
-        return True
-
-
 class Computer:
     """One computer. `printed` holds the lines that its programs have printed.
 
-    An `instant` one has a clock of its own, `now`, which goes in the game's steps of 50 ms and
-    jumps to the end of every wait. `on_wait` is called before each wait. What the user does is
-    done when the computer would otherwise wait for ever.
+    Without `speaker` it has none. An `instant` one has a clock of its own, `now`, which jumps to
+    the end of every wait. Its troubles: a world of fewer `ticks_per_second`; `draw_seconds`, which
+    each `write` or `blit` on any screen takes; the outages of its `network`; `terminate_at`.
+    `lost_events` is how many did not fit into the queue. `on_wait` is called before each wait. What
+    the user does is done when the computer would otherwise wait for ever.
     """
 
-    def __init__(self, *, instant: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        instant: bool = False,
+        ticks_per_second: float = TICKS_PER_SECOND,
+        speaker: bool = True,
+    ) -> None:
+        self.clock = Clock(instant=instant, ticks_per_second=ticks_per_second)
+        self.network = Network(self.clock)
+        self.speaker = Speaker(self.clock, self._queue_event)
         self.printed: list[str] = []
         self.terminal = Terminal(51, 19)
+        self.terminal.on_draw = self._draw
         self.monitors: dict[str, Terminal] = {}
-        self.now = 0.0
+        self.draw_seconds = 0.0
+        self.lost_events = 0
         self.on_wait: Callable[[], None] = lambda: None
-        self._instant = instant
         self._inputs: deque[tuple[Any, ...]] = deque()
-        self.speaker = Speaker()
-        self.requests = 0
         self._events: deque[tuple[Any, ...]] = deque()
-        self._timers: list[tuple[float, int]] = []
-        self._timer_ids = itertools.count(1)
+        self._resumed = 0.0
+        self._timer_ids = 0
         self._sockets: list[websocket.WebSocket] = []
         self._lua = lua52.LuaRuntime(
             encoding="latin-1",
@@ -101,18 +85,25 @@ class Computer:
             "websocket": self._websocket,
             "parse_json": self._parse_json,
             "print": self.printed.append,
+            "has_speaker": lambda: speaker,
             "play_audio": self.speaker.play_audio,
+            "stop_audio": self.speaker.stop,
             "decoder": self._decoder,
-            "queue_event": lambda *event: self._events.append(event),
+            "queue_event": self._queue_event,
             "start_timer": self._start_timer,
             "next_event": self._next_event,
-            "clock": self._clock,
-            "epoch": lambda: self.now * 1000 if instant else time.time() * 1000,
+            "clock": lambda: round(self.clock.ticks * TICK, 2),
+            "epoch": lambda: self.clock.epoch,
             "native_colour": native_colour,
         }
         start = self._lua.execute(SYSTEM.read_text("utf-8"))
         terminal = self._lua.table_from(self.terminal.functions())
         self._run, self._add_module, self._attach = start(self._lua.table_from(natives), terminal)
+
+    @property
+    def now(self) -> float:
+        """Seconds since it was made."""
+        return self.clock.now
 
     def add_module(self, name: str, source: str) -> None:
         """Put a file on the computer that its programs can `require` by `name`."""
@@ -120,8 +111,9 @@ class Computer:
 
     def add_monitor(self, name: str, monitor: Terminal) -> None:
         """Connect a monitor."""
+        monitor.on_draw = self._draw
         self.monitors[name] = monitor
-        self._attach(name, self._lua.table_from(monitor.functions()))
+        self._attach(name, self._lua.table_from(monitor.functions()), "monitor")
 
     def type_line(self, text: str = "") -> None:
         """Type a text and Enter."""
@@ -134,7 +126,17 @@ class Computer:
 
     def terminate(self) -> None:
         """Hold Ctrl and T, now."""
-        self._events.append(("terminate",))
+        self._queue_event("terminate")
+
+    def terminate_at(self, time: float) -> None:
+        """Hold Ctrl and T at a time."""
+        self.clock.at(time, self.terminate)
+
+    def rest(self, seconds: float) -> None:
+        """Let time pass after a program has ended."""
+        until = self.now + seconds
+        while self.now < until and self.clock.wait(until):
+            self.clock.run_due()
 
     def lend(self, name: str, data: bytes) -> None:
         """Give programs a string as a global variable."""
@@ -151,77 +153,70 @@ class Computer:
 
     # -- events ---------------------------------------------------------------------------------
 
+    def _queue_event(self, *event: Any) -> None:
+        if len(self._events) < EVENTS_MAX:
+            self._events.append(event)
+        else:
+            self.lost_events += 1
+
     def _start_timer(self, seconds: float) -> int:
-        timer = next(self._timer_ids)
-        if self._instant:
-            seconds = max(1, math.ceil(round(seconds / TICK, 6))) * TICK
-        heapq.heappush(self._timers, (self._clock() + seconds, timer))
+        self._timer_ids += 1
+        timer = self._timer_ids
+        ticks = max(1, math.ceil(round(seconds / TICK, 6)))
+        self.clock.at(self.clock.tick_after(ticks), lambda: self._queue_event("timer", timer))
         return timer
 
-    def _clock(self) -> float:
-        return self.now if self._instant else time.monotonic()
-
     def _next_event(self) -> tuple[Any, ...]:
-        if self._events:
-            return self._events.popleft()
-        if self.speaker.full:
-            self.speaker.full = False
-            return "speaker_audio_empty", self.speaker.name
-        self.on_wait()
-        if not self._timers:
-            if self._inputs:
-                return self._inputs.popleft()
-            raise RuntimeError("the program waits for an event that never comes")
-        due, timer = heapq.heappop(self._timers)
-        if self._instant:
-            self.now = max(self.now, due)
-        else:
-            time.sleep(max(0.0, due - time.monotonic()))
-        return "timer", timer
+        self.clock.run_due()
+        while not self._events:
+            self.on_wait()
+            if self._events:  # time was spent there
+                break
+            if self.clock.wait():
+                self.clock.run_due()
+            elif self._inputs:
+                self._events.append(self._inputs.popleft())
+            else:
+                raise RuntimeError("the program waits for an event that never comes")
+        self._resumed = self.now
+        return self._events.popleft()
+
+    def _draw(self) -> None:
+        self.clock.spend(self.draw_seconds)
+        if self.clock.instant and self.now - self._resumed > YIELD_SECONDS:
+            raise RuntimeError("Too long without yielding")
 
     # -- network --------------------------------------------------------------------------------
 
     def _request(
-        self, method: str, url: str, body: str | None, headers: LuaTable, timeout: float
-    ) -> LuaTable:
-        """A table of `status`, `reason`, `headers`, `body`, or of `failure` alone."""
-        self.requests += 1
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            return self._lua.table(failure="URL malformed")
+        self,
+        method: str,
+        url: str,
+        body: str | None,
+        headers: LuaTable,
+        timeout: float,
+        binary: bool,
+    ) -> None:
+        """Queues `http_answer` later: the address and a table of `status`, `reason`, `headers`,
+        `body` and `binary`, or of `failure` alone."""
         payload = body.encode("latin-1") if body is not None else None
-        if payload is not None and len(payload) > UPLOAD_MAX:
-            return self._lua.table(failure="Request body is too large")
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
-        try:
-            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request(method, target, payload, self._headers(headers, payload))
-            response = connection.getresponse()
-            data = response.read(REPLY_MAX + 1)
-        except TimeoutError:
-            return self._lua.table(failure="Timed out")
-        except (OSError, http.client.HTTPException):
-            return self._lua.table(failure="Could not connect")
-        finally:
-            connection.close()
-        if len(data) > REPLY_MAX:
-            return self._lua.table(failure="Response is too large")
-        return self._lua.table(
-            status=response.status,
-            reason=response.reason,
-            headers=self._lua.table_from(dict(response.headers.items())),
-            body=data.decode("latin-1"),
-        )
+        given = {name: str(value) for name, value in headers.items()} if headers else {}
 
-    @staticmethod
-    def _headers(given: LuaTable, payload: bytes | None) -> dict[str, str]:
-        sent = {"User-Agent": USER_AGENT, "Accept-Charset": "UTF-8", "Connection": "close"}
-        if payload is not None:
-            sent["Content-Type"] = FORM
-        for name, value in given.items() if given is not None else ():
-            sent = {kept: text for kept, text in sent.items() if kept.lower() != name.lower()}
-            sent[name] = str(value)
-        return sent
+        def deliver(reply: Reply | str) -> None:
+            self._queue_event("http_answer", url, self._answer(reply, binary))
+
+        self.network.send(Request(method, url, payload, given, timeout), deliver)
+
+    def _answer(self, reply: Reply | str, binary: bool) -> LuaTable:
+        if isinstance(reply, str):
+            return self._lua.table(failure=reply)
+        return self._lua.table(
+            status=reply.status,
+            reason=reply.reason,
+            headers=self._lua.table_from(reply.headers),
+            body=reply.body.decode("latin-1"),
+            binary=binary,
+        )
 
     def _websocket(self, url: str, timeout: float) -> LuaTable:
         """A table of functions `receive`, `send` and `close`, or of `failure` alone."""

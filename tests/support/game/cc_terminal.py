@@ -19,6 +19,10 @@ NATIVE_PALETTE = (
     0x999999, 0x4C99B2, 0xB266E5, 0x3366CC, 0x7F664C, 0x57A64E, 0xCC4C4C, 0x111111,
 )  # fmt: skip
 WHITE, BLACK = 0, 15
+NO_SLOT = 255
+
+SLOTS = bytes(int(chr(byte), 16) if byte in b"0123456789abcdef" else NO_SLOT for byte in range(256))
+"""The palette slot of each digit that `blit` takes."""
 
 
 def native_colour(colour: float) -> tuple[float, float, float]:
@@ -37,12 +41,13 @@ def slot(colour: float) -> int:
 
 class Terminal:
     """Cells, palette and cursor. A monitor also has a text scale; `size` gives its cells for a
-    scale, and without it the size is fixed."""
+    scale, and without it the size is fixed. `on_draw` is called for each text that is drawn."""
 
     def __init__(
         self, columns: int, rows: int, size: Callable[[float], tuple[int, int]] | None = None
     ) -> None:
         self._size = size
+        self.on_draw: Callable[[], None] = lambda: None
         self.scale = 1.0
         self.cursor_blinks = True
         self.palette = [native_colour(1 << number) for number in range(16)]
@@ -93,6 +98,7 @@ class Terminal:
 
     def _put(self, text: bytes, colors: U8) -> None:
         """Cells from the cursor on, cut at the edges; the cursor moves behind them."""
+        self.on_draw()
         if 1 <= self._y <= self.rows:
             first, last = max(0, 1 - self._x), min(len(text), self.columns - self._x + 1)
             if first < last:
@@ -108,10 +114,13 @@ class Terminal:
     def _blit(self, text: str, foreground: str, background: str) -> None:
         if not len(text) == len(foreground) == len(background):
             raise ValueError("Arguments must be the same length")
-        digits = "0123456789abcdef"
-        pairs = zip(foreground, background, strict=True)
-        colors = [digits.index(one) | digits.index(two) << 4 for one, two in pairs]
-        self._put(text.encode("latin-1"), np.array(colors, np.uint8))
+        front, back = (
+            np.frombuffer(digits.encode("latin-1").translate(SLOTS), np.uint8)
+            for digits in (foreground, background)
+        )
+        if max(front.max(initial=0), back.max(initial=0)) > BLACK:
+            raise ValueError("colours are hexadecimal digits")
+        self._put(text.encode("latin-1"), front | back << 4)
 
     def _clear(self) -> None:
         self._characters[:] = ord(" ")

@@ -2,44 +2,55 @@
 
 from __future__ import annotations
 
+import functools
+from typing import NamedTuple
+
 BIT_UP, BIT_DOWN = 127, -128
 STRENGTH_MAX = 1023
 STRENGTH_MIN = 8
 LOW_PASS = 140  # of 256
 
 
+class State(NamedTuple):
+    charge: int = 0
+    strength: int = 0
+    last: int = BIT_DOWN
+    filtered: int = 0
+
+
 class Decoder:
     """Keeps its state from one piece of sound to the next."""
 
     def __init__(self) -> None:
-        self._charge = 0
-        self._strength = 0
-        self._last = BIT_DOWN
-        self._filtered = 0
+        self._state = State()
 
     def decode(self, data: bytes) -> list[int]:
         """Eight samples of -128 to 127 for each byte, its lowest bit first."""
-        charge, strength = self._charge, self._strength
-        last, filtered = self._last, self._filtered
-        samples = []
-        for byte in data:
-            for bit in range(8):
-                target = BIT_UP if byte >> bit & 1 else BIT_DOWN
-                step = (strength * (target - charge) + 512) >> 10
-                if step == 0 and charge != target:
-                    step = 1 if target == BIT_UP else -1
-                before, charge = charge, charge + step
-                # The strength grows while the bits agree and falls when they change.
-                if target == last:
-                    strength = min(strength + 1, STRENGTH_MAX)
-                    shown = charge
-                else:
-                    strength = max(strength - 1, 0)
-                    shown = (charge + before + 1) >> 1
-                strength = max(strength, STRENGTH_MIN)
-                filtered += ((shown - filtered) * LOW_PASS + 128) >> 8
-                samples.append(filtered)
-                last = target
-        self._charge, self._strength = charge, strength
-        self._last, self._filtered = last, filtered
-        return samples
+        samples, self._state = _decode(self._state, data)
+        return list(samples)
+
+
+# The same film is played again and again.
+@functools.lru_cache(maxsize=64)
+def _decode(state: State, data: bytes) -> tuple[tuple[int, ...], State]:
+    charge, strength, last, filtered = state
+    samples = []
+    for byte in data:
+        for bit in range(8):
+            target = BIT_UP if byte >> bit & 1 else BIT_DOWN
+            step = (strength * (target - charge) + 512) >> 10
+            if step == 0 and charge != target:
+                step = 1 if target == BIT_UP else -1
+            before, charge = charge, charge + step
+            # The strength grows while the bits agree and falls when they change.
+            if target == last:
+                strength = min(strength + 1, STRENGTH_MAX)
+                shown = charge
+            else:
+                strength = max(strength - 1, 0)
+                shown = (charge + before + 1) >> 1
+            strength = max(strength, STRENGTH_MIN)
+            filtered += ((shown - filtered) * LOW_PASS + 128) >> 8
+            samples.append(filtered)
+            last = target
+    return tuple(samples), State(charge, strength, last, filtered)

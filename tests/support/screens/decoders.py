@@ -240,18 +240,11 @@ def nfp(data: bytes) -> U8:
 def pixels(screen: Screen) -> U8:
     """(rows * 3, columns * 2) palette indexes of cells without text."""
     shown = np.zeros((screen.rows * 3, screen.columns * 2), np.uint8)
-    for row in range(screen.rows):
-        for column in range(screen.columns):
-            code = int(screen.characters[row, column])
-            foreground, background = (
-                screen.colors[row, column] & 15,
-                screen.colors[row, column] >> 4,
-            )
-            for bit in range(6):
-                drawn = bit < 5 and 128 <= code < 160 and code >> bit & 1
-                shown[row * 3 + bit // 2, column * 2 + bit % 2] = (
-                    foreground if drawn else background
-                )
+    codes = screen.characters
+    blocks = (codes >= 128) & (codes < 160)
+    for bit in range(6):
+        drawn = blocks & (codes >> bit & 1 == 1) & (bit < 5)
+        shown[bit // 2 :: 3, bit % 2 :: 2] = np.where(drawn, screen.colors & 15, screen.colors >> 4)
     return shown
 
 

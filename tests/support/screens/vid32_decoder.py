@@ -203,7 +203,7 @@ def _blocks(data: bytes, columns: int, rows: int, compression: Compression) -> t
     if compression in (Compression.NONE, Compression.DEFLATE):
         bits = _Bits(data, 0)
         codes = [bits.read(5) for _ in range(cells)]
-        if any(bits.read(5) for _ in range(-cells % 8)):
+        if bits.read(-cells % 8 * 5):
             raise Malformed("the filling codes are not zero")
         at = bits.end()
         colors = np.frombuffer(data, np.uint8, cells, at)
@@ -232,7 +232,8 @@ class _Bits:
     """Most significant bit first."""
 
     def __init__(self, data: bytes, at: int) -> None:
-        self._text = "".join([f"{byte:08b}" for byte in data[at:]])
+        rest = data[at:]
+        self._text = f"{int.from_bytes(rest):0{8 * len(rest)}b}" if rest else ""
         self._start = at
         self._at = 0
 
@@ -244,6 +245,15 @@ class _Bits:
             raise Malformed("the data end too early")
         self._at += count
         return int(piece, 2)
+
+    def read_code(self, codes: dict[str, int]) -> int:
+        """The symbol of the code that comes next; codes are texts of 0 and 1."""
+        for end in range(self._at + 1, len(self._text) + 1):
+            symbol = codes.get(self._text[self._at : end])
+            if symbol is not None:
+                self._at = end
+                return symbol
+        raise Malformed("the data end too early")
 
     def end(self) -> int:
         """The byte after the last one that was read; its rest must be zero."""
@@ -273,23 +283,17 @@ def _open_custom(data: bytes, at: int, symbols: int) -> Opened:
     at += symbols // 2
     if not any(lengths):
         return _single(data, at)
-    codes: dict[tuple[int, int], int] = {}
+    codes: dict[str, int] = {}
     code, before = 0, 0
     for length, symbol in sorted((own, symbol) for symbol, own in enumerate(lengths) if own):
         code = code + 1 << length - before if before else 0
         before = length
-        codes[length, code] = symbol
+        codes[f"{code:0{length}b}"] = symbol
     if code + 1 != 1 << before:
         raise Malformed("the code has gaps")
     bits = _Bits(data, at)
 
-    def symbol_of_code() -> int:
-        value, length = 0, 0
-        while (length, value) not in codes:
-            value, length = value << 1 | bits.read(1), length + 1
-        return codes[length, value]
-
-    return symbol_of_code, bits.end
+    return lambda: bits.read_code(codes), bits.end
 
 
 def _open_ans(data: bytes, at: int, symbols: int) -> Opened:

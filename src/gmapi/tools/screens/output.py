@@ -16,6 +16,9 @@ from gmapi.tools.base import Work
 GAME_REPLY_MAX = 16 * 1024**2
 """A game computer accepts at most this many bytes in one reply (contract, P2)."""
 
+PICTURES_MAX = 1_000_000
+"""Nine hours of a film. Where each picture lies is kept in memory until all are made."""
+
 # Header and ending of a part take far less.
 _PART_BYTES = GAME_REPLY_MAX - 64 * 1024
 _COPY_BYTES = 1 << 20
@@ -43,6 +46,7 @@ class ScreenFile:
         self._writer = writer
         self._growing = growing
         self._pieces: list[Piece] = []
+        self._pictures = 0
         header = writer.header()
         growing.append(header)
         self.size = len(header)
@@ -56,11 +60,18 @@ class ScreenFile:
         opens: bool = False,
         event: TextEvent | None = None,
     ) -> None:
-        """Append a chunk. Raises LimitError when the file grows too large for this server."""
+        """Append a chunk. Raises LimitError when the file grows too large for this server, or gets
+        more than a million pictures."""
+        self._pictures += frames
+        if self._pictures > PICTURES_MAX:
+            raise LimitError(
+                f"The source has more than {PICTURES_MAX:,} pictures. Ask for fewer pictures per "
+                "second with fps, or give a shorter source."
+            )
         self._growing.append(data)
         self._pieces.append(Piece(self.size, len(data), frames, chunks, opens, event))
         self.size += len(data)
-        if self.size > self._work.settings.output_max_bytes:
+        if self.size > self._work.settings.output_limit:
             raise LimitError(
                 "The output takes more space than this server allows for one job. Ask for a "
                 "smaller size, fewer pictures per second, or a shorter source."
@@ -88,12 +99,17 @@ class ScreenFile:
         cuts = self._cuts()
         stem, _, extension = self._name.rpartition(".")
         addresses = []
+        begins = 0
+        running: list[TextEvent] = []
         with self._work.storage.open(self._work.file_id, self._name) as whole:
             for number, pieces in enumerate(cuts, 1):
                 name = f"{stem}-{number:03d}.{extension}"
                 with self._work.grow(name) as part:
-                    self._write_part(whole, pieces, part)
+                    self._write_part(whole, pieces, part, begins, running)
                 addresses.append(self._work.address(name))
+                begins += sum(piece.frames for piece in pieces)
+                running += [piece.event for piece in pieces if piece.event is not None]
+                running = [event for event in running if event.start + event.length > begins]
         return addresses
 
     def _cuts(self) -> list[Sequence[Piece]]:
@@ -112,10 +128,15 @@ class ScreenFile:
         too_large = any(p[-1].offset + p[-1].size - p[0].offset > _PART_BYTES for p in cuts)
         return [] if too_large else cuts
 
-    def _write_part(self, whole: OpenFile, pieces: Sequence[Piece], part: GrowingFile) -> None:
-        before = [piece for piece in self._pieces if piece.offset < pieces[0].offset]
-        begins = sum(piece.frames for piece in before)
-        running = [piece.event for piece in before if piece.event is not None]
+    def _write_part(
+        self,
+        whole: OpenFile,
+        pieces: Sequence[Piece],
+        part: GrowingFile,
+        begins: int,
+        running: Sequence[TextEvent],
+    ) -> None:
+        """Write a part that begins with picture number `begins`, while `running` are shown."""
         written: list[Piece] = []
 
         def write(piece: Piece, data: bytes) -> None:
@@ -132,8 +153,7 @@ class ScreenFile:
             if piece.frames and running:
                 # What is on the screen when the part begins follows its first picture.
                 for event in running:
-                    if event.start + event.length > begins:
-                        write(Piece(0, 0, event=event), self._event(event, begins))
+                    write(Piece(0, 0, event=event), self._event(event, begins))
                 running = []
         ending = self._writer.finish(_tally(written))
         part.append(ending.trailer)

@@ -39,7 +39,7 @@ class PreviewFile:
         """Take the next picture."""
         self._file.write(png)
         self._size += len(png)
-        if self._size > self._work.settings.output_max_bytes:
+        if self._size > self._work.settings.output_limit:
             raise LimitError("The preview takes more space than this server allows for one job.")
 
     def publish(self, name: str) -> StoredFile:

@@ -36,11 +36,15 @@ class SanjuuniRequest(ToolRequest):
     )
     output_format: str | None = Field(
         None,
-        description="lua, nfp, raw, bimg, 32vid, or gif and png for a preview of what the game "
-        "will show.",
+        description="lua, nfp, raw, bimg, 32vid = 32v, or gif and png for a preview of what the "
+        "game will show; a format flag in args will do instead.",
         examples=["bimg"],
     )
-    width: Side | None = Field(None, description="Width in pixels; a cell is 2 pixels wide.")
+    width: Side | None = Field(
+        None,
+        description="Width in pixels; a cell is 2 pixels wide. A missing side follows from the "
+        "other, both from the source.",
+    )
     height: Side | None = Field(None, description="Height in pixels; a cell is 3 pixels high.")
     monitor: str | None = Field(
         None,
@@ -59,7 +63,9 @@ class SanjuuniRequest(ToolRequest):
     )
     dither: Dither | None = Field(None, description="How colours between those there are shown.")
     palette: PaletteSource | None = Field(
-        None, description="Where the 16 colours come from; the names of methods mean exact quality."
+        None,
+        description="Where the 16 colours come from: default is the game's own; the names of "
+        "methods mean exact quality.",
     )
     colors: Colors = Field(
         default_factory=list,
@@ -69,7 +75,11 @@ class SanjuuniRequest(ToolRequest):
     compression: Compression | None = Field(None, description="Of the pictures in 32vid.")
     audio: Audio | None = Field(None, description="Sound in 32vid: pcm (8-bit), dfpwm or none.")
     fps: LuaFloat | None = Field(
-        None, ge=0.1, le=255, allow_inf_nan=False, description="Pictures a second; default: all."
+        None,
+        ge=0.1,
+        le=255,
+        allow_inf_nan=False,
+        description="Pictures a second, 0.1 to 255; default: all.",
     )
     background: str | None = Field(
         None, description="Colour behind transparency and bars, such as #000000 (default)."

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 
 from gmapi.computercraft.options import Format, Quality
 from gmapi.media.probe import MediaInfo, Stream
@@ -31,7 +31,7 @@ class Rhythm:
 
     fps: Fraction
     resample: Fraction | None = None
-    durations: tuple[float, ...] | None = None
+    durations: Sequence[float] | None = None
     expected: int | None = None
     still: bool = False
 
@@ -54,7 +54,7 @@ def is_picture_file(info: MediaInfo) -> bool:
 
 def find_rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
     """The rhythm of a source with these picture times; without any its own rate is believed."""
-    count = len(times.starts) or None
+    count = times.count or None
     if count == 1:
         return Rhythm(Fraction(STILL_FPS), expected=1, still=True)
     rate = exact_rate(_told_rate(video.fps, times))
@@ -86,8 +86,7 @@ def find_rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
 
 def _told_rate(told: float | None, times: PictureTimes) -> float:
     """The rate in the header; where that cannot be meant, the one at which most pictures come."""
-    steps = sorted(b - a for a, b in pairwise(times.starts))
-    middle = steps[len(steps) // 2] if steps else 0.0
+    middle = times.usual_step
     if told is not None and (told <= _TOLD_FPS_MAX or told * middle < 1.5):
         return told
     usual = max(1 / middle if middle > 0 else 0.0, times.fps or 0.0)
@@ -99,4 +98,5 @@ def exact_rate(fps: float) -> Fraction:
     ntsc = Fraction(1000 * round(fps * 1.001), 1001)
     if round(fps) >= 1 and abs(fps - round(fps)) > 1e-6 and abs(float(ntsc) - fps) < _PRINTED:
         return ntsc
-    return Fraction(fps).limit_denominator(1000)
+    # A picture may be there for hours, but a rate is never 0.
+    return max(Fraction(fps).limit_denominator(1000), Fraction(1, 1000))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Response
 from flask_openapi3 import OpenAPI, Tag
 
@@ -53,7 +55,7 @@ def register(app: OpenAPI, service: JobService) -> None:
                     return response
             # It may have been finished since the first look.
             opened = service.storage.open(path.file_id, path.name)
-        return send_file(opened, media_type)
+        return send_file(opened, media_type, partial(service.touch, job))
 
     @app.get(
         "/frames/<task_id>/<name>",
@@ -82,7 +84,8 @@ def register(app: OpenAPI, service: JobService) -> None:
             reader.close()
             raise missing_frame(job, number) from None
         etag = f'"{job.file_id}-{number}-{png.length}"'
-        return send_slice(png, etag, job.created, "image/png", reader.close)
+        in_use = partial(service.touch, job)
+        return send_slice(png, etag, job.created, "image/png", reader.close, in_use)
 
 
 def will_come(job: Job, number: int) -> bool:

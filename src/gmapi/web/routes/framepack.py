@@ -96,6 +96,7 @@ def _answer(gathering: _Gathering) -> Response:
             len(gathering.header) + gathering.length,
             MEDIA_TYPE,
             gathering.close,
+            gathering.touch,
         )
     if not gathering.soon():
         raise UnavailableError(
@@ -153,8 +154,13 @@ class _Gathering:
         self.header = len(wanted).to_bytes(4)
         self.length = 0
         self.ready: list[Slice] = []
-        for job in {task_id: service.job(task_id) for task_id, _ in wanted}.values():
-            service.touch(job)
+        self._jobs = [service.job(task_id) for task_id in {task_id for task_id, _ in wanted}]
+        self.touch()
+
+    def touch(self) -> None:
+        """Count an access to the tasks whose frames these are."""
+        for job in self._jobs:
+            self._service.touch(job)
 
     @property
     def complete(self) -> bool:
