@@ -105,8 +105,17 @@ def parse_rate(text: str) -> Rate | None:
     return Rate(int(match[1]), _UNITS[match[2]])
 
 
+def client_address(address: str) -> str:
+    """What one caller is known by: the whole address, since neighbours of one network are
+    strangers to each other. What is no address stands for itself."""
+    try:
+        return str(plain_address(address))
+    except ValueError:
+        return address[:64]
+
+
 def client_network(address: str) -> str:
-    """What counts as one client: a public IPv4 address with its /24, an IPv6 one with its /64.
+    """What limits take for one client: a public IPv4 address's /24, an IPv6 address's /64.
 
     Who has one public address often has its neighbours; in a private network each is a machine of
     its own. What is no address stands for itself.

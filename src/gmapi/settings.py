@@ -130,8 +130,9 @@ class Settings(BaseSettings):
     )
     allowed_hosts: Annotated[CommaList, AfterValidator(_host_names)] = Field(
         (),
-        description="Names this server answers to, separated by commas; addresses and localhost "
-        "always count; default: these alone on a loopback address, else any name.",
+        description="Names this server answers to, and whose web pages may use it, separated by "
+        "commas; addresses and localhost always count; default: these alone on a loopback address, "
+        "else any name.",
     )
     data_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("gmapi", appauthor=False)),
@@ -204,7 +205,9 @@ class Settings(BaseSettings):
         "separated by commas.",
     )
     trusted_proxies: Annotated[CommaList, AfterValidator(_networks)] = Field(
-        (), description="Addresses or networks whose X-Forwarded-* headers are believed."
+        (),
+        description="Addresses or networks of proxies, whose X-Forwarded-* headers are believed; "
+        "none of their callers counts as being at this machine.",
     )
     connections_per_address: int = Field(
         2000,

@@ -126,6 +126,7 @@ def test_many_small_outputs_go_for_a_large_one(place: Place) -> None:
     small = [place.finished(512 * KIB) for _ in range(20)]
     large = place.finished(4 * BLOCK)
     place.room.make()
+    place.room.make()  # for what the database has taken meanwhile
     assert place.has(large)
     assert place.room.used_bytes() <= int(place.settings.disk_budget)
     kept = [place.has(job) for job in small]

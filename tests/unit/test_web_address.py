@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmapi.errors import SettingsError
+from gmapi.hosts import is_address
 from gmapi.settings import Settings, load_settings
-from gmapi.web.address import Addresses
+from gmapi.web.address import UNKNOWN, Addresses
 
 PROXY = "10.0.0.2"
 
@@ -165,13 +166,37 @@ def test_nonsense_from_a_trusted_proxy_is_not_repeated() -> None:
     ("peer", "forwarded", "client"),
     [
         ("192.0.2.7", "198.51.100.1", "192.0.2.7"),
-        (PROXY, "", PROXY),
         (PROXY, "198.51.100.1", "198.51.100.1"),
         (PROXY, "1.2.3.4, 198.51.100.1", "198.51.100.1"),
         (PROXY, "198.51.100.1, 10.0.0.9", "198.51.100.1"),
+        (PROXY, "10.0.0.9", "10.0.0.9"),
+        # With ports and brackets, as some proxies write them.
+        (PROXY, "198.51.100.1:51234", "198.51.100.1"),
+        (PROXY, "nonsense,198.51.100.1:51234 , 10.0.0.9:80", "198.51.100.1"),
         (PROXY, "2001:db8::5", "2001:db8::5"),
-        (PROXY, "198.51.100.1, nonsense", PROXY),
-        (PROXY, "nonsense, 10.0.0.9", "10.0.0.9"),
+        (PROXY, "2001:DB8:0::5", "2001:db8::5"),
+        (PROXY, "[2001:db8::5]", "2001:db8::5"),
+        (PROXY, "[2001:db8::5]:567", "2001:db8::5"),
+        (PROXY, '"[2001:db8::5]:567"', "2001:db8::5"),
+        (PROXY, "::ffff:198.51.100.1", "198.51.100.1"),
+        (PROXY, "[::ffff:10.0.0.9]:1, 10.0.0.8", "10.0.0.9"),
+        # What cannot be read is never the proxy itself, nor what stands left of it.
+        (PROXY, "", UNKNOWN),
+        (PROXY, " , ", UNKNOWN),
+        (PROXY, "198.51.100.1,", UNKNOWN),
+        (PROXY, "198.51.100.1, unknown", UNKNOWN),
+        (PROXY, "198.51.100.1, _hidden", UNKNOWN),
+        (PROXY, "nonsense, 10.0.0.9", UNKNOWN),
+        (PROXY, "127.0.0.1:", UNKNOWN),
+        (PROXY, "127.0.0.1:x", UNKNOWN),
+        (PROXY, "127.0.0.1:123456", UNKNOWN),
+        (PROXY, "127.0.0.1:1:1", UNKNOWN),
+        (PROXY, "[127.0.0.1", UNKNOWN),
+        (PROXY, "[2001:db8::5]x", UNKNOWN),
+        (PROXY, "[2001:db8::5]:", UNKNOWN),
+        (PROXY, "for=198.51.100.1", UNKNOWN),
+        (PROXY, "1" * 5000, UNKNOWN),
+        ("::ffff:10.0.0.2", "198.51.100.1:1", "198.51.100.1"),
     ],
 )
 def test_the_caller_is_the_last_hop_that_is_no_proxy(
@@ -180,6 +205,73 @@ def test_the_caller_is_the_last_hop_that_is_no_proxy(
     headers = {"x_forwarded_for": forwarded} if forwarded else {}
     with asked("h", peer=peer, **headers):
         assert addresses(trusted_proxies="10.0.0.0/8").client() == client
+
+
+@given(st.text(max_size=80))
+def test_whatever_a_proxy_sends_the_caller_is_never_the_proxy(forwarded: str) -> None:
+    with asked("h", peer=PROXY, x_forwarded_for=forwarded):
+        found = addresses(trusted_proxies=PROXY).client()
+    assert found == UNKNOWN or (is_address(found) and found != PROXY) or PROXY in forwarded
+
+
+def test_the_operator_is_told_once_of_a_proxy_that_tells_no_addresses(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    found = addresses(trusted_proxies=PROXY)
+    for _ in range(3):
+        with asked("h", peer=PROXY):
+            found.client()
+    assert [record.message for record in caplog.records] == [
+        "a proxy of GMAPI_TRUSTED_PROXIES sends no X-Forwarded-For that can be read: all its "
+        "callers count as one, who can list and cancel nothing"
+    ]
+
+
+# -- behind a path ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sent", "prefix"),
+    [
+        ("/gm", "/gm"),
+        ("/gm/", "/gm"),
+        ("/a/b-c_d.e~1", "/a/b-c_d.e~1"),
+        ("/outer, /gm", "/gm"),
+        ("/", ""),
+        ("", ""),
+        ("gm", ""),
+        ("//evil.example", ""),
+        ("/gm//x", ""),
+        ("/../x", ""),
+        ("/gm/..", ""),
+        ("/.", ""),
+        ("/gm?x", ""),
+        ("/gm#x", ""),
+        ("/g m", ""),
+        ("/gm%0d%0a", ""),
+        ("/<script>", ""),
+        ("/\u00e9", ""),
+        ("http://evil.example/gm", ""),
+        ("/" + "a" * 500, ""),
+    ],
+)
+def test_a_trusted_proxy_tells_the_path_before_ours(sent: str, prefix: str) -> None:
+    headers = {"x_forwarded_prefix": sent}
+    found = base("media.example.org", peer=PROXY, trusted=PROXY, **headers)
+    assert found == f"http://media.example.org{prefix}"
+    assert base("media.example.org:5000", trusted=PROXY, **headers) == (
+        "http://media.example.org:5000"
+    )
+
+
+def test_the_prefix_is_that_of_the_public_url_or_of_the_mount() -> None:
+    with asked("example.org", peer=PROXY, x_forwarded_prefix="/other"):
+        found = addresses(public_url="https://media.example.org/gm/", trusted_proxies=PROXY)
+        assert found.prefix() == "/gm"
+        assert addresses(trusted_proxies=PROXY).prefix() == "/other"
+        assert addresses().prefix() == ""
+        request.environ["SCRIPT_NAME"] = "/mounted here"
+        assert addresses().base() == "http://example.org:5000/mounted%20here"
 
 
 def test_a_caller_without_an_address_is_unknown() -> None:

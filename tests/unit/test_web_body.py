@@ -71,7 +71,14 @@ def test_any_bytes_are_an_object_or_refused_with_one_sentence(data: bytes) -> No
         (b'{"a": NaN}', "NaN is not a number"),
         (b'{"a": -Infinity}', "-Infinity is not a number"),
         (b'{"a": ' + b"9" * 5000 + b"}", "too many digits"),
+        (b'{"a": ' + b"9" * 101 + b"}", "too many digits"),
         (b'{"a": ' + b"[" * 200_000, "nested too deeply"),
+        (b'{"a": ' + b"[" * 33 + b"]" * 33 + b"}", "nested too deeply"),
+        (b'{"a": [' + b"[]," * 300_000 + b"1]}", "too many values"),
+        (b'{"a": [' + b"{}," * 300_000 + b"1]}", "too many values"),
+        (b'{"a": [' + b"1," * 300_000 + b"1]}", "too many values"),
+        (b'{"a": [' + (b"[" * 900 + b"]" * 900 + b",") * 500 + b"1]}", "too many values"),
+        (b'{"a": ' + b'{"b":' * 900 + b"1" + b"}" * 901, "nested too deeply"),
     ],
 )
 def test_refusals_say_what_is_wrong_and_what_to_send(data: bytes, words: str) -> None:

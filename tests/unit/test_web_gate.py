@@ -82,7 +82,8 @@ BEARER = {"Authorization": f"Bearer {ALICE}"}
 def test_three_ways_to_give_a_token(asked: Asked, parts: dict[str, Any], name: str) -> None:
     with asked(tokens=TOKENS, **parts):
         found = caller()
-    assert found == Caller(f"token:{name}", None, is_local=False, knows_details=True)
+    who = f"token:{name}"
+    assert found == Caller(who, who, None, is_local=False, knows_details=True)
     assert found.owner == f"token:{name}"
 
 
@@ -136,26 +137,33 @@ def test_what_needs_a_token(asked: Asked) -> None:
         assert not gate().needs_token("POST", "/api/ffmpeg")
 
 
+NEAR = "127.0.0.1"
+FAR, FAR_NETWORK = "8.8.4.4", "8.8.4.0/24"
+
+
 @pytest.mark.parametrize(
     ("settings", "peer", "forwarded", "expected"),
     [
-        ({}, "127.0.0.1", None, Caller("127.0.0.1", None, True, True)),
+        ({}, NEAR, None, Caller(NEAR, NEAR, None, True, True)),
         # Nobody is trusted to say who calls.
-        ({}, "127.0.0.1", "8.8.4.4", Caller("127.0.0.1", None, True, True)),
-        ({"trusted_proxies": "127.0.0.1"}, "127.0.0.1", None,
-         Caller("127.0.0.1", None, True, True)),
-        ({"trusted_proxies": "127.0.0.1"}, "127.0.0.1", "8.8.4.4",
-         Caller("8.8.4.0/24", DEFAULT, False, False)),
-        ({"trusted_proxies": "127.0.0.1"}, "127.0.0.1", "127.0.0.1, 8.8.4.4",
-         Caller("8.8.4.0/24", DEFAULT, False, False)),
-        ({"host": "0.0.0.0"}, "127.0.0.1", None, Caller("127.0.0.1", DEFAULT, False, True)),
-        ({"host": "0.0.0.0"}, "8.8.4.4", "127.0.0.1",
-         Caller("8.8.4.0/24", DEFAULT, False, False)),
+        ({}, NEAR, FAR, Caller(NEAR, NEAR, None, True, True)),
+        # What a trusted proxy says gives no rights, nor does its own address.
+        ({"trusted_proxies": NEAR}, NEAR, FAR, Caller(FAR_NETWORK, FAR, DEFAULT, False, False)),
+        ({"trusted_proxies": NEAR}, NEAR, f"{NEAR}, {FAR}:51234",
+         Caller(FAR_NETWORK, FAR, DEFAULT, False, False)),
+        ({"trusted_proxies": NEAR}, NEAR, NEAR, Caller(NEAR, NEAR, DEFAULT, False, False)),
+        ({"trusted_proxies": "10.0.0.2"}, "10.0.0.2", "127.0.0.5",
+         Caller("127.0.0.5", "127.0.0.5", DEFAULT, False, False)),
+        # Where there is a proxy nobody is known to be the operator.
+        ({"trusted_proxies": "10.0.0.2"}, NEAR, None, Caller(NEAR, NEAR, DEFAULT, False, True)),
+        ({"host": "0.0.0.0"}, NEAR, None, Caller(NEAR, NEAR, DEFAULT, False, True)),
+        ({"host": "0.0.0.0"}, FAR, NEAR, Caller(FAR_NETWORK, FAR, DEFAULT, False, False)),
         ({"host": "::"}, "2606:4700::1", None,
-         Caller("2606:4700::/64", DEFAULT, False, False)),
-        ({"host": "0.0.0.0", "rate_limit": "off"}, "8.8.4.4", None,
-         Caller("8.8.4.0/24", None, False, False)),
-        ({"rate_limit": "2/s"}, "127.0.0.1", None, Caller("127.0.0.1", Rate(2, 1.0), True, True)),
+         Caller("2606:4700::/64", "2606:4700::1", DEFAULT, False, False)),
+        ({"host": "::"}, "::ffff:8.8.4.4", None, Caller(FAR_NETWORK, FAR, DEFAULT, False, False)),
+        ({"host": "0.0.0.0", "rate_limit": "off"}, FAR, None,
+         Caller(FAR_NETWORK, FAR, None, False, False)),
+        ({"rate_limit": "2/s"}, NEAR, None, Caller(NEAR, NEAR, Rate(2, 1.0), True, True)),
     ],
 )  # fmt: skip
 def test_callers_without_tokens(
@@ -164,7 +172,35 @@ def test_callers_without_tokens(
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     with asked(peer=peer, headers=headers, **settings):
         assert caller() == expected
-        assert caller().owner == (None if expected.is_local else expected.client)
+        assert caller().owner == (None if expected.is_local else expected.name)
+
+
+@pytest.mark.parametrize("forwarded", [None, "unknown", "8.8.4.4, unknown", "8.8.4.4:x"])
+@pytest.mark.parametrize("host", [NEAR, "0.0.0.0"])
+def test_callers_whose_address_the_proxy_does_not_tell_share_limits_and_no_rights(
+    asked: Asked, host: str, forwarded: str | None
+) -> None:
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    seen: list[Caller] = []
+    for _ in range(2):
+        with asked(headers=headers, host=host, trusted_proxies=NEAR):
+            seen.append(caller())
+            assert caller() is seen[-1]
+    one, other = seen
+    assert (one.client, one.rate) == (other.client, other.rate) == ("unknown", DEFAULT)
+    assert (one.is_local, one.knows_details) == (False, False)
+    assert one.owner != other.owner
+    assert one.owner is not None
+
+
+def test_neighbours_share_limits_but_not_their_tasks(asked: Asked) -> None:
+    for one, other in (("8.8.4.4", "8.8.4.5"), ("2606:4700::1", "2606:4700::2")):
+        seen: list[Caller] = []
+        for peer in (one, other):
+            with asked(peer=peer, host="::"):
+                seen.append(caller())
+        assert seen[0].client == seen[1].client
+        assert [found.owner for found in seen] == [one, other]
 
 
 def test_tokens_have_the_rate_that_the_operator_chose(asked: Asked) -> None:

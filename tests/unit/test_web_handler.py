@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from types import SimpleNamespace
 
 import gevent
 import pytest
@@ -10,6 +11,7 @@ from gevent import socket
 
 from gmapi.web import handler
 from gmapi.web.handler import Handler
+from gmapi.web.turns import Turns
 
 MIB = 1024 * 1024
 
@@ -19,7 +21,7 @@ def sending(monkeypatch: pytest.MonkeyPatch) -> tuple[Handler, socket.socket]:
     """A handler of one end of a connection, and the other end; it waits but a moment."""
     monkeypatch.setattr(handler, "SEND_TIMEOUT_SECONDS", 0.2)
     ours, theirs = socket.socketpair()
-    made = Handler(ours, ("127.0.0.1", 1), None)
+    made = Handler(ours, ("127.0.0.1", 1), SimpleNamespace(turns=Turns()))
     made.code = 200
     return made, theirs
 

@@ -26,6 +26,7 @@ OURS = [
 ]  # fmt: skip
 ALL_INTERFACES = {"host": "0.0.0.0"}
 PROXY = "10.0.0.2"
+TOKENS = "alice:alices-secret-0123"
 
 
 def refusal(
@@ -34,6 +35,7 @@ def refusal(
     origin: str | None = None,
     peer: str = "127.0.0.1",
     forwarded: str | None = None,
+    method: str = "POST",
     **settings: Any,
 ) -> str | None:
     """Why a request with this Host and Origin is refused; None if it is not."""
@@ -43,7 +45,9 @@ def refusal(
         environ["HTTP_ORIGIN"] = origin
     if forwarded is not None:
         environ["HTTP_X_FORWARDED_HOST"] = forwarded
-    with Flask(__name__).test_request_context("/", environ_overrides=environ) as context:
+    with Flask(__name__).test_request_context(
+        "/", method=method, environ_overrides=environ
+    ) as context:
         if asked is None:
             context.request.environ.pop("HTTP_HOST")
         try:
@@ -123,14 +127,50 @@ def test_pages_of_this_machine_may_use_a_private_server(origin: str) -> None:
      "http://localhost.evil.example", "https://evil.example:5000/localhost", "http://", "\x1b[2J",
      "https://localhost@evil.example"],
 )  # fmt: skip
-def test_pages_of_others_may_not(origin: str) -> None:
-    message = refusal(origin=origin)
-    assert message is not None
-    assert message.startswith("This server takes no requests from pages of ")
-    assert message.isprintable()
-    # There is nothing on a server for others that its visitors' browsers could give away.
-    assert refusal(origin=origin, **ALL_INTERFACES) is None
-    assert refusal(origin=origin, public_url="https://media.example.org") is None
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_pages_of_others_may_not_use_a_server_without_tokens(origin: str, method: str) -> None:
+    for settings in (
+        {},
+        ALL_INTERFACES,
+        {"host": "192.168.1.5"},
+        {"public_url": "https://media.example.org"},
+        {"trusted_proxies": PROXY},
+    ):
+        message = refusal(origin=origin, method=method, **settings)
+        assert message is not None
+        assert message.startswith("This server takes no requests from pages of ")
+        assert message.isprintable()
+        assert refusal(origin=origin, method=method, allowed_hosts="*", **settings) is None
+    # Where there are tokens a page has its visitor's only if it was given it.
+    for settings in (ALL_INTERFACES, {"public_url": "https://media.example.org"}):
+        assert refusal(origin=origin, method=method, tokens=TOKENS, **settings) is None
+    assert refusal(origin=origin, method=method, tokens=TOKENS) is not None
+
+
+def test_pages_of_a_server_for_others_and_of_names_that_it_knows_may_use_it() -> None:
+    lan = {"host": "0.0.0.0"}
+    for own in ("192.168.1.5:5000", "[fd00::5]:5000", "nas:5000", "media.lan", "nas.local:5000"):
+        assert refusal(own, origin=f"http://{own}", **lan) is None
+    assert refusal("192.168.1.5:5000", origin="http://localhost:3000", **lan) is None
+    known = {**lan, "allowed_hosts": "media.example.org,192.168.1.5"}
+    assert refusal("192.168.1.5:5000", origin="https://media.example.org", **known) is None
+    assert refusal("192.168.1.5:5000", origin="https://other.example.org", **known) is not None
+    public = {**lan, "public_url": "https://media.example.org/gm"}
+    assert refusal("192.168.1.5:5000", origin="https://media.example.org", **public) is None
+    proxied = {"trusted_proxies": PROXY, "peer": PROXY, "forwarded": "media.lan"}
+    assert refusal("inner", origin="https://media.lan", **proxied) is None
+    assert refusal("inner", origin="https://inner", **proxied) is not None
+
+
+def test_a_page_whose_name_was_pointed_at_a_server_inside_may_change_nothing() -> None:
+    rebound = {"asked": "evil.example:5000", "origin": "http://evil.example:5000"}
+    for peer in ("127.0.0.1", "192.168.1.7", "fd00::7"):
+        assert refusal(**rebound, peer=peer, host="0.0.0.0") is not None
+        # To look takes the id of a task, which it cannot guess; programs send this Origin, too.
+        assert refusal(**rebound, peer=peer, host="0.0.0.0", method="GET") is None
+    # Who comes from outside could do the same without any page.
+    assert refusal(**rebound, peer="8.8.4.4", host="0.0.0.0") is None
+    assert refusal(**rebound, host="0.0.0.0", allowed_hosts="evil.example") is None
 
 
 def test_pages_of_allowed_names_and_of_the_server_itself_may() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import random
 import socket
 import threading
@@ -11,7 +12,15 @@ from typing import Any
 
 import pytest
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, CloseConnection, Ping, Pong, Request, TextMessage
+from wsproto.events import (
+    AcceptConnection,
+    BytesMessage,
+    CloseConnection,
+    Ping,
+    Pong,
+    Request,
+    TextMessage,
+)
 
 from gmapi.errors import RequestError
 from gmapi.web import websocket
@@ -147,3 +156,86 @@ def test_no_handshake_is_refused_and_leaves_the_answer_a_way(
     del environ["HTTP_SEC_WEBSOCKET_KEY"]
     with pytest.raises(RequestError, match="no proper WebSocket handshake"):
         WebSocket(environ)
+
+
+# -- what clients send -----------------------------------------------------------------------
+
+
+def turned_away(client: Client, server: WebSocket) -> int:
+    """The code a client is told at the end, when the server has let go of it."""
+    with contextlib.suppress(ConnectionResetError):  # what it went on to send was not read
+        while client.read():
+            pass
+    server.thread.join(30)
+    assert not server.thread.is_alive()
+    return client.close_code
+
+
+MESSAGE = TextMessage("x" * 1000)
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ([MESSAGE] * 2000, 1008),
+        ([TextMessage("")] * 20_000, 1008),
+        ([BytesMessage(b"x" * 1000)] * 2000, 1008),
+        ([TextMessage("", message_finished=False)] * 20_000, 1008),
+        ([Ping(b"x" * 100)] * 20_000, 1008),
+        ([Pong(b"")] * 20_000, 1008),
+        ([TextMessage("x" * 5000)], 1009),
+        ([TextMessage("x" * 500, message_finished=False)] * 10, 1009),
+    ],
+    ids=["texts", "empty texts", "bytes", "empty parts", "pings", "pongs", "long", "long in parts"],
+)
+def test_a_client_that_sends_without_end_is_turned_away_and_nothing_of_it_is_kept(
+    ends: tuple[dict[str, Any], Client],
+    sent: list[Any],
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(websocket, "LAST_SECONDS", 0.2)
+    environ, client = ends
+    server = WebSocket(environ)
+    client.read()
+    data = b"".join(client._protocol.send(event) for event in sent)
+
+    def flood() -> None:
+        with contextlib.suppress(OSError):
+            client.plain.sendall(data)
+
+    flooder = threading.Thread(target=flood)
+    flooder.start()
+    assert turned_away(client, server) == code
+    flooder.join(30)
+    assert not server.input_buffer
+    assert server.incoming_message is None
+    assert sum(map(len, client.pongs)) <= 100 * websocket.FRAMES_MAX
+
+
+def test_a_few_messages_and_pings_are_no_harm_and_are_not_kept(
+    ends: tuple[dict[str, Any], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "FRAMES_SECONDS", 0.0)  # so each count ends at once
+    environ, client = ends
+    server = WebSocket(environ)
+    client.read()
+    for number in range(3):
+        for _ in range(websocket.FRAMES_MAX // 2):
+            client.send(MESSAGE)
+        client.send(Ping(b"still there?"))
+        while len(client.pongs) <= number:
+            assert client.read()
+    assert server.connected
+    assert not server.input_buffer
+    server.sock.hang_up()
+
+
+def test_compression_is_not_agreed_upon(ends: tuple[dict[str, Any], Client]) -> None:
+    environ, client = ends
+    environ["HTTP_SEC_WEBSOCKET_EXTENSIONS"] = "permessage-deflate; client_max_window_bits"
+    server = WebSocket(environ)
+    answer = client.plain.recv(1500).lower()
+    assert answer.startswith(b"http/1.1 101 ")
+    assert b"sec-websocket-extensions" not in answer
+    server.sock.hang_up()

@@ -109,7 +109,7 @@ class EventHub:
 
     def job(self, job_id: str) -> Job | None:
         """The job as it is now. Read from the database only after some commit anywhere."""
-        job = self._cached(self._cache, job_id, self._store.get, _job_bytes)
+        job = self._read(self._cache, job_id, self._store.get, _job_bytes)
         if job is None:
             with self._lock:
                 self._tails.drop(job_id)
@@ -117,14 +117,14 @@ class EventHub:
 
     def labels(self, job_id: str) -> dict[str, str]:
         """What callers call a job, by caller, those who asked first first."""
-        return self._cached(self._labels, job_id, self._store.labels, footprint) or {}
+        return self._read(self._labels, job_id, self._store.labels, footprint) or {}
 
-    def _cached(
+    def _read(
         self,
         cache: Recent[str, T],
         job_id: str,
         look: Callable[[str], T | None],
-        size_of: Callable[[T], int],
+        size: Callable[[T], int],
     ) -> T | None:
         counter = self._counter.value()
         with self._lock:
@@ -136,9 +136,9 @@ class EventHub:
                 return kept
         found = look(job_id)
         with self._lock:
-            # A job that does not exist is not kept: callers may ask for endless made-up ids.
+            # What does not exist is not kept: callers may ask for endless made-up ids.
             if found is not None and self._cache_counter == counter:
-                cache.put(job_id, found, size_of(found))
+                cache.put(job_id, found, size(found))
         return found
 
     def log_tail(self, job: Job) -> list[LogLine]:
@@ -209,6 +209,7 @@ class EventHub:
     def _let_go(self) -> None:
         with self._lock:
             self._cache.drop_unused()
+            self._labels.drop_unused()
             self._labels.drop_unused()
             self._tails.drop_unused()
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 
 from gmapi.errors import StorageFullError
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs.database import stored_bytes
 from gmapi.jobs.store import JobStore
+from gmapi.jobs.usage import Aside, Usage, directly
 from gmapi.settings import Settings
 from gmapi.storage.interface import Storage
 from gmapi.tools.base import free_space_reserve
@@ -16,22 +18,43 @@ from gmapi.tools.base import free_space_reserve
 SPARE_SECONDS = 60.0
 """What has just finished is not deleted for the budget: its caller is about to fetch it."""
 
+FUTILE_SECONDS = 2.0
+"""How long nobody looks again for something to delete where there was nothing."""
+
 log = logging.getLogger(__name__)
 
 
 class DiskRoom:
-    """Keeps what is stored below the budget, and the disk from filling up."""
+    """Keeps what is stored below the budget, and the disk from filling up.
+
+    What may take long, which is to walk through all files, is left to `aside`.
+    """
 
     def __init__(
-        self, settings: Settings, store: JobStore, storage: Storage, sources: SourceCache
+        self,
+        settings: Settings,
+        store: JobStore,
+        storage: Storage,
+        sources: SourceCache,
+        aside: Aside = directly,
     ) -> None:
         self._settings = settings
         self._store = store
         self._storage = storage
         self._sources = sources
+        self._aside = aside
+        self._usage = Usage(self._measure, aside)
+        self._futile_until = 0.0
 
     def used_bytes(self) -> int:
-        """What published files, cached sources and the database take."""
+        """What published files, cached sources and the database take, measured now."""
+        return self._usage.now()
+
+    def recently_used_bytes(self) -> int:
+        """The same as it was a moment ago, for whoever asks often."""
+        return self._usage.latest()
+
+    def _measure(self) -> int:
         database = stored_bytes(self._settings.database_path)
         return self._storage.used_bytes() + self._sources.used_bytes() + database
 
@@ -50,7 +73,8 @@ class DiskRoom:
         excess = self.used_bytes() - budget if budget else 0
         if excess <= 0:
             return
-        excess -= self._sources.evict(excess)
+        wanted = excess
+        excess -= self._aside(lambda: self._sources.evict(wanted))
         while excess > 0:
             removed = False
             for job in self._store.oldest_finished(spared=SPARE_SECONDS):
@@ -58,28 +82,39 @@ class DiskRoom:
                     return
                 if self._store.remove(job):
                     removed = True
-                    excess -= self._storage.delete(job.file_id) if job.file_id else 0
+                    excess -= self._delete(job.file_id) if job.file_id else 0
                     log.warning("job %s was deleted early: the disk budget is used up", job.id)
             if not removed:
                 return
+
+    def _delete(self, file_id: str) -> int:
+        return self._aside(lambda: self._storage.delete(file_id))
 
     def relieve(self) -> None:
         """Delete cached sources while the disk is nearly full; needs no database."""
         reserve = free_space_reserve(self._settings.data_dir)
         shortage = 2 * reserve - self.disk_free()
         if shortage > 0:
-            self._sources.evict(shortage)
+            self._aside(lambda: self._sources.evict(shortage))
 
     def check(self) -> None:
         """Raise StorageFullError when there is no room for another job."""
         budget = int(self._settings.disk_budget)
-        if budget and self.used_bytes() >= budget:
-            self.make()
-            if self.used_bytes() >= budget:
-                raise StorageFullError(
-                    "The server's disk budget is used up by tasks that run or have just ended. "
-                    "Try again in a minute.",
-                    retry_after=60,
-                )
+        if budget and self._usage.latest() >= budget and not self._fits(budget):
+            raise StorageFullError(
+                "The server's disk budget is used up by tasks that run or have just ended. "
+                "Try again in a minute.",
+                retry_after=60,
+            )
         if self.disk_free() < free_space_reserve(self._settings.data_dir):
             raise StorageFullError("The server's disk is full. Try again later.", retry_after=60)
+
+    def _fits(self, budget: int) -> bool:
+        """Whether what is stored is below the budget once what may go has gone."""
+        if time.monotonic() < self._futile_until:
+            return False
+        self.make()
+        if self.used_bytes() < budget:
+            return True
+        self._futile_until = time.monotonic() + FUTILE_SECONDS
+        return False

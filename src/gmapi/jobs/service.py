@@ -24,6 +24,7 @@ from gmapi.jobs.queue import JobQueue
 from gmapi.jobs.room import DiskRoom
 from gmapi.jobs.roster import Roster
 from gmapi.jobs.store import JobStore
+from gmapi.jobs.usage import Aside, Shared, directly
 from gmapi.jobs.wakeup import WakeupListener
 from gmapi.settings import Settings
 from gmapi.storage.base import check_file_id
@@ -37,6 +38,9 @@ DELIVERED_MAX = 4096
 TOUCH_SHARE = 0.05
 PLACES_SECONDS = 0.5
 """How long the places of waiting jobs are kept: all who ask for theirs share one look."""
+
+HEALTH_SECONDS = 0.25
+"""How long the look of one caller who knows details does for the others."""
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +60,8 @@ class Health:
 class JobService:
     """One per web process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, aside: Aside = directly) -> None:
+        """`aside` does what takes long, so that whoever else is served need not wait."""
         self.settings = settings
         engine = connect(settings.database_path, serves_others=True)
         schema.upgrade(engine)
@@ -69,7 +74,9 @@ class JobService:
             self._store,
             self.storage,
             SourceCache(settings.sources_dir, FetchRules.from_settings(settings)),
+            aside,
         )
+        self._health = Shared(self._look_at_health)
         self.events = EventHub(
             self._store,
             ChangeCounter(settings.database_path),
@@ -278,8 +285,15 @@ class JobService:
 
     # -- the server -----------------------------------------------------------------------------
 
-    def health(self) -> Health:
-        """How the server fares. Never raises."""
+    def health(self, within: float = HEALTH_SECONDS) -> Health:
+        """How the server fares, or did within so many seconds. Never raises.
+
+        That it could not work is not held on to: those who wait for it ask again and again.
+        """
+        found = self._health.get(within)
+        return found if not found.problems else self._health.get(min(within, HEALTH_SECONDS))
+
+    def _look_at_health(self) -> Health:
         problems: list[str] = []
         states = dict.fromkeys(State, 0)
         workers: list[WorkerRow] = []
@@ -293,7 +307,7 @@ class JobService:
             database_ok = False
             problems.append("The database does not answer.")
         try:
-            used, free = self._room.used_bytes(), self._room.disk_free()
+            used, free = self._room.recently_used_bytes(), self._room.disk_free()
             self._room.check()
         except OSError as error:
             log.error("the data folder cannot be read: %s", error)

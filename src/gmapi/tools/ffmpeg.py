@@ -20,6 +20,9 @@ from gmapi.tools.base import FileResult, Reporter, Tool, Work
 from gmapi.tools.fields import LuaStrings, ToolRequest, field_error
 
 INPUTS_MAX = 8
+ARGUMENTS_MAX_BYTES = 64 * 1024
+"""The most that all arguments of a request may have together: to check them takes time."""
+
 GAME_REPLY_MAX = 16 * 1024**2
 """A game computer accepts at most this many bytes in one reply (contract, P2)."""
 
@@ -75,6 +78,7 @@ class FfmpegRequest(ToolRequest):
 
 def check(request: FfmpegRequest) -> None:
     """Refuse what can be told to be wrong before the source is fetched."""
+    _check_size(request)
     output_format(request.output_format, None)
     check_headers(request.headers)
     count = len(request.sources())
@@ -82,6 +86,18 @@ def check(request: FfmpegRequest) -> None:
         raise RequestError(f"input_urls: at most {INPUTS_MAX} sources.", field="input_urls")
     check_input_arguments(request.input_args)
     check_arguments(request.args, inputs=count)
+
+
+def _check_size(request: FfmpegRequest) -> None:
+    size = 0
+    for field, words in (("args", request.args), ("input_args", request.input_args)):
+        size += sum(len(word.encode()) for word in words)
+        if size > ARGUMENTS_MAX_BYTES:
+            raise RequestError(
+                f"{field}: all arguments together may have {ARGUMENTS_MAX_BYTES:,} bytes; send "
+                "fewer or shorter ones.",
+                field=field,
+            )
 
 
 def run(work: Work, request: FfmpegRequest) -> FileResult:

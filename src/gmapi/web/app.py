@@ -17,6 +17,7 @@ from gmapi.jobs.service import JobService
 from gmapi.settings import Settings
 from gmapi.tools.registry import TOOLS
 from gmapi.web.address import Addresses
+from gmapi.web.admission import Admission
 from gmapi.web.answers import (
     failure,
     failure_fields,
@@ -75,6 +76,7 @@ def create_app(settings: Settings, service: JobService) -> OpenAPI:
     gate = Gate(settings, addresses)
     app.extensions.update(gmapi_addresses=addresses, gmapi_gate=gate)
     app.before_request(HostRule(settings, addresses).check)
+    app.before_request(Admission(settings, addresses).check)
     app.before_request(gate.check)
     tools.register(app, service)
     tasks.register(app, service)

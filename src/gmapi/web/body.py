@@ -15,11 +15,20 @@ from gmapi.errors import RequestError, TooLargeError
 DEPTH_MAX = 32
 """Deepest nesting of lists and objects; the requests of this API need three levels."""
 
+VALUES_MAX = 8192
+"""Most commas and brackets, texts included: what is to be parsed costs by its values, not by its
+bytes. The largest sensible requests have a few hundred."""
+
+DIGITS_MAX = 100
+"""Longest whole number: to read one takes the square of its length."""
+
 NAME_SHOWN = 60
 _ASCII = string.printable
 REMEDY = 'send the fields as one JSON object, such as {"name": "value"}; /docs lists them'
 
 # What the game's JSON writer makes of numbers that are none (contract, P13).
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
 _LUA_NOT_A_NUMBER = re.compile(r"-?(?:nan|inf)", re.IGNORECASE)
 
 
@@ -31,15 +40,22 @@ def parse_object(data: bytes) -> dict[str, Any]:
     """
     if not data.strip():
         raise RequestError(f"The request has no body; {REMEDY}.")
+    if sum(map(data.count, (b",", b"[", b"{"))) > VALUES_MAX:
+        raise RequestError(
+            "The request body has too many values or is nested too deeply; send at most "
+            f"{VALUES_MAX:,} commas and brackets."
+        )
     try:
         value = json.loads(
             data.decode("utf-8-sig"),
             parse_constant=_refuse_constant,
+            parse_int=_whole_number,
             object_pairs_hook=_once_each,
         )
         _check_depth(value)
         # Half a surrogate pair parses, yet it is no text and nothing could store it.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if _SURROGATE.search(data):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError:
         raise RequestError("The request body is not UTF-8 text; send JSON in UTF-8.") from None
     except UnicodeEncodeError:
@@ -85,6 +101,12 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _whole_number(text: str) -> int:
+    if len(text) > DIGITS_MAX:
+        raise ValueError("a number has too many digits")
+    return int(text)
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number")
 
@@ -94,7 +116,7 @@ def _short(error: ValueError) -> str:
         found = _LUA_NOT_A_NUMBER.match(error.doc, error.pos)
         problem = f"{found[0]} is not a number" if found else error.msg
         return f"{problem} at line {error.lineno}, column {error.colno}"
-    return "a number has too many digits" if "digits" in str(error) else str(error)
+    return str(error)
 
 
 class JsonRequest(Request):

@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from secrets import token_hex
 
 from flask import current_app, g, request
 
-from gmapi.access import Mode, Rate, client_network
+from gmapi.access import Mode, Rate, client_address, client_network
 from gmapi.errors import RequestError, UnauthorizedError
 from gmapi.hosts import is_loopback
 from gmapi.settings import Settings
-from gmapi.web.address import Addresses
+from gmapi.web.address import UNKNOWN, Addresses
 
 LOOKS_AT_A_TASK = frozenset(
     {"/api/task/<task_id>", "/api/task/<task_id>/events", "/api/task/<task_id>/ws"}
@@ -29,9 +30,11 @@ FIELD = "token"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. `client` is what limits count by, `rate` how often that may submit."""
+    """Who calls. `client` is what limits count by, `rate` how often that may submit; `name` is
+    the caller alone, who lists and cancels what came under it."""
 
     client: str
+    name: str
     rate: Rate | None
     is_local: bool  # at this machine, and nobody has said who may use it: may do everything
     knows_details: bool  # may see how the server fares
@@ -39,7 +42,7 @@ class Caller:
     @property
     def owner(self) -> str | None:
         """Whose tasks this caller may list and cancel; None for everybody's."""
-        return None if self.is_local else self.client
+        return None if self.is_local else self.name
 
 
 class Gate:
@@ -67,14 +70,17 @@ class Gate:
     def caller(self) -> Caller:
         """Who makes the present request. Raises UnauthorizedError without a valid token."""
         if self._has_tokens:
-            name = self._token_name(_presented())
+            name = f"token:{self._token_name(_presented())}"
             rate = self._settings.submission_rate(anonymous=False)
-            return Caller(f"token:{name}", rate, is_local=False, knows_details=True)
+            return Caller(name, name, rate, is_local=False, knows_details=True)
         address = self._addresses.client()
-        nearby = is_loopback(address)
-        is_local = nearby and self._settings.listens_locally
+        # What a proxy tells is good enough to count by, not to give rights.
+        nearby = is_loopback(address) and not self._addresses.is_forwarded()
+        is_local = nearby and self._settings.access_mode is Mode.OPEN
         rate = self._settings.submission_rate(anonymous=not is_local)
-        return Caller(client_network(address), rate, is_local=is_local, knows_details=nearby)
+        # Of those without an address nobody can tell whose a task is: each is somebody new.
+        name = f"{UNKNOWN}:{token_hex(16)}" if address == UNKNOWN else client_address(address)
+        return Caller(client_network(address), name, rate, is_local=is_local, knows_details=nearby)
 
     def knows_details(self) -> bool:
         """Whether the present caller may see how the server fares."""

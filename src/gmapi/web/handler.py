@@ -12,29 +12,28 @@ import os
 import socket
 import struct
 import sys
-import time
 from collections.abc import Callable
 from http.client import HTTPException
 from typing import Any
 
 import gevent
-from gevent.pywsgi import Input, WSGIHandler
+from gevent.pywsgi import WSGIHandler
 from gevent.socket import wait_write
 
-from gmapi.errors import TooSlowError
 from gmapi.storage.base import Slice
+from gmapi.web.address import forwarded_client
 from gmapi.web.files import BrokenAnswer, FileBody
 from gmapi.web.growing import GrowingBody
-from gmapi.web.limits import BODY_BYTES_PER_SECOND, SEND_TIMEOUT_SECONDS
+from gmapi.web.limits import SEND_TIMEOUT_SECONDS, household
 from gmapi.web.protocol import check_head, malformed, origin_form, without_quotations
+from gmapi.web.request_stream import HeadReader, HeadTooLargeError, RequestBody
 
 SEND_BYTES = 256 * 1024
 """What a client must take within `SEND_TIMEOUT_SECONDS`."""
 
 SENDFILE_BYTES = 512 * 1024
+SENT_A_TURN = 512 * 1024
 SMALL_BYTES = 16 * 1024
-DISCARD_BYTES = 4 * 1024**2
-DISCARD_SECONDS = 5.0
 
 RESET_AT_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 """Value of SO_LINGER: closing discards what is unsent and tells the peer that all is not well."""
@@ -42,70 +41,22 @@ RESET_AT_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 log = logging.getLogger(__name__)
 
 
-class RequestBody(Input):  # type: ignore[misc]
-    """A request body that must come in time: within `seconds` and what its size adds to them.
-
-    Reading raises TooSlowError when it does not. What the application left of it is read, so that
-    the client can finish sending and see its answer, yet not without end.
-    """
-
-    __slots__ = ("_seconds", "_started", "_taken", "given_up")
-
-    def __init__(self, plain: Input, seconds: float) -> None:
-        super().__init__(plain.rfile, plain.content_length, plain.socket, plain.chunked_input)
-        self.given_up = False
-        self._seconds = seconds
-        self._started = 0.0
-        self._taken = 0
-
-    def read(self, length: int | None = None) -> bytes:
-        return self._in_time(super().read, length)
-
-    def readline(self, size: int | None = None) -> bytes:
-        return self._in_time(super().readline, size)
-
-    def _in_time(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
-        if not self.chunked_input and self.position >= (self.content_length or 0):
-            return b""
-        now = time.monotonic()
-        self._started = self._started or now
-        known = max(self._taken, self.content_length or 0)
-        end = self._started + self._seconds + known / BODY_BYTES_PER_SECOND
-        late = TooSlowError(
-            "The request body did not come in time; send it without pauses, or send less."
-        )
-        try:
-            with gevent.Timeout(max(0.0, end - now), late):
-                data = read(size)
-        except TooSlowError:
-            self.given_up = True
-            raise
-        self._taken += len(data)
-        return data
-
-    def _discard(self) -> None:
-        unread = self.chunked_input or self.position < (self.content_length or 0)
-        # Whoever still waits for "100 Continue" sends nothing any more.
-        lost = self.given_up or self._chunked_input_error
-        self.given_up = lost or (unread and self.socket is not None)
-        if self.given_up or not unread:
-            return
-        self.given_up = True
-        left = DISCARD_BYTES
-        with gevent.Timeout(DISCARD_SECONDS, False):
-            while left > 0:
-                data = super().read(min(left, SMALL_BYTES))
-                left -= len(data)
-                if not data:
-                    self.given_up = False
-                    return
-
-
 class Handler(WSGIHandler):  # type: ignore[misc]
     """One connection."""
 
     _has_served = False
+    _head_too_large = False
     _head_timer: gevent.Timeout
+
+    def __init__(self, sock: Any, address: Any, server: Any, rfile: Any = None) -> None:
+        super().__init__(sock, address, server, rfile)
+        self._peer = str(address[0])
+        self._household = household(self._peer)
+        self._sent = 0
+
+    def take_turn(self) -> None:
+        """Before a request, or a piece of one or of an answer: let others go first if need be."""
+        self.server.turns.take(self._household)
 
     def handle(self) -> None:
         # Without it a small answer waits 40 ms for the client's delayed acknowledgement.
@@ -133,11 +84,17 @@ class Handler(WSGIHandler):  # type: ignore[misc]
                 return False
         return False
 
+    def MessageClass(self, *args: Any) -> Any:
+        return super().MessageClass(HeadReader(self.rfile), *args[1:])
+
     def read_request(self, raw_requestline: str) -> bool:
         """Parse the head. Raises ValueError, which pywsgi answers with 400."""
         try:
             super().read_request(raw_requestline)
             check_head(self.headers)
+        except HeadTooLargeError:
+            self._head_too_large = True
+            raise
         except (HTTPException, LookupError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
         self.path: str = origin_form(self.path)
@@ -146,7 +103,15 @@ class Handler(WSGIHandler):  # type: ignore[misc]
     def get_environ(self) -> dict[str, Any]:
         self._head_timer.close()
         environ: dict[str, Any] = super().get_environ()
-        self.wsgi_input: RequestBody = RequestBody(self.wsgi_input, self.server.limits.body)
+        trusted = self.server.trusted
+        if self._peer in trusted:
+            # The proxy's callers take turns, and only now it is known which of them this is.
+            told = environ.get("HTTP_X_FORWARDED_FOR", "")
+            self._household = household(forwarded_client(told, trusted))
+            self.take_turn()
+        self.wsgi_input: RequestBody = RequestBody(
+            self.wsgi_input, self.server.limits.body, self.take_turn
+        )
         # Proxies label requests as upgrades that are none; only a WebSocket's GET needs the raw
         # stream, and any other body would be misread from it.
         if environ["wsgi.input_terminated"] or self.command != "GET":
@@ -157,6 +122,8 @@ class Handler(WSGIHandler):  # type: ignore[misc]
     def handle_one_request(self) -> Any:
         if self.rfile.closed or not self._request_begins():
             return None
+        if self._peer not in self.server.trusted:
+            self.take_turn()
         self._head_timer = gevent.Timeout.start_new(self.server.limits.head)
         try:
             result = super().handle_one_request()
@@ -168,7 +135,8 @@ class Handler(WSGIHandler):  # type: ignore[misc]
             self._head_timer.close()
         self._has_served = True
         if isinstance(result, tuple):
-            return result[0], malformed(int(result[0]))
+            status = "431" if self._head_too_large else result[0]
+            return status, malformed(int(status))
         return result
 
     def handle_one_response(self) -> None:
@@ -235,6 +203,14 @@ class Handler(WSGIHandler):  # type: ignore[misc]
             piece = data if len(data) <= SEND_BYTES else data[start : start + SEND_BYTES]
             with gevent.Timeout(SEND_TIMEOUT_SECONDS, _gone()):
                 super()._sendall(piece)
+            self._count_sent(len(piece))
+
+    def _count_sent(self, length: int) -> None:
+        # A client that takes all at once would never let this wait.
+        self._sent += length
+        if self._sent >= SENT_A_TURN:
+            self._sent = 0
+            self.take_turn()
 
     def process_result(self) -> None:
         if isinstance(self.result, GrowingBody):
@@ -273,6 +249,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
             offset += sent
             self.response_length += sent
             in_use()
+            self._count_sent(sent)
 
 
 def _gone() -> BrokenPipeError:

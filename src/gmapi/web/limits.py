@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv6Address
@@ -62,16 +62,16 @@ class Callers:
 
     def __init__(self, most: int, trusted: tuple[str, ...] = ()) -> None:
         self._most = most
-        self._trusted = Networks(trusted)
-        self._open: Counter[object] = Counter()
+        self.trusted = Networks(trusted)
+        self._open: Counter[Hashable] = Counter()
 
     @contextmanager
     def admitted(self, address: str) -> Iterator[bool]:
         """Whether one more connection of this address is within its bound; counts while open."""
-        key = self._key(address)
-        if key is None:
+        if address in self.trusted:
             yield True
             return
+        key = household(address)
         if self._open[key] >= self._most:
             yield False
             return
@@ -83,16 +83,16 @@ class Callers:
             if not self._open[key]:
                 del self._open[key]
 
-    def _key(self, address: str) -> object | None:
-        if address in self._trusted:
-            return None
-        try:
-            parsed = plain_address(address)
-        except ValueError:
-            return address
-        if isinstance(parsed, IPv6Address):
-            return int(parsed) >> (parsed.max_prefixlen - _IPV6_PREFIX)
-        return parsed
+
+def household(address: str) -> Hashable:
+    """What an address counts as: itself, or with its neighbours one network of IPv6."""
+    try:
+        parsed = plain_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        return int(parsed) >> (parsed.max_prefixlen - _IPV6_PREFIX)
+    return parsed
 
 
 def _open_files() -> int:

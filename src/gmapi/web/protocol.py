@@ -26,6 +26,7 @@ _MESSAGES = {
     "Content-Length, and that the address begins with http://, not https://.",
     408: "The request did not come in time; send its line and headers without pauses.",
     414: "The address is longer than the 8 KiB this server accepts; put long values into the body.",
+    431: "The headers are longer than the 32 KiB this server accepts; send fewer or shorter ones.",
     429: "Your address has too many connections open; close some, or come back in a moment.",
 }
 

@@ -24,8 +24,9 @@ from gmapi.jobs.service import JobService
 from gmapi.settings import Settings
 from gmapi.web.app import create_app
 from gmapi.web.handler import Handler
-from gmapi.web.limits import Callers, Limits
+from gmapi.web.limits import Callers, Limits, household
 from gmapi.web.protocol import malformed
+from gmapi.web.turns import Turns
 
 DRAIN_SECONDS = 12.0
 """How long calls at hand may go on after SIGTERM; workers hand their jobs back a little earlier."""
@@ -47,6 +48,8 @@ class Server(WSGIServer):  # type: ignore[misc]
         self.limits = limits
         self.idle: set[Handler] = set()
         self.draining = False
+        self.turns = Turns()
+        self.trusted = callers.trusted
         self._callers = callers
 
     def handle(self, sock: GeventSocket, address: tuple[Any, ...]) -> None:
@@ -58,7 +61,7 @@ class Server(WSGIServer):  # type: ignore[misc]
                 sock.sendall(malformed(429, retry_after=1))
                 sock.shutdown(socket.SHUT_WR)
                 while sock.recv(16 * 1024):
-                    pass
+                    self.turns.take(household(str(address[0])))
 
     def drain(self) -> None:
         """Accept nothing more and close the connections that wait for a next request."""
@@ -72,7 +75,7 @@ class Server(WSGIServer):  # type: ignore[misc]
 
 def serve(settings: Settings, listener: socket.socket, *, supervised: bool) -> None:
     """Serve until SIGTERM or SIGINT, then let calls at hand finish within a grace."""
-    service = JobService(settings)
+    service = JobService(settings, gevent.get_hub().threadpool.apply)
     service.start()
     app = create_app(settings, service)
     limits = Limits.of(settings)

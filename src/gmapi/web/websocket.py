@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from typing import Any
 
 import simple_websocket
+from wsproto.connection import ConnectionState
+from wsproto.events import AcceptConnection, CloseConnection, Message, Ping, Pong, Request
+from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import ProtocolError
 
 from gmapi.errors import RequestError
@@ -16,6 +20,16 @@ from gmapi.web.limits import SEND_TIMEOUT_SECONDS
 PING_SECONDS = 25
 MESSAGE_MAX_BYTES = 4096
 """The longest message that a client may send; nothing in it is looked at."""
+
+FRAMES_MAX = 200
+FRAMES_SECONDS = 10.0
+"""So many messages, parts of messages and pings a client may send in so many seconds."""
+
+LAST_SECONDS = 1.0
+"""How long what a client goes on to send is read, so that it can see why it was turned away."""
+
+_LAST_PAUSE_SECONDS = 0.05
+_LAST_BYTES = 64 * 1024
 
 CLOSE_SECONDS = 2.0
 """How long a client may take to answer the end of a connection."""
@@ -28,6 +42,9 @@ class WebSocket(simple_websocket.Server):  # type: ignore[misc]
     """One connection. The library's own thread reads, and answers and sends pings."""
 
     sock: Any
+    incoming_message_len: int
+    _frames = 0
+    _counted_since = 0.0
 
     def __init__(self, environ: dict[str, Any]) -> None:
         """Take over the connection of a request.
@@ -48,6 +65,59 @@ class WebSocket(simple_websocket.Server):  # type: ignore[misc]
     def handshake(self) -> None:
         self.sock = _WholeSender(self.sock)
         super().handshake()
+
+    def _handle_events(self) -> bool:
+        """Answer the handshake, pings and the end; whether more may come.
+
+        The library's own would keep each message until somebody asks for it, and unpack it
+        before it sees its size.
+        """
+        answer = b""
+        for event in self.ws.events():
+            refusal = self._refusal(event)
+            if refusal is not None:
+                return self._turn_away(answer, refusal)
+            if isinstance(event, Request):
+                answer += self.ws.send(AcceptConnection())  # without extensions: no compression
+            elif isinstance(event, Ping) and self.ws.state is ConnectionState.OPEN:
+                answer += self.ws.send(event.response())
+            elif isinstance(event, Pong):
+                self.pong_received = True
+            elif isinstance(event, CloseConnection):
+                self.close_reason, self.close_message = event.code, event.reason
+                self.connected = False  # before anything is sent: another thread may be sending
+                self.sock.send(answer + self.ws.send(event.response()))
+                return False
+        if answer:
+            self.sock.send(answer)
+        return True
+
+    def _refusal(self, event: Any) -> tuple[CloseReason, str] | None:
+        """Why a client that sends this is turned away; None if it is not."""
+        now = time.monotonic()
+        if now - self._counted_since > FRAMES_SECONDS:
+            self._counted_since, self._frames = now, 0
+        self._frames += 1
+        if self._frames > FRAMES_MAX:
+            return CloseReason.POLICY_VIOLATION, "Too many messages; send none."
+        if isinstance(event, Message):
+            self.incoming_message_len += len(event.data)
+            if self.incoming_message_len > MESSAGE_MAX_BYTES:
+                return CloseReason.MESSAGE_TOO_BIG, "Message is too big."
+            if event.message_finished:
+                self.incoming_message_len = 0
+        return None
+
+    def _turn_away(self, answer: bytes, refusal: tuple[CloseReason, str]) -> bool:
+        self.close_reason, self.close_message = refusal
+        self.connected = False
+        self.sock.send(answer + self.ws.send(CloseConnection(*refusal)))
+        # To close while there is something unread would take the refusal from the client, too.
+        self.sock.plain.settimeout(LAST_SECONDS)
+        end = time.monotonic() + LAST_SECONDS
+        while time.monotonic() < end and self.sock.recv(_LAST_BYTES):
+            time.sleep(_LAST_PAUSE_SECONDS)
+        return False
 
     def finish(self) -> None:
         """Say that this is the end, and close the connection when the client has said it, too,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -11,6 +11,7 @@ from flask import Response, request
 from flask_openapi3 import OpenAPI
 
 from gmapi.errors import NotFoundError
+from gmapi.web.address import addresses
 from gmapi.web.gate import FIELD, Gate
 from gmapi.web.schemas import failures
 
@@ -78,15 +79,15 @@ _TYPES = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-
 def register(app: OpenAPI, gate: Gate) -> None:
     """Add `/docs` and what it loads. Comes after all documented routes."""
 
-    @cache
-    def document() -> bytes:
-        found = app.api_doc
+    @lru_cache(8)
+    def document(prefix: str) -> bytes:
+        found = {**app.api_doc, "servers": [{"url": prefix or "/"}]}
         if not _declare_tokens(found, gate):
             found["components"].pop("securitySchemes", None)  # else the page offers a login
         return json.dumps(found, separators=(",", ":")).encode("ascii")
 
     def openapi() -> Response:
-        return Response(document(), content_type="application/json")
+        return Response(document(addresses().prefix()), content_type="application/json")
 
     def page() -> Response:
         folder = "" if request.path.endswith("/") else "docs/"

@@ -15,6 +15,7 @@ from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
 from gmapi.storage.base import Slice
 from gmapi.storage.framestore import FrameReader, MissingFrame, parse_frame_name
+from gmapi.web.address import addresses
 from gmapi.web.files import (
     GAME_REPLY_MAX,
     LOOK_SECONDS,
@@ -58,7 +59,8 @@ def register(app: OpenAPI, service: JobService) -> None:
         },
     )
     def framepack(body: FramepackRequest) -> Response:
-        gathering = _Gathering(service, [_parse(url) for url in body.urls])
+        prefix = addresses().prefix()
+        gathering = _Gathering(service, [_parse(url, prefix) for url in body.urls])
         try:
             return _answer(gathering)
         except BaseException:
@@ -66,13 +68,14 @@ def register(app: OpenAPI, service: JobService) -> None:
             raise
 
 
-def _parse(url: str) -> tuple[str, int]:
-    """Task id and frame number of a frame's path or absolute URL (rules R8 and K5)."""
+def _parse(url: str, prefix: str) -> tuple[str, int]:
+    """Task id and frame number of a frame's path or absolute URL (rules R8 and K5), as this server
+    knows it or with the prefix under which it was handed out."""
     try:
         path = urlsplit(url).path if "://" in url else url.partition("?")[0]
     except ValueError:
         path = ""
-    match = _FRAME_URL.fullmatch(path)
+    match = _FRAME_URL.fullmatch(path.removeprefix(prefix))
     number = parse_frame_name(match[2]) if match else None
     if match is None or number is None:
         raise RequestError(

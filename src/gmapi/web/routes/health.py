@@ -17,6 +17,9 @@ from gmapi.web.schemas import HealthAnswer, IndexAnswer
 TAG = Tag(name="server", description="The server itself")
 NO_KERNELS = {"name": "unknown", "detail": "no worker is alive to tell"}
 
+STRANGERS_SECONDS = 3.0
+"""How old may be what strangers are told, however many of them ask."""
+
 
 def register(app: OpenAPI, service: JobService) -> None:
     """Add `/health` and `/`."""
@@ -29,10 +32,11 @@ def register(app: OpenAPI, service: JobService) -> None:
         responses={"200": HealthAnswer, "503": HealthAnswer},
     )
     def health() -> Response:
-        state = service.health()
         if not gate().knows_details():
+            state = service.health(STRANGERS_SECONDS)
             healthy = not state.problems
             return json_response({"status": "ok" if healthy else "error"}, 200 if healthy else 503)
+        state = service.health()
         info = state.workers[0].info if state.workers else {}
         fields = {
             "status": "error" if state.problems else "ok",
