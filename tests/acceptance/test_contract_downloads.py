@@ -111,3 +111,23 @@ def test_d5_the_name_ends_in_the_format(server: GmapiServer, origin: Origin, wan
     extension = wanted.lower().removeprefix(".")
     assert answer["download_url"].endswith(f"/output.{extension}")
     assert game_call(server.port, "HEAD", urlsplit(answer["download_url"]).path).status == 200
+
+
+@pytest.mark.parametrize(
+    ("tool", "values", "name"),
+    [
+        ("ffmpeg", {"input_url": "/song.mp3", "output_format": "flac"}, "evening-song.flac"),
+        ("sanjuuni", {"input_url": "/picture.png", "output_format": "32vid"}, "evening-song.32v"),
+        ("sanjuuni", {"input_url": "/picture.png", "output_format": "png"}, "evening-song.png"),
+    ],
+)
+def test_d5_an_output_has_the_name_that_was_asked_for(
+    server: GmapiServer, origin: Origin, tool: str, values: dict[str, str], name: str
+) -> None:
+    wanted = {**values, "input_url": origin.url(values["input_url"]), "output_name": "evening-song"}
+    answer = server.post(f"/api/{tool}", wanted).json()
+    assert answer["file_name"] == name
+    assert answer["download_url"].endswith(f"/{name}")
+    file = server.get(answer["download_url"])
+    assert (file.status, len(file.body)) == (200, answer["size"])
+    assert file.headers["Content-Disposition"] == f'inline; filename="{name}"'

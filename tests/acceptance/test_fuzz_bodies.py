@@ -103,7 +103,8 @@ VALUES = st.recursive(
 )
 FIELDS = [
     "input_url", "input_urls", "args", "input_args", "output_format", "headers", "no_cache",
-    "max_age", "video_url", "w", "h", "fps", "force_resolution", "pad_to_target", "urls",
+    "max_age", "label", "output_name",
+    "video_url", "w", "h", "fps", "force_resolution", "pad_to_target", "urls",
 ]  # fmt: skip
 NOWHERE = "http://127.0.0.1:1/x"
 GOOD: dict[str, Any] = {

@@ -32,6 +32,7 @@ CONFORMANCE = [
 # Answers from 500 up that callers are told of; anything else is a fault of the server.
 KNOWN_5XX = {503, 507}
 EXAMPLES = 20
+REFUSALS = ("400", "403", "408", "413", "421", "429", "503", "507")
 ROUTES = {
     **{
         f"/api/{tool}{suffix}": ["post"]
@@ -117,7 +118,7 @@ def test_every_operation_says_what_it_does_and_answers(document: dict[str, Any])
             assert parameter["description"], name
         for code, response in operation["responses"].items():
             assert response["description"], (name, code)
-            if code in ("101", "204", "304", "416"):
+            if code in ("101", "204", "304", "412", "416"):
                 assert "content" not in response
             elif int(code) >= 400 and "health" not in name:
                 schema = response["content"]["application/json"]["schema"]
@@ -129,13 +130,16 @@ def test_every_operation_says_what_it_does_and_answers(document: dict[str, Any])
 @pytest.mark.parametrize(
     ("operation", "codes"),
     [
-        ("post /api/ffmpeg", {"200", "400", "403", "408", "413", "421", "429", "507"}),
-        ("post /api/ffmpeg/async", {"200", "202", "400", "403", "408", "413", "421", "429", "507"}),
-        ("post /api/sanjuuni", {"200", "400", "403", "408", "413", "421", "429", "507"}),
+        ("post /api/ffmpeg", {"200", *REFUSALS}),
+        ("post /api/ffmpeg/async", {"200", "202", *REFUSALS}),
+        ("post /api/sanjuuni", {"200", *REFUSALS}),
+        ("post /api/video_frame", {"200", *REFUSALS}),
+        ("post /api/task/{task_id}/cancel", {"200", "403", "404", "503", "507"}),
+        ("delete /api/task/{task_id}", {"200", "403", "404", "503", "507"}),
         ("post /api/framepack", {"200", "400", "404", "408", "413", "421", "503"}),
         ("get /api/task/{task_id}", {"200", "400", "404", "421"}),
-        ("get /download/{file_id}/{name}", {"200", "206", "304", "404", "416"}),
-        ("get /frames/{task_id}/{name}", {"200", "206", "304", "404", "416", "503"}),
+        ("get /download/{file_id}/{name}", {"200", "206", "304", "404", "412", "416"}),
+        ("get /frames/{task_id}/{name}", {"200", "206", "304", "404", "412", "416", "503"}),
         ("get /health", {"200", "503"}),
     ],
 )
@@ -143,6 +147,38 @@ def test_the_codes_that_programs_meet(
     document: dict[str, Any], operation: str, codes: set[str]
 ) -> None:
     assert codes <= set(dict(operations(document))[operation]["responses"])
+
+
+@pytest.mark.parametrize(
+    ("operation", "place", "names"),
+    [
+        ("get /api/task/{task_id}", "query", {"since", "wait"}),
+        ("get /api/task/{task_id}/events", "query", {"since"}),
+        ("get /api/task/{task_id}/events", "header", {"Last-Event-ID"}),
+        ("get /api/task/{task_id}/ws", "query", {"since"}),
+        ("get /api/tasks", "query", {"state", "tool", "limit", "offset"}),
+        ("get /download/{file_id}/{name}", "header", {"Range", "If-Range", "If-Match"}),
+        ("get /frames/{task_id}/{name}", "header", {"Range", "If-Unmodified-Since"}),
+    ],
+)
+def test_the_parameters_that_programs_send(
+    document: dict[str, Any], operation: str, place: str, names: set[str]
+) -> None:
+    parameters = dict(operations(document))[operation]["parameters"]
+    assert names <= {one["name"] for one in parameters if one["in"] == place}
+
+
+def test_a_task_has_the_result_of_its_tool(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    result = schemas["TaskAnswer"]["properties"]["result"]["anyOf"]
+    names = [one["$ref"].rpartition("/")[2] for one in result]
+    # Readers take the first that fits, and a screen has all that a file has.
+    assert names == ["ScreenResult", "FileResult", "VideoFrameResult", "NoResult"]
+    for name in names:
+        assert '"null"' not in json.dumps(schemas[name])
+    assert schemas["NoResult"]["additionalProperties"] is False
+    later = document["paths"]["/api/ffmpeg/async"]["post"]["responses"]["202"]
+    assert set(later["headers"]) == {"Location", "Retry-After"}
 
 
 def test_binary_answers_are_labelled_so(document: dict[str, Any]) -> None:
@@ -214,17 +250,27 @@ def test_answers_about_tasks(api: Any, film: dict[str, Any]) -> None:
     for query in ({}, {"since": 0}, {"since": 0, "wait": 0}):
         found = check(api, "GET", "/api/task/{task_id}", 200, path_parameters=path, query=query)
         assert found.json()["result"]["total_frames"] == 280
-    check(api, "DELETE", "/api/task/{task_id}", 200, path_parameters=path)
     check(api, "POST", "/api/task/{task_id}/cancel", 200, path_parameters=path)
     events = check(api, "GET", "/api/task/{task_id}/events", 200, path_parameters=path)
     assert b"event: end" in events.content
-    last = {"Last-Event-ID": str(2**61)}
+    last = {"Last-Event-ID": f"{2**61}.end"}
     check(api, "GET", "/api/task/{task_id}/events", 204, path_parameters=path, headers=last)
     check(api, "GET", "/api/task/{task_id}/ws", 400, path_parameters=path)
     check(api, "GET", "/api/tasks", 200, query={"limit": 1, "tool": "video_frame"})
     check(api, "GET", "/api/tasks", 400, query={"limit": 0})
     check(api, "GET", "/health", 200)
     check(api, "GET", "/", 200)
+
+
+def test_answers_to_deleting(api: Any, origin: Origin) -> None:
+    song = {"input_url": origin.url("/song.mp3"), "output_format": "wav", "args": ["-t", "3"]}
+    done = check(api, "POST", "/api/ffmpeg", 200, body={**song, "outputFormat": "wav"}).json()
+    assert done["warnings"]
+    path = {"task_id": done["task_id"]}
+    gone = check(api, "DELETE", "/api/task/{task_id}", 200, path_parameters=path).json()
+    assert gone["deleted"] is True
+    check(api, "GET", "/api/task/{task_id}", 404, path_parameters=path)
+    check(api, "DELETE", "/api/task/{task_id}", 404, path_parameters=path)
 
 
 def test_answers_of_files(api: Any, film: dict[str, Any], song: dict[str, Any]) -> None:
@@ -242,6 +288,7 @@ def test_answers_of_files(api: Any, film: dict[str, Any], song: dict[str, Any]) 
             (206, {"Range": "bytes=0-9"}),
             (416, {"Range": "bytes=999999999-"}),
             (304, {"If-None-Match": whole.headers["etag"][0]}),
+            (412, {"If-Match": '"of another file"'}),
         ):
             check(api, "GET", path, code, path_parameters=values, headers=header)
         check(api, "GET", path, 404, path_parameters={**values, "name": "frame_000999.png"})

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import websocket
 
 from harness import FILM, SONG, Bench, SqliteBackend, held_source, serve_file
 from support.http.origin import Origin
@@ -20,6 +21,19 @@ MakeBench = Callable[..., Bench]
 
 LONG_LEASE = 5.0
 """Seconds; nobody who only waits for a processor is silent for so long."""
+
+
+SERVICE_RESTART = 1012
+"""The code of a WebSocket's end that says: connect again."""
+
+
+def close_code(listener: websocket.WebSocket) -> int:
+    """The code with which the server ends a WebSocket; messages before that are dropped."""
+    while True:
+        kind, data = listener.recv_data(control_frame=True)
+        if kind == websocket.ABNF.OPCODE_CLOSE:
+            listener.shutdown()
+            return int.from_bytes(data[:2])
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +115,11 @@ def test_sigterm_lets_short_jobs_finish_and_hands_long_ones_back(
             answers[source.url] = pool.submit(server.post, "/api/ffmpeg", values)
             tasks[source.url] = bench.submit(values)
             bench.wait_until_running(tasks[source.url])
+        address = f"ws://127.0.0.1:{server.port}/api/task/{tasks[long.url]}/ws"
+        listener = websocket.create_connection(address, timeout=30)
         stopping = pool.submit(server.stop)
         wait_for(lambda: bench.told("stopping:"), what="the stop")
+        assert close_code(listener) == SERVICE_RESTART
         short.release.set()
         answer = answers[short.url].result().json()
         assert answer["status"] == "success"

@@ -246,9 +246,9 @@ def test_who_leaves_while_waiting_leaves_nothing_open(bench: Bench, attempt: Att
 # -- in this process, where waiting needs no time ------------------------------------------------
 
 
-def ask_service(service: JobService, attempt: Attempt, wanted: str) -> Reply:
+def ask_service(service: JobService, attempt: Attempt, wanted: str, **more: str) -> Reply:
     client = create_app(service.settings, service).test_client()
-    answer = client.get(attempt.path, headers={"Range": f"bytes={wanted}"})
+    answer = client.get(attempt.path, headers={"Range": f"bytes={wanted}", **more})
     try:
         headers = {name.lower(): value for name, value in answer.headers.items()}
         return Reply(answer.status_code, answer.status[4:], headers, answer.data, True)
@@ -274,6 +274,17 @@ def test_what_does_not_come_is_to_be_asked_for_again(
         file.append(b"1")
         file.flush()
         assert ask_service(service, attempt_of_service, "1000-").body == b"1"
+
+
+def test_what_is_not_whole_is_no_known_version(
+    service: JobService, attempt_of_service: Attempt
+) -> None:
+    with service.storage.grow(attempt_of_service.file_id, NAME) as file:
+        file.append(b"0123456789")
+        file.flush()
+        reply = ask_service(service, attempt_of_service, "0-", **{"If-Match": '"some"'})
+        assert (reply.status, reply.body) == (412, b"")
+        assert ask_service(service, attempt_of_service, "0-", **{"If-Match": "*"}).status == 206
 
 
 def test_who_waits_gets_the_finished_file(

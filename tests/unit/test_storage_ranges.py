@@ -267,3 +267,46 @@ def test_no_header_breaks_it(
     )
     assert 0 <= choice.offset <= choice.offset + choice.length <= size
     assert (choice.status in (206, 416)) == (choice.content_range is not None)
+
+
+# -- conditions that must hold -------------------------------------------------------------------
+
+FAILED = Choice(412, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"if_match": ETAG}, WHOLE),
+        ({"if_match": "*"}, WHOLE),
+        ({"if_match": f'"x", {ETAG} , "y"'}, WHOLE),
+        ({"if_match": '"x"'}, FAILED),
+        ({"if_match": f"W/{ETAG}"}, FAILED),  # only strong ones are the same bytes
+        ({"if_match": f'W/"abc", {ETAG}'}, WHOLE),
+        ({"if_match": "abc"}, FAILED),
+        ({"if_match": ""}, FAILED),
+        ({"if_unmodified_since": DATE}, WHOLE),
+        ({"if_unmodified_since": LATER}, WHOLE),
+        ({"if_unmodified_since": EARLIER}, FAILED),
+        ({"if_unmodified_since": "yesterday"}, WHOLE),
+        # If-Match goes before: the date is not looked at.
+        ({"if_match": ETAG, "if_unmodified_since": EARLIER}, WHOLE),
+        ({"if_match": '"x"', "if_unmodified_since": LATER}, FAILED),
+        # What must hold goes before what saves sending it, and both before the range.
+        ({"if_match": '"x"', "if_none_match": ETAG}, FAILED),
+        ({"if_match": ETAG, "if_none_match": ETAG}, NOT_MODIFIED),
+        ({"if_unmodified_since": EARLIER, "if_modified_since": DATE}, FAILED),
+        ({"if_match": ETAG, "range_header": "bytes=10-19"}, PART),
+        ({"if_match": '"x"', "range_header": "bytes=10-19"}, FAILED),
+        ({"if_match": '"x"', "range_header": "bytes=5000-"}, FAILED),
+        ({"if_match": ETAG, "range_header": "bytes=5000-"}, BEYOND),
+        ({"if_match": ETAG, "if_range": '"x"', "range_header": "bytes=10-19"}, WHOLE),
+        ({"if_unmodified_since": DATE, "range_header": "bytes=10-19"}, PART),
+        ({"if_unmodified_since": EARLIER, "range_header": "bytes=10-19"}, FAILED),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_must_hold_goes_first(headers: dict[str, str], expected: Choice, method: str) -> None:
+    if method == "HEAD" and expected in (PART, BEYOND):
+        expected = WHOLE  # a range is for GET only
+    assert ask(method=method, **headers) == expected

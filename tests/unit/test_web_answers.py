@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from gmapi import errors
 from gmapi.errors import GmapiError, QueueFullError
-from gmapi.jobs.model import Job, State
+from gmapi.jobs.model import Job, LogLine, State
+from gmapi.jobs.service import NewLines
 from gmapi.web.answers import (
     REASON_MAX,
     failure,
@@ -24,9 +25,11 @@ from gmapi.web.answers import (
     task_fields,
     task_urls,
     with_host,
+    with_lines,
 )
 
 BASE = "http://host:5000"
+EXPIRY = 7200.0
 FAILURE_KEYS = ["status", "error", "message", "error_code"]
 
 # Status and code of every error that reaches a caller: programs rely on both.
@@ -174,7 +177,7 @@ TASK_KEYS = {"task_id", "tool", "status", "progress", "message", "result", "atte
 
 @pytest.mark.parametrize("state", State)
 def test_a_task_has_an_object_as_result_and_never_null(state: State) -> None:
-    fields = task_fields(job(state=state), BASE)
+    fields = task_fields(job(state=state), BASE, EXPIRY)
     assert set(fields) == TASK_KEYS
     assert fields["result"] == {}
     assert isinstance(fields["status"], str)
@@ -183,8 +186,9 @@ def test_a_task_has_an_object_as_result_and_never_null(state: State) -> None:
 
 def test_a_failed_task_has_the_keys_of_a_failure() -> None:
     failed = job(state=State.ERROR, error="No.", error_code="no_video", finished=2.0, started=1.5)
-    fields = task_fields(failed, BASE)
-    assert set(fields) == TASK_KEYS | {"error", "error_code", "started_at", "finished_at"}
+    fields = task_fields(failed, BASE, EXPIRY)
+    ended = {"error", "error_code", "started_at", "finished_at", "expires_at"}
+    assert set(fields) == TASK_KEYS | ended
     assert finished_fields(failed, BASE) == {
         "status": "error",
         "error": "No.",
@@ -202,3 +206,27 @@ def test_a_completed_task_is_a_success_with_its_result() -> None:
         "message": "Done.",
         "download_url": f"{BASE}/download/1/a.b",
     }
+
+
+def test_a_task_says_when_it_goes_and_what_was_asked_for() -> None:
+    asked = {"output_format": "ogg", "label": "for the radio"}
+    fields = task_fields(job(request=asked), BASE, EXPIRY)
+    assert (fields["tool"], fields["output_format"], fields["label"]) == (
+        "ffmpeg",
+        "ogg",
+        "for the radio",
+    )
+    assert "expires_at" not in fields  # it has not ended
+    ended = {"state": State.COMPLETED, "finished": 50.0}
+    unused = job(**ended, accessed=None)
+    assert task_fields(unused, BASE, EXPIRY)["expires_at"] == 50.0 + EXPIRY
+    used = job(**ended, accessed=1000.5)
+    assert task_fields(used, BASE, EXPIRY)["expires_at"] == 1000.5 + EXPIRY
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_an_answer_that_was_cut_says_so(more: bool) -> None:
+    lines = [LogLine(7, 1.0, "one"), LogLine(9, 2.0, "two")]
+    fields = with_lines({}, NewLines(lines, 9, more))
+    expected = {"new_logs": ["one", "two"], "next_since": 9}
+    assert fields == (expected | {"more_logs": True} if more else expected)

@@ -189,3 +189,25 @@ def test_a_file_counts_as_used_all_the_while_it_is_sent(
         assert sent_so_far == 4 * READ_BYTES
         response.close()
     assert len(used) == 4
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "condition", [{"If_Match": '"other"'}, {"If_Unmodified_Since": "Tue, 14 Nov 2000 22:13:20 GMT"}]
+)
+def test_nothing_is_sent_when_a_condition_does_not_hold(
+    publish: Callable[[bytes], OpenFile], condition: dict[str, str], method: str
+) -> None:
+    opened = publish(CONTENT)
+    response, body = sent(opened, method, Range="bytes=5-9", **condition)
+    assert (response.status_code, body) == (412, b"")
+    assert response.headers["ETag"] == opened.stored.etag
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "Content-Range" not in response.headers
+    assert is_closed(opened)
+
+
+def test_a_range_of_the_file_that_is_meant(publish: Callable[[bytes], OpenFile]) -> None:
+    opened = publish(CONTENT)
+    response, body = sent(opened, Range="bytes=5-9", If_Match=opened.stored.etag)
+    assert (response.status_code, body) == (206, CONTENT[5:10])

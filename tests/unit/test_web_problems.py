@@ -13,7 +13,8 @@ from gmapi.tools.ffmpeg import FfmpegRequest
 from gmapi.tools.fields import LuaModel
 from gmapi.tools.video_frame import VideoFrameRequest
 from gmapi.web.problems import describe
-from gmapi.web.schemas import FramepackRequest, TasksQuery
+from gmapi.web.schemas import FramepackRequest
+from gmapi.web.task_schemas import TasksQuery
 
 MODELS = {model.__name__: model for model in (FfmpegRequest, VideoFrameRequest, FramepackRequest)}
 URL = "http://127.0.0.1/x"
@@ -130,6 +131,12 @@ def problem(model: type[Any], values: Any) -> tuple[str, str | None]:
             "state must be one of 'pending', 'running', 'completed', 'error' or 'cancelled' "
             '(got "done").',
             "state",
+        ),
+        (
+            TasksQuery,
+            {"tool": "sanjuni"},
+            "tool must be one of 'ffmpeg', 'sanjuuni' or 'video_frame' (got \"sanjuni\").",
+            "tool",
         ),
     ],
 )

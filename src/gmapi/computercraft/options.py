@@ -20,6 +20,11 @@ class Format(StrEnum):
     BIMG = "bimg"
     VID32 = "32vid"
 
+    @property
+    def extension(self) -> str:
+        """How the name of a file of this format ends."""
+        return "32v" if self is Format.VID32 else self.value
+
 
 class PaletteSource(StrEnum):
     """Where the 16 colours come from."""

@@ -57,6 +57,15 @@ class Health:
     problems: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class NewLines:
+    """Log lines, the cursor for the next question, and whether there are more after it already."""
+
+    lines: list[LogLine]
+    cursor: int
+    more: bool
+
+
 class JobService:
     """One per web process."""
 
@@ -221,26 +230,30 @@ class JobService:
                 self._places, self._places_read = self._store.positions(), now
         return self._places.get(job.id, 1)
 
-    def new_lines(self, job: Job, since: int | None) -> tuple[list[LogLine], int]:
-        """Log lines for a poll, and the cursor for the next one.
+    def new_lines(self, job: Job, since: int | None, *, handed_out: bool = True) -> NewLines:
+        """Log lines for a poll.
 
         With `since` the lines after it. Without, those this process has not handed out for this
         job yet, and at least the latest few: pollers without a cursor clear their screen first.
+        These count as handed out from now on, unless `handed_out` says that they are not.
         """
         with _database_errors():
-            lines = self.events.log_tail(job) if since is None else self.events.logs(job, since)
+            tail = self.events.log_tail(job)
+            lines = [] if since is None else self.events.logs(job, since)
+        newest = tail[-1].id if tail else 0
         if since is not None:
-            return lines, lines[-1].id if lines else since
+            reached = lines[-1].id if lines else since
+            return NewLines(lines, reached, more=reached < newest)
         seen = self._delivered.get(job.id, 0)
-        fresh = [line for line in lines if line.id > seen]
+        fresh = [line for line in tail if line.id > seen]
         if len(fresh) < RECENT_LINES:
-            fresh = lines[-RECENT_LINES:]
-        last = lines[-1].id if lines else 0
-        self._delivered[job.id] = last
-        self._delivered.move_to_end(job.id)
-        while len(self._delivered) > DELIVERED_MAX:
-            self._delivered.popitem(last=False)
-        return fresh, last
+            fresh = tail[-RECENT_LINES:]
+        if handed_out:
+            self._delivered[job.id] = newest
+            self._delivered.move_to_end(job.id)
+            while len(self._delivered) > DELIVERED_MAX:
+                self._delivered.popitem(last=False)
+        return NewLines(fresh, newest, more=False)
 
     # -- files ----------------------------------------------------------------------------------
 

@@ -15,14 +15,14 @@ from typing import Literal
 _MAX_RANGE_CHARS = 200
 _MAX_DATE_CHARS = 64
 _RANGE = re.compile(r"bytes=[ \t]*([0-9]*)-([0-9]*)[ \t]*", re.IGNORECASE)
-_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+_ENTITY_TAG = re.compile(r'(W/)?("[^"]*")')
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What to answer: status, the bytes to send (none at 304 and 416), and Content-Range."""
+    """What to answer: status, the bytes to send (none at 304, 412 and 416), and Content-Range."""
 
-    status: Literal[200, 206, 304, 416]
+    status: Literal[200, 206, 304, 412, 416]
     offset: int
     length: int
     content_range: str | None = None
@@ -72,18 +72,22 @@ def choose(
     method: str,
     range_header: str | None = None,
     if_range: str | None = None,
+    if_match: str | None = None,
+    if_unmodified_since: str | None = None,
     if_none_match: str | None = None,
     if_modified_since: str | None = None,
 ) -> Choice:
     """Decide the answer for `size` bytes with a strong `etag` (quoted) changed at Unix time.
 
-    First 304, then If-Range, then one range; whatever is not a single well-formed byte range is
-    ignored (200, whole). A range is for GET only. Content never changes, so an exactly equal
-    date in If-Range is as good as the ETag.
+    First 412, then 304, then If-Range, then one range; whatever is not a single well-formed byte
+    range is ignored (200, whole). A range is for GET only. Content never changes, so an exactly
+    equal date in If-Range is as good as the ETag.
     """
     whole = Choice(200, 0, size)
     if method not in ("GET", "HEAD"):
         return whole
+    if _changed(etag, modified, if_match, if_unmodified_since):
+        return Choice(412, 0, 0)
     if _not_modified(etag, modified, if_none_match, if_modified_since):
         return Choice(304, 0, 0)
     if method == "HEAD" or range_header is None or not _same(etag, modified, if_range):
@@ -122,12 +126,32 @@ def _positions(header: str) -> tuple[int | None, int | None] | None:
     return first, last
 
 
+def is_match(etag: str | None, if_match: str) -> bool:
+    """Whether If-Match means what has this ETag, None for what has none; strong comparison."""
+    if if_match.strip() == "*":
+        return True
+    wanted = {tag for weak, tag in _ENTITY_TAG.findall(if_match) if not weak}
+    return etag is not None and etag in wanted
+
+
+def _changed(
+    etag: str, modified: float, if_match: str | None, if_unmodified_since: str | None
+) -> bool:
+    if if_match is not None:
+        return not is_match(etag, if_match)
+    if if_unmodified_since is not None:
+        since = _parse_date(if_unmodified_since)
+        return since is not None and int(modified) > since
+    return False
+
+
 def _not_modified(
     etag: str, modified: float, if_none_match: str | None, if_modified_since: str | None
 ) -> bool:
     if if_none_match is not None:
         opaque = etag.removeprefix("W/")
-        return if_none_match.strip() == "*" or opaque in _ENTITY_TAG.findall(if_none_match)
+        tags = [tag for _, tag in _ENTITY_TAG.findall(if_none_match)]
+        return if_none_match.strip() == "*" or opaque in tags
     if if_modified_since is not None:
         since = _parse_date(if_modified_since)
         return since is not None and int(modified) <= since

@@ -25,7 +25,7 @@ from gmapi.storage.base import StoredFile
 from gmapi.storage.framestore import FrameWriter
 from gmapi.storage.growing import GrowingFile
 from gmapi.storage.interface import Storage
-from gmapi.tools.fields import ToolRequest
+from gmapi.tools.fields import Sometimes, ToolRequest
 
 FILES_MAX = 1000
 """Most files one job may make; frames are kept in chunks and do not count singly."""
@@ -66,9 +66,9 @@ class FileResult(ToolResult):
     file_name: str
     size: int = Field(description="Bytes.")
     media_type: str
-    duration: float | None = Field(default=None, description="Seconds of sound or video.")
-    width: int | None = None
-    height: int | None = None
+    duration: Sometimes[float] = Field(default=None, description="Seconds of sound or video.")
+    width: Sometimes[int] = None
+    height: Sometimes[int] = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,14 @@ from gmapi.media.formats import output_format
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress, estimate
 from gmapi.tools.base import FileResult, Reporter, Tool, Work
-from gmapi.tools.fields import LuaStrings, ToolRequest, field_error
+from gmapi.tools.fields import (
+    OUTPUT_NAME,
+    LuaStrings,
+    OutputName,
+    ToolRequest,
+    field_error,
+    file_name,
+)
 
 INPUTS_MAX = 8
 ARGUMENTS_MAX_BYTES = 64 * 1024
@@ -57,6 +64,7 @@ class FfmpegRequest(ToolRequest):
     output_format: str = Field(
         description="Format of the output, such as dfpwm, mp3, mp4 or png.", examples=["dfpwm"]
     )
+    output_name: OutputName | None = Field(None, description=OUTPUT_NAME)
 
     @field_validator("output_format")
     @classmethod
@@ -79,7 +87,7 @@ class FfmpegRequest(ToolRequest):
 def check(request: FfmpegRequest) -> None:
     """Refuse what can be told to be wrong before the source is fetched."""
     _check_size(request)
-    output_format(request.output_format, None)
+    file_name(request.output_name, output_format(request.output_format, None).extension)
     check_headers(request.headers)
     count = len(request.sources())
     if count > INPUTS_MAX:
@@ -124,7 +132,7 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
     info = work.probe(inputs[0])
     total = expected_duration(info, input_args, args) if len(inputs) == 1 else None
     work.reporter.report(message="Converting.")
-    name = f"output.{target.extension}"
+    name = file_name(request.output_name, target.extension)
     output = work.outputs / name
     argv = command.transcode(
         work.ffmpeg,

@@ -8,21 +8,28 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     FailFast,
     Field,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
+
+from gmapi.errors import RequestError
 
 ENTRIES_MAX = 1000
 """Most entries of any list or object in a request; each field has its own, lower bound."""
+
+LABEL_MAX = 200
 
 _STORED: Mapping[str, Any] = {"stored": True}
 
@@ -31,6 +38,10 @@ _ABOUT_THE_CACHE = frozenset({"no_cache", "max_age"})
 
 # Keys of a list that a Lua table with holes became.
 _INDEX = re.compile(r"[1-9][0-9]{0,5}")
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}(?:\.[A-Za-z0-9]{1,8})?")
+# Names of devices on Windows, whatever ends them.
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 
 
 def repair_text(text: str) -> str:
@@ -102,6 +113,45 @@ def _lua_flag(value: Any) -> Any:
     return value
 
 
+def _clean_line(value: Any) -> Any:
+    """A text as one line without control characters; None when nothing is left."""
+    if not isinstance(value, str):
+        return value
+    plain = "".join(c if c.isprintable() else " " for c in value)
+    return " ".join(plain.split()) or None
+
+
+def _check_file_name(value: str) -> str:
+    if not _FILE_NAME.fullmatch(value) or _DEVICE.fullmatch(value):
+        raise ValueError(
+            "give up to 80 letters (a-z), digits, - and _, such as my-song, and no name of a device"
+        )
+    return value
+
+
+def file_name(asked: str | None, ending: str) -> str:
+    """The name of an output that ends in `.ending`: as asked for in `output_name`, or `output`.
+
+    Raises RequestError when the caller asks for another ending.
+    """
+    stem, dot, given = (asked or "output").partition(".")
+    if dot and given.lower() != ending:
+        raise RequestError(
+            f"output_name: the file will end in .{ending}; leave the ending out, or ask for "
+            "another output_format",
+            field="output_name",
+        )
+    return f"{stem}.{ending}"
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+T = TypeVar("T")
+# A field that is left out where there is nothing to say: no answer holds null (rule A4).
+Sometimes = Annotated[T | SkipJsonSchema[None], Field(json_schema_extra=_without_default)]
+
 LuaStrings = Annotated[
     list[Annotated[str, Field(strict=True)]],
     FailFast(),
@@ -110,6 +160,15 @@ LuaStrings = Annotated[
 LuaMap = Annotated[dict[str, str], BeforeValidator(_lua_map)]
 LuaFloat = Annotated[float, BeforeValidator(_lua_number)]
 LuaFlag = Annotated[bool, BeforeValidator(_lua_flag)]
+OutputName = Annotated[
+    str,
+    AfterValidator(_check_file_name),
+    Field(json_schema_extra={"pattern": f"^{_FILE_NAME.pattern}$"}),
+]
+OUTPUT_NAME = (
+    "Name of the output in its address, with or without the ending: up to 80 letters, digits, "
+    "- and _; default: output."
+)
 
 
 def _add_example(schema: dict[str, Any], model: type[BaseModel]) -> None:
@@ -119,12 +178,20 @@ def _add_example(schema: dict[str, Any], model: type[BaseModel]) -> None:
     }
 
 
+_BODY = {"description": "One JSON object, whatever Content-Type says; unknown fields are ignored."}
+
+
 class LuaModel(BaseModel):
     """A request body: unknown fields are ignored (rule R5), texts are repaired (rule R6), and
     null counts as not given, since Lua has no other way to write it."""
 
     # Built when first used: the command line uses one of them.
-    model_config = ConfigDict(extra="ignore", json_schema_extra=_add_example, defer_build=True)
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra=_add_example,
+        defer_build=True,
+        openapi_extra=_BODY,  # type: ignore[typeddict-unknown-key]
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -164,13 +231,24 @@ class ToolRequest(LuaModel, ABC):
         "DASH), to the end of a segment; default: all of it, and 60 of a live stream.",
     )
 
+    label: Annotated[str, Field(max_length=LABEL_MAX)] | None = Field(
+        None,
+        description=f"What you call this task, up to {LABEL_MAX} characters; shown with it and in "
+        "lists, and of no other effect.",
+    )
+
+    @field_validator("label", mode="before")
+    @classmethod
+    def _one_line(cls, value: Any) -> Any:
+        return _clean_line(value)
+
     @abstractmethod
     def sources(self) -> list[tuple[str, str]]:
         """Field and URL of each source."""
 
     def normalised(self) -> dict[str, Any]:
         """The request as it is stored and run."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+        return self.model_dump(mode="json", exclude_defaults=True, exclude={"label"})
 
     @classmethod
     def restore(cls, stored: Mapping[str, Any]) -> Self:

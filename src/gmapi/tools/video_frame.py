@@ -18,7 +18,7 @@ from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
 from gmapi.media.timing import picture_count
 from gmapi.tools.base import Tool, ToolResult, Work
-from gmapi.tools.fields import LuaFlag, LuaFloat, ToolRequest, whole_number
+from gmapi.tools.fields import LuaFlag, LuaFloat, Sometimes, ToolRequest, whole_number
 
 SIDE_MAX = 4096
 DEFAULT_WIDTH_MAX = 1280
@@ -77,11 +77,11 @@ class VideoFrameResult(ToolResult):
     current_frames: int = Field(description="Frames that can be fetched now.")
     total_frames: int = Field(description="Frames there will be; exact when completed.")
     fps: float
-    width: int | None = None
-    height: int | None = None
+    width: Sometimes[int] = None
+    height: Sometimes[int] = None
     frame_pattern: str = Field(description="Address of frame number %06d, counted from 1.")
-    duration: float | None = None
-    audio_urls: dict[str, str] | None = Field(
+    duration: Sometimes[float] = None
+    audio_urls: Sometimes[dict[str, str]] = Field(
         None, description="DFPWM sound, mono, left and right; absent when there is none."
     )
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from flask import Response
 
 from gmapi.errors import GmapiError, QueueFullError
-from gmapi.jobs.model import Job, LogLine, State
+from gmapi.jobs.model import Job, State
+from gmapi.jobs.service import NewLines
 
 REASON_MAX = 100
 
@@ -20,8 +21,10 @@ JSON_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
 }
-"""Of all answers that set none of their own: nothing in them is a page, should a browser think so.
+"""Of all answers that set none of their own: nothing in them is a page, should a browser think so,
+and what they say may be different in a moment.
 """
 
 
@@ -56,9 +59,9 @@ def failure_fields(message: str, code: str, field: str | None = None) -> dict[st
     return found
 
 
-def failure(error: GmapiError) -> Response:
+def failure(error: GmapiError, **remarks: Any) -> Response:
     """An error answer; from 400 on the reason phrase carries the cause, too (rule A3)."""
-    fields = failure_fields(error.message, error.code, error.field)
+    fields = failure_fields(error.message, error.code, error.field) | remarks
     if isinstance(error, QueueFullError) and error.waiting is not None:
         fields["waiting"] = error.waiting
     response = json_response(fields, error.status)
@@ -106,8 +109,11 @@ def task_urls(job_id: str, base: str) -> dict[str, str]:
     }
 
 
-def task_fields(job: Job, base: str) -> dict[str, Any]:
-    """A task without its log. `result` is always an object; nothing is ever null (rule A4)."""
+def task_fields(job: Job, base: str, expiry: float) -> dict[str, Any]:
+    """A task without its log. `result` is always an object; nothing is ever null (rule A4).
+
+    Its outputs are kept for `expiry` seconds after the end and after each use.
+    """
     found: dict[str, Any] = {
         "task_id": job.id,
         "tool": job.tool,
@@ -118,10 +124,15 @@ def task_fields(job: Job, base: str) -> dict[str, Any]:
         "attempt": job.attempt,
         "created_at": round(job.created, 3),
     }
+    if job.label:
+        found["label"] = job.label
+    if wanted := job.request.get("output_format"):
+        found["output_format"] = wanted
     if job.started is not None:
         found["started_at"] = round(job.started, 3)
     if job.finished is not None:
         found["finished_at"] = round(job.finished, 3)
+        found["expires_at"] = round(max(job.finished, job.accessed or 0.0) + expiry, 3)
     if job.eta is not None:
         found["eta_seconds"] = round(job.eta, 1)
     if job.error is not None:
@@ -130,10 +141,12 @@ def task_fields(job: Job, base: str) -> dict[str, Any]:
     return found
 
 
-def with_lines(fields: dict[str, Any], lines: Sequence[LogLine], next_since: int) -> dict[str, Any]:
+def with_lines(fields: dict[str, Any], new: NewLines) -> dict[str, Any]:
     """Add log lines and the cursor for the next poll."""
-    fields["new_logs"] = [line.line for line in lines]
-    fields["next_since"] = next_since
+    fields["new_logs"] = [line.line for line in new.lines]
+    fields["next_since"] = new.cursor
+    if new.more:
+        fields["more_logs"] = True
     return fields
 
 

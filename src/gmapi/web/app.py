@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any, cast
 from urllib.parse import quote
 
 from flask import Response, request
@@ -28,8 +29,9 @@ from gmapi.web.application import Application
 from gmapi.web.body import JsonRequest, too_large
 from gmapi.web.gate import Gate
 from gmapi.web.host_rule import HostRule
+from gmapi.web.misspelt import warnings
 from gmapi.web.problems import describe
-from gmapi.web.routes import documentation, downloads, framepack, health, tasks, tools
+from gmapi.web.routes import documentation, downloads, framepack, health, live, tasks, tools
 from gmapi.web.schemas import Failure, FramepackRequest, failures
 
 DESCRIPTION = """A media URL goes in, a converted file's URL comes out.
@@ -80,11 +82,13 @@ def create_app(settings: Settings, service: JobService) -> OpenAPI:
     app.before_request(gate.check)
     tools.register(app, service)
     tasks.register(app, service)
+    live.register(app, service)
     downloads.register(app, service)
     framepack.register(app, service)
     health.register(app, service)
     documentation.register(app, gate)
     app.register_error_handler(GmapiError, failure)
+    app.register_error_handler(RequestError, _request_failure)
     app.register_error_handler(HTTPException, _http_failure)
     app.register_error_handler(Exception, _internal_failure)
     return app
@@ -92,7 +96,19 @@ def create_app(settings: Settings, service: JobService) -> OpenAPI:
 
 def _validation_failure(error: ValidationError) -> Response:
     message, field = describe(error, _BODIES)
-    return failure(RequestError(message, field=field))
+    return failure(RequestError(message, field=field), **_remarks())
+
+
+def _request_failure(error: RequestError) -> Response:
+    return failure(error, **_remarks())
+
+
+def _remarks() -> dict[str, Any]:
+    """What else may be wrong with a request to a tool."""
+    tool = TOOLS.get(request.path.split("/")[2] if request.path.startswith("/api/") else "")
+    given = cast(JsonRequest, request).parsed
+    found = warnings(given, tool.request) if tool is not None and given is not None else []
+    return {"warnings": found} if found else {}
 
 
 def _http_failure(error: HTTPException) -> Response:

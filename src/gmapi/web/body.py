@@ -122,6 +122,9 @@ def _short(error: ValueError) -> str:
 class JsonRequest(Request):
     """A request whose body is an object in JSON, however it is labelled."""
 
+    parsed: dict[str, Any] | None = None
+    """The body, as soon as it has been read and was an object."""
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         # Bytes that should have been escaped; werkzeug fails on those that are no UTF-8.
@@ -134,11 +137,14 @@ class JsonRequest(Request):
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """The body as a dict; raises RequestError or TooLargeError, `silent` or not."""
+        if self.parsed is not None:
+            return self.parsed
         data = self.get_data(cache=cache)
         # A body without Content-Length is cut at the limit without a word.
         if len(data) == self.max_content_length and self.environ["wsgi.input"].read(1):
             raise too_large(self.max_content_length)
-        return parse_object(data)
+        self.parsed = parse_object(data)
+        return self.parsed
 
 
 def too_large(limit: int | None) -> TooLargeError:

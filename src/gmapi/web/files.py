@@ -88,6 +88,13 @@ def send_file(opened: OpenFile, media_type: str, in_use: Callable[[], None]) -> 
     return send_slice(whole, stored.etag, stored.modified, media_type, opened.close, in_use)
 
 
+def bodiless(status: int) -> Response:
+    """An answer about a file that sends nothing of it."""
+    response = Response(status=status, headers=MEDIA_HEADERS)
+    del response.headers["Content-Type"]  # which Flask would call HTML
+    return response
+
+
 def send_slice(
     whole: Slice,
     etag: str,
@@ -109,13 +116,14 @@ def send_slice(
         method=request.method,
         range_header=headers.get("Range"),
         if_range=headers.get("If-Range"),
+        if_match=headers.get("If-Match"),
+        if_unmodified_since=headers.get("If-Unmodified-Since"),
         if_none_match=headers.get("If-None-Match"),
         if_modified_since=headers.get("If-Modified-Since"),
     )
-    if chosen.status in (304, 416) or request.method == "HEAD":
+    if chosen.status in (304, 412, 416) or request.method == "HEAD":
         close()
-        response = Response(status=chosen.status, headers=MEDIA_HEADERS)
-        del response.headers["Content-Type"]  # which Flask would call HTML
+        response = bodiless(chosen.status)
         if chosen.status == 200:
             response.content_type = binary_type(media_type)
             response.content_length = chosen.length
@@ -128,5 +136,6 @@ def send_slice(
     response.headers["Accept-Ranges"] = "bytes"
     response.headers["ETag"] = etag
     response.headers["Last-Modified"] = http_date(modified)
-    response.headers["Cache-Control"] = "private, max-age=300"
+    failed = chosen.status in (412, 416)
+    response.headers["Cache-Control"] = "no-store" if failed else "private, max-age=300"
     return response

@@ -16,13 +16,14 @@ from gmapi.errors import UnavailableError
 from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
 from gmapi.storage.growing import GrowingReader, Growth, Stage
-from gmapi.storage.ranges import Choice, OpenRange
+from gmapi.storage.ranges import Choice, OpenRange, is_match
 from gmapi.web.files import (
     GAME_REPLY_MAX,
     LOOK_SECONDS,
     MEDIA_HEADERS,
     BrokenAnswer,
     binary_type,
+    bodiless,
     body_response,
 )
 
@@ -50,6 +51,12 @@ def send_growing(
         reader.close()
         return None
     is_head = request.method == "HEAD"
+    condition = request.headers.get("If-Match")
+    if condition is not None and not is_match(None, condition):
+        reader.close()
+        response = bodiless(412)
+        response.headers.update(GROWING_HEADERS)
+        return response
     wanted = OpenRange.parse(request.headers.get("Range"), request.headers.get("If-Range"))
     if wanted is not None and not is_head:
         return _send_range(service, job, reader, media_type, wanted)

@@ -1,22 +1,20 @@
-"""Models of answers and of parameters, for the OpenAPI document."""
+"""Models of answers and of parameters, for the OpenAPI document; those of tasks stand apart."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, RootModel, create_model
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel, Field
 
 from gmapi.error_codes import ERROR_CODES
-from gmapi.tools.base import ToolResult
-from gmapi.tools.fields import LuaModel, LuaStrings
+from gmapi.tools.fields import LuaModel, LuaStrings, Sometimes
 
 Responses = dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None]
-TaskStatus = Literal["pending", "running", "completed", "error", "cancelled"]
 
 EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
 ID_PATTERN = "^[0-9a-f]{32}$"
+WARNINGS = "Sentences about fields that are not known, and look like typing errors."
 
 # Of each status: what it means, and the sentence, code and field of an example.
 _FAILURES: dict[str, tuple[str, str, str, str | None]] = {
@@ -106,16 +104,16 @@ def failures(*codes: str) -> Responses:
             "content": {"application/json": {"schema": schema, "example": example}},
         }
         if code in _REPEATABLE:
-            response["headers"] = {"Retry-After": _header("Seconds to wait.", "integer")}
+            response["headers"] = {"Retry-After": header("Seconds to wait.", "integer")}
         found[code] = response
     return found
 
 
 def binary(description: str, *media_types: str, partial: bool = False) -> dict[str, Any]:
     """What the document says of an answer of bytes."""
-    headers = {"Content-Length": _header("Bytes.", "integer")}
+    headers = {"Content-Length": header("Bytes.", "integer")}
     if partial:
-        headers["Content-Range"] = _header("Which bytes of how many.", "string")
+        headers["Content-Range"] = header("Which bytes of how many.", "string")
     content = {"schema": {"type": "string", "format": "binary"}}
     return {
         "description": description,
@@ -124,17 +122,9 @@ def binary(description: str, *media_types: str, partial: bool = False) -> dict[s
     }
 
 
-def _header(description: str, kind: str) -> dict[str, Any]:
+def header(description: str, kind: str) -> dict[str, Any]:
+    """What the document says of a header of an answer."""
     return {"description": description, "schema": {"type": kind}}
-
-
-def _without_default(schema: dict[str, Any]) -> None:
-    schema.pop("default", None)
-
-
-T = TypeVar("T")
-# A field that is left out where there is nothing to say: no answer holds null (rule A4).
-Sometimes = Annotated[T | SkipJsonSchema[None], Field(json_schema_extra=_without_default)]
 
 
 class Failure(BaseModel):
@@ -149,104 +139,10 @@ class Failure(BaseModel):
     )
     field: Sometimes[str] = Field(None, description="The request field at fault.")
     task_id: Sometimes[str] = Field(None, description="The task that failed, if there was one.")
+    warnings: Sometimes[list[str]] = Field(None, description=WARNINGS)
     waiting: Sometimes[int] = Field(
         None, description="When the queue is full: how many jobs wait, in all or of this client."
     )
-
-
-class Accepted(BaseModel):
-    """A task was made or joined."""
-
-    status: Literal["success"]
-    task_id: str = Field(pattern=ID_PATTERN, examples=[EXAMPLE_ID])
-    status_url: str = Field(description="Where to ask for the task.")
-    events_url: str = Field(description="Where its Server-Sent Events are.")
-    message: str
-
-
-class TaskAnswer(BaseModel):
-    """The state of a task."""
-
-    task_id: str = Field(pattern=ID_PATTERN, examples=[EXAMPLE_ID])
-    tool: str
-    status: TaskStatus
-    progress: float = Field(ge=0, le=100, description="Percent; never falls.")
-    message: str
-    result: dict[str, Any] = Field(
-        description="What there is so far; always an object, filled when completed."
-    )
-    attempt: int = Field(
-        ge=0,
-        description="How many times the task has been started. When it rises, addresses in "
-        "earlier answers are void: read them from `result` anew.",
-    )
-    created_at: float = Field(description="Unix time in seconds.")
-    started_at: Sometimes[float] = None
-    finished_at: Sometimes[float] = None
-    eta_seconds: Sometimes[float] = Field(None, description="Estimate of the time left.")
-    queue_position: Sometimes[int] = Field(None, description="Place among the waiting, from 1.")
-    error: Sometimes[str] = Field(None, description="Why the task failed.")
-    error_code: Sometimes[str] = None
-    new_logs: list[str] = Field(
-        default_factory=list, description="Log lines after `since`, or the latest ones."
-    )
-    next_since: int = Field(0, description="The cursor for the next poll.")
-
-
-class _Success(BaseModel):
-    status: Literal["success"]
-    task_id: str = Field(pattern=ID_PATTERN, examples=[EXAMPLE_ID])
-
-
-def success_model(result: type[ToolResult]) -> type[BaseModel]:
-    """The answer of a call that waits: the tool's result, or the failure."""
-    name = result.__name__.removesuffix("Result")
-    good = create_model(f"{name}Success", __base__=(_Success, result), __doc__=result.__doc__)
-    answer: type[BaseModel] = create_model(
-        f"{name}Answer",
-        __base__=RootModel[good | Failure],  # type: ignore[valid-type]
-        __doc__='The result, or with `status: "error"` why there is none.',
-    )
-    return answer
-
-
-class TaskPath(BaseModel):
-    """A task."""
-
-    task_id: str = Field(
-        description="The task's id.",
-        json_schema_extra={"pattern": ID_PATTERN, "example": EXAMPLE_ID},
-    )
-
-
-class TaskQuery(BaseModel):
-    """How to ask for a task."""
-
-    since: int | None = Field(
-        None, ge=0, description="Log lines after this cursor (next_since of the answer before)."
-    )
-    wait: float | None = Field(
-        None, ge=0, description="Wait up to so many seconds (at most 25) for a change."
-    )
-
-
-class TasksQuery(BaseModel):
-    """Which tasks to list."""
-
-    state: TaskStatus | None = Field(None, description="Only tasks in this state.")
-    tool: str | None = Field(None, description="Only tasks of this tool.")
-    limit: int = Field(50, ge=1, le=500, description="At most so many.")
-    offset: int = Field(0, ge=0, le=2**62, description="Leave out so many of the newest.")
-
-
-class TasksAnswer(BaseModel):
-    """A page of tasks, newest first."""
-
-    status: Literal["success"]
-    tasks: list[TaskAnswer]
-    total: int
-    limit: int
-    offset: int
 
 
 class FramepackRequest(LuaModel):
@@ -257,6 +153,31 @@ class FramepackRequest(LuaModel):
         max_length=256,
         description="Addresses of frames, as paths or whole URLs, in the order wanted.",
         examples=[[f"/frames/{EXAMPLE_ID}/frame_000001.png"]],
+    )
+
+
+class FileHeaders(BaseModel):
+    """What of a file is wanted, and on what conditions."""
+
+    wanted: Sometimes[str] = Field(
+        None, alias="Range", description="A range of bytes, such as bytes=0-1023."
+    )
+    if_range: Sometimes[str] = Field(
+        None,
+        alias="If-Range",
+        description="The ETag or Last-Modified of the file that `Range` means; else all is sent.",
+    )
+    if_match: Sometimes[str] = Field(
+        None, alias="If-Match", description="ETags; 412 when the file has another one."
+    )
+    if_none_match: Sometimes[str] = Field(
+        None, alias="If-None-Match", description="ETags; 304 when the file has one of these."
+    )
+    if_modified_since: Sometimes[str] = Field(
+        None, alias="If-Modified-Since", description="A time; 304 when the file is not newer."
+    )
+    if_unmodified_since: Sometimes[str] = Field(
+        None, alias="If-Unmodified-Since", description="A time; 412 when the file is newer."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import Response
@@ -18,20 +18,27 @@ SPACE_SECONDS = 2.0
 MEDIA_TYPE = "application/json"
 
 
-def wait_for_result(service: JobService, job: Job, base: str) -> Response:
-    """The finished job's answer; after the grace in pieces, led by white space."""
+def wait_for_result(
+    service: JobService, job: Job, base: str, remarks: Mapping[str, Any]
+) -> Response:
+    """The finished job's answer and `remarks`; after the grace in pieces, led by white space.
+
+    Who leaves does not stop the job: others may wait for it, too, and who asks again gets it.
+    """
     current = service.events.wait_until(job.id, _is_finished, GRACE_SECONDS)
     if current is not None and current.is_finished:
-        return json_response(finished_fields(current, base))
-    return Response(_drip(service, job.id, base), content_type=MEDIA_TYPE)
+        return json_response({**finished_fields(current, base), **remarks})
+    return Response(_drip(service, job.id, base, remarks), content_type=MEDIA_TYPE)
 
 
-def _drip(service: JobService, job_id: str, base: str) -> Iterator[bytes]:
+def _drip(
+    service: JobService, job_id: str, base: str, remarks: Mapping[str, Any]
+) -> Iterator[bytes]:
     yield b" "
     while True:
         job = service.events.wait_until(job_id, _is_finished, SPACE_SECONDS)
         if job is None or job.is_finished or service.events.stopped:
-            yield json_bytes(_last_words(job, job_id, base))
+            yield json_bytes({**_last_words(job, job_id, base), **remarks})
             return
         yield b" "
 

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import simple_websocket
@@ -33,6 +34,12 @@ _LAST_BYTES = 64 * 1024
 
 CLOSE_SECONDS = 2.0
 """How long a client may take to answer the end of a connection."""
+
+END_SECONDS = 10.0
+"""How long a client that was told all may take to end the connection itself: in the game nothing
+can be received any more once the server has ended it, though messages wait."""
+
+LOOK_SECONDS = 0.25
 
 Gone = (simple_websocket.ConnectionClosed, OSError)
 """What sending raises when the client has gone, or takes nothing."""
@@ -119,11 +126,17 @@ class WebSocket(simple_websocket.Server):  # type: ignore[misc]
             time.sleep(_LAST_PAUSE_SECONDS)
         return False
 
-    def finish(self) -> None:
+    def wait_for_close(self, stopping: Callable[[], bool]) -> None:
+        """Let the client end the connection, for `END_SECONDS` or until this server stops."""
+        deadline = time.monotonic() + END_SECONDS
+        while self.thread.is_alive() and not stopping() and time.monotonic() < deadline:
+            self.thread.join(LOOK_SECONDS)
+
+    def finish(self, reason: CloseReason = CloseReason.NORMAL_CLOSURE) -> None:
         """Say that this is the end, and close the connection when the client has said it, too,
         or has had time to."""
         with contextlib.suppress(*Gone):
-            self.close()
+            self.close(reason)
         self.thread.join(CLOSE_SECONDS)
         self.sock.hang_up()  # the thread closes it
 

@@ -21,8 +21,6 @@ class BimgWriter:
     that differs from `secondsPerFrame`. The file is dated `now`, if given.
     """
 
-    extension = "bimg"
-
     def __init__(self, film: Film, *, binary: bool = False, now: datetime | None = None) -> None:
         self._film = film
         self._binary = binary

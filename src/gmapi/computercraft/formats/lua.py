@@ -183,8 +183,6 @@ class LuaWriter:
     there is none that fits, the user shows where each monitor is.
     """
 
-    extension = "lua"
-
     def __init__(self, film: Film) -> None:
         self._film = film
 

@@ -27,8 +27,6 @@ class NfpWriter:
     With `blocks_only` a cell is one digit, its background, instead of 2 x 3.
     """
 
-    extension = "nfp"
-
     def __init__(self, film: Film, *, blocks_only: bool = False) -> None:
         if film.wall is not None:
             raise ValueError("nfp cannot hold the screens of a wall")

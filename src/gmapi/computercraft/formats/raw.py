@@ -23,8 +23,6 @@ _SHORT_MAX = 0xFFFF
 class RawWriter:
     """See `writer.Writer`. All frames have the same duration, 1 / fps; a still says 0."""
 
-    extension = "raw"
-
     def __init__(self, film: Film) -> None:
         if film.wall is not None:
             raise ValueError("raw cannot hold the screens of a wall")

@@ -52,8 +52,6 @@ class Vid32Writer:
     order, then sound, and `text` gives nothing until the ending, so such a file has no parts.
     """
 
-    extension = "32v"
-
     def __init__(
         self,
         film: Film,

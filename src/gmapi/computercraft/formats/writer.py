@@ -75,8 +75,6 @@ class Ending:
 class Writer(Protocol):
     """Makes the bytes of one format."""
 
-    extension: str
-
     def header(self) -> bytes:
         """The beginning of a file."""
 

@@ -54,8 +54,7 @@ class Conversion:
         )
         self._frames = 0
         self._reported = 0.0
-        kind = plan.preview or self._maker.writer.extension
-        self._name = f"output.{kind}"
+        self._name = plan.file_name
         film = self._maker.film
         self._result = ScreenResult(
             download_url=work.address(self._name),

@@ -21,6 +21,7 @@ from gmapi.computercraft.options import (
 )
 from gmapi.errors import RequestError
 from gmapi.media.raw_pictures import Fit
+from gmapi.tools.fields import file_name
 from gmapi.tools.screens.request import SanjuuniRequest
 
 PREVIEWS = ("gif", "png")
@@ -48,6 +49,7 @@ class ScreenPlan:
 
     options: Options
     fit: Fit
+    file_name: str
     preview: str | None = None
     fps: float | None = None
     background: Rgb = (0, 0, 0)
@@ -108,6 +110,7 @@ def make_plan(request: SanjuuniRequest) -> ScreenPlan:
     return ScreenPlan(
         options=options,
         fit=fit,
+        file_name=file_name(request.output_name, preview or target.extension),
         preview=preview,
         fps=request.fps,
         background=_color(request.background, "background") if request.background else (0, 0, 0),

@@ -9,7 +9,16 @@ from pydantic import BeforeValidator, Field, field_validator
 from gmapi.computercraft.monitor import SIDE_MAX
 from gmapi.computercraft.options import Audio, Compression, Dither, PaletteSource, Quality
 from gmapi.tools.base import FileResult
-from gmapi.tools.fields import LuaFlag, LuaFloat, LuaStrings, ToolRequest, whole_number
+from gmapi.tools.fields import (
+    OUTPUT_NAME,
+    LuaFlag,
+    LuaFloat,
+    LuaStrings,
+    OutputName,
+    Sometimes,
+    ToolRequest,
+    whole_number,
+)
 
 Side = Annotated[int, Field(ge=1, le=SIDE_MAX), BeforeValidator(whole_number)]
 
@@ -40,6 +49,7 @@ class SanjuuniRequest(ToolRequest):
         "game will show; a format flag in args will do instead.",
         examples=["bimg"],
     )
+    output_name: OutputName | None = Field(None, description=OUTPUT_NAME)
     width: Side | None = Field(
         None,
         description="Width in pixels; a cell is 2 pixels wide. A missing side follows from the "
@@ -117,7 +127,7 @@ class ScreenResult(FileResult):
     fps: float
     quality: Quality
     growing: bool = Field(default=False, description="The file is still being written.")
-    parts: list[str] | None = Field(
+    parts: Sometimes[list[str]] = Field(
         default=None,
         description="Addresses of parts below 16 MiB each, to be played one after another; only "
         "when the file is larger than that.",

@@ -12,22 +12,31 @@ from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
 from gmapi.media.formats import media_type_of
 from gmapi.storage.framestore import MissingFrame, parse_frame_name
+from gmapi.web.application import describe_parameters
 from gmapi.web.files import send_file, send_slice
 from gmapi.web.growing import send_growing
-from gmapi.web.schemas import FilePath, FramePath, binary, failures
+from gmapi.web.schemas import FileHeaders, FilePath, FramePath, Responses, binary, failures
 
 TAG = Tag(name="files", description="What tasks have made")
 ESTIMATE_SLACK = 10
+ANSWERS_TO_CONDITIONS: Responses = {"304": None, "412": None, "416": None}
 MEDIA_TYPES = ("application/*", "audio/*", "image/*", "text/*", "video/*")
 
 
 def register(app: OpenAPI, service: JobService) -> None:
     """Add the file routes; Flask answers HEAD by the same views."""
 
-    @app.get(
+    def download(file_id: str, name: str) -> Response:
+        response = _file(service, file_id, name)
+        # The name has been looked up: it is a plain word.
+        response.headers["Content-Disposition"] = f'inline; filename="{name}"'
+        return response
+
+    describe_parameters(download, path=FilePath, header=FileHeaders)
+    app.get(
         "/download/<file_id>/<name>",
         summary="Download an output",
-        description="Knows HEAD, Range, If-Range, ETag and If-None-Match. A file that a running "
+        description="Knows HEAD, Range and all conditions. A file that a running "
         "task still writes is sent as it grows: chunked, without Content-Length and ETag; the "
         "connection breaks off if the task fails. A range of it, given by its first byte, is "
         "answered with what is there of it, at most 16 MiB, and `*` for the size in Content-Range; "
@@ -37,55 +46,61 @@ def register(app: OpenAPI, service: JobService) -> None:
         responses={
             "200": binary("The file.", *MEDIA_TYPES, partial=True),
             "206": binary("The range asked for.", *MEDIA_TYPES, partial=True),
-            "304": None,
-            "416": None,
+            **ANSWERS_TO_CONDITIONS,
             **failures("404", "503"),
         },
-    )
-    def download(path: FilePath) -> Response:
-        job = service.file_owner(path.file_id)
-        media_type = media_type_of(path.name)
-        try:
-            opened = service.storage.open(path.file_id, path.name)
-        except NotFoundError:
-            growing = service.storage.open_growing(path.file_id, path.name)
-            if growing is not None:
-                response = send_growing(service, job, growing, media_type)
-                if response is not None:
-                    return response
-            # It may have been finished since the first look.
-            opened = service.storage.open(path.file_id, path.name)
-        return send_file(opened, media_type, partial(service.touch, job))
+    )(download)
 
-    @app.get(
+    def frame(task_id: str, name: str) -> Response:
+        return _frame(service, task_id, name)
+
+    describe_parameters(frame, path=FramePath, header=FileHeaders)
+    app.get(
         "/frames/<task_id>/<name>",
         summary="One frame of a video_frame task",
         tags=[TAG],
         responses={
             "200": binary("The frame.", "image/png", partial=True),
             "206": binary("The range asked for.", "image/png", partial=True),
-            "304": None,
-            "416": None,
+            **ANSWERS_TO_CONDITIONS,
             **failures("404", "503"),
         },
-    )
-    def frame(path: FramePath) -> Response:
-        job = service.job(path.task_id)
-        number = parse_frame_name(path.name)
-        if number is None:
-            raise NotFoundError("Frames are called frame_000001.png and so on.")
-        if job.file_id is None:
-            raise missing_frame(job, number)
-        service.touch(job)
-        reader = service.storage.frame_reader(job.file_id)
-        try:
-            png = reader.frame(number)
-        except MissingFrame:
-            reader.close()
-            raise missing_frame(job, number) from None
-        etag = f'"{job.file_id}-{number}-{png.length}"'
-        in_use = partial(service.touch, job)
-        return send_slice(png, etag, job.created, "image/png", reader.close, in_use)
+    )(frame)
+
+
+def _file(service: JobService, file_id: str, name: str) -> Response:
+    job = service.file_owner(file_id)
+    media_type = media_type_of(name)
+    try:
+        opened = service.storage.open(file_id, name)
+    except NotFoundError:
+        growing = service.storage.open_growing(file_id, name)
+        if growing is not None:
+            response = send_growing(service, job, growing, media_type)
+            if response is not None:
+                return response
+        # It may have been finished since the first look.
+        opened = service.storage.open(file_id, name)
+    return send_file(opened, media_type, partial(service.touch, job))
+
+
+def _frame(service: JobService, task_id: str, name: str) -> Response:
+    job = service.job(task_id)
+    number = parse_frame_name(name)
+    if number is None:
+        raise NotFoundError("Frames are called frame_000001.png and so on.")
+    if job.file_id is None:
+        raise missing_frame(job, number)
+    service.touch(job)
+    reader = service.storage.frame_reader(job.file_id)
+    try:
+        png = reader.frame(number)
+    except MissingFrame:
+        reader.close()
+        raise missing_frame(job, number) from None
+    etag = f'"{job.file_id}-{number}-{png.length}"'
+    in_use = partial(service.touch, job)
+    return send_slice(png, etag, job.created, "image/png", reader.close, in_use)
 
 
 def will_come(job: Job, number: int) -> bool:

@@ -1,118 +1,77 @@
-"""Looking at tasks: state, log, live pushes, the list, and cancelling."""
+"""Looking at tasks: state, log, the list; cancelling and deleting them."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from flask import Response, request
 from flask_openapi3 import OpenAPI, Tag
 
-from gmapi.errors import RequestError
-from gmapi.jobs.model import Job, State
-from gmapi.jobs.service import JobService
+from gmapi.errors import RequestError, UnauthorizedError
+from gmapi.jobs.model import Job, State, Withdrawal
+from gmapi.jobs.service import JobService, NewLines
 from gmapi.web.address import addresses
 from gmapi.web.answers import json_response, success, task_fields, with_lines
-from gmapi.web.events import Feed
+from gmapi.web.application import describe_parameters
+from gmapi.web.events import Mark
 from gmapi.web.gate import caller
-from gmapi.web.schemas import (
-    Responses,
-    TaskAnswer,
-    TaskPath,
-    TaskQuery,
-    TasksAnswer,
-    TasksQuery,
-    failures,
-)
+from gmapi.web.schemas import Responses, failures
+from gmapi.web.task_schemas import TaskAnswer, TaskPath, TaskQuery, TasksAnswer, TasksQuery
 
 WAIT_MAX_SECONDS = 25.0
-CURSOR_MAX = 2**62
+DELETED = "The task and its outputs were deleted."
 TAG = Tag(name="tasks", description="State, progress and log of tasks")
-EVENT = {
-    "type": "object",
-    "properties": {
-        "event": {"type": "string", "enum": ["state", "log", "end"]},
-        "id": {"type": "string", "description": "The newest log line so far."},
-        "data": {"type": "string", "description": "JSON: the task, or a line and its time."},
-    },
-}
-SSE_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def register(app: OpenAPI, service: JobService) -> None:
     """Add the task routes."""
-    feed = Feed(service)
     known: Responses = {"200": TaskAnswer, **failures("404")}
-    cancelled: Responses = {**known, **failures("403")}
+    changed: Responses = {**known, **failures("403", "503", "507")}
 
-    # Polls are the busiest requests of all: their parameters are read by hand, which costs a
-    # third of what validated models do. The annotations are for the documentation.
+    def fields(job: Job) -> dict[str, object]:
+        return task_fields(job, addresses().base(), service.settings.file_expiry)
+
     def task(**parameters: str) -> Response:
-        return json_response(_task(service, parameters["task_id"], _cursor(), _wait_seconds()))
+        job, lines = _look(service, parameters["task_id"])
+        found = fields(labelled(service, job))
+        if job.state is State.PENDING:
+            found["queue_position"] = service.position(job)
+        return json_response(with_lines(found, lines))
 
-    task.__annotations__ = {"path": TaskPath, "query": TaskQuery}
-    task.__delay_validate_request__ = True  # type: ignore[attr-defined]
-
-    @app.get(
-        "/api/task/<task_id>/events",
-        summary="State, progress and log lines as Server-Sent Events",
-        description="Events `state`, `log` and `end`; resumes after Last-Event-ID.",
-        tags=[TAG],
-        responses={
-            "200": {"content": {"text/event-stream": {"schema": EVENT}}},
-            "204": {"description": "The task has ended and all has been said."},
-            **failures("404"),
-        },
-    )
-    def task_events(path: TaskPath) -> Response:
-        job = service.job(path.task_id)
-        resumed = request.headers.get("Last-Event-ID", "")
-        since = int(resumed[:19]) if resumed.isascii() and resumed.isdigit() else _cursor() or 0
-        since = min(since, CURSOR_MAX)
-        if resumed and job.is_finished and not service.events.logs(job, since):
-            return Response(status=204)  # tells a browser to stop reconnecting
-        stream = _sse(feed, job.id, since, addresses().base())
-        return Response(stream, content_type="text/event-stream", headers=SSE_HEADERS)
-
-    @app.get(
-        "/api/task/<task_id>/ws",
-        summary="The same over WebSocket",
-        description="Text messages `{event, id, data}`, each below 128 KiB.",
-        tags=[TAG],
-        responses={"101": None, **failures("404")},
-    )
-    def task_websocket(path: TaskPath) -> Response:
-        job = service.job(path.task_id)
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            raise RequestError("Open this address as a WebSocket (ws://), or use /events.")
-        return _websocket(feed, job.id, _cursor() or 0, addresses().base())
-
-    # Werkzeug hands upgrade requests only to rules that say so; the rule above tells others why.
-    app.add_url_rule(
-        "/api/task/<task_id>/ws",
-        endpoint="task_websocket",
-        view_func=app.view_functions["task_websocket"],
-        websocket=True,
-    )
+    describe_parameters(task, path=TaskPath, query=TaskQuery)
 
     @app.delete(
         "/api/task/<task_id>",
+        summary="Cancel a waiting or running task, or delete a finished one",
+        description="A waiting or running task is cancelled. A finished one is deleted with its "
+        "outputs: the answer says `deleted: true`, the next one 404. What others have asked for, "
+        "too, goes on or stays for them: `message` says so. One that this caller never asked for: "
+        "403.",
+        tags=[TAG],
+        responses=changed,
+    )
+    def task_delete(path: TaskPath) -> Response:
+        was_finished = service.job(path.task_id).is_finished
+        withdrawal = service.delete(path.task_id, caller().owner)
+        found = fields(withdrawal.job)
+        if withdrawal.others:
+            found["message"] = shared(withdrawal)
+        elif was_finished:
+            found |= {"deleted": True, "message": DELETED, "result": {}}
+        return json_response(found)
+
+    @app.post(
+        "/api/task/<task_id>/cancel",
         summary="Cancel a waiting or running task",
         description="A finished task stays as it is. One that others have asked for, too, goes on "
         "for them: `message` says so. One that this caller never asked for is not cancelled: 403.",
         tags=[TAG],
-        responses=cancelled,
+        responses=changed,
     )
     def task_cancel(path: TaskPath) -> Response:
-        return json_response(_cancel(service, path))
-
-    @app.post(
-        "/api/task/<task_id>/cancel",
-        summary="Cancel, for clients that know only GET and POST",
-        tags=[TAG],
-        responses=cancelled,
-    )
-    def task_cancel_post(path: TaskPath) -> Response:
-        return json_response(_cancel(service, path))
+        withdrawal = service.cancel(path.task_id, caller().owner)
+        found = fields(withdrawal.job)
+        if withdrawal.others and not withdrawal.job.is_finished:
+            found["message"] = shared(withdrawal)
+        return json_response(found)
 
     @app.get(
         "/api/tasks",
@@ -131,10 +90,9 @@ def register(app: OpenAPI, service: JobService) -> None:
             limit=query.limit,
             offset=query.offset,
         )
-        base = addresses().base()
         return success(
             {
-                "tasks": [task_fields(job, base) for job in jobs],
+                "tasks": [fields(job) for job in jobs],
                 "total": total,
                 "limit": query.limit,
                 "offset": query.offset,
@@ -149,48 +107,48 @@ def register(app: OpenAPI, service: JobService) -> None:
     )(task)
 
 
-def _cancel(service: JobService, path: TaskPath) -> dict[str, object]:
-    withdrawal = service.cancel(path.task_id, caller().owner)
-    fields = task_fields(withdrawal.job, addresses().base())
-    if withdrawal.others and not withdrawal.job.is_finished:
-        fields["message"] = goes_on(withdrawal.others)
-    return fields
-
-
-def goes_on(others: int) -> str:
-    """What a caller is told whose task is not cancelled, since others share it."""
+def shared(withdrawal: Withdrawal) -> str:
+    """What a caller is told whose task is neither cancelled nor deleted, since others share it."""
+    others = withdrawal.others
     who = "another caller that has" if others == 1 else f"{others} other callers that have"
-    return f"You have taken your request back. The task goes on for {who} asked for the same."
+    goes_on = "stays" if withdrawal.job.is_finished else "goes on"
+    return f"You have taken your request back. The task {goes_on} for {who} asked for the same."
 
 
-def _task(service: JobService, task_id: str, since: int | None, wait: float) -> dict[str, object]:
+def labelled(service: JobService, job: Job) -> Job:
+    """The task with the label that the present caller gave it. A link alone tells none."""
+    try:
+        return service.labelled(job, caller().owner)
+    except UnauthorizedError:
+        return job
+
+
+def _look(service: JobService, task_id: str) -> tuple[Job, NewLines]:
+    """The task and its new lines, after the wait that was asked for."""
+    since, wait = cursor(), _wait_seconds()
     job = service.job(task_id)
     if (
         wait > 0
         and not job.is_finished
-        and not (since is not None and _has_news(service, job, since))
+        and not (since is not None and service.events.logs(job, since.line))
     ):
         version = job.version
         service.events.wait_until(job.id, lambda now: now.version != version, wait)
         job = service.job(task_id)
-    fields = task_fields(job, addresses().base())
-    if job.state is State.PENDING:
-        fields["queue_position"] = service.position(job)
-    lines, cursor = service.new_lines(job, since)
-    return with_lines(fields, lines, cursor)
+    # HEAD hands out nothing: the lines are still new to the next GET.
+    handed_out = request.method != "HEAD"
+    return job, service.new_lines(job, since.line if since else None, handed_out=handed_out)
 
 
-def _has_news(service: JobService, job: Job, since: int) -> bool:
-    return bool(service.events.logs(job, since))
-
-
-def _cursor() -> int | None:
+def cursor() -> Mark | None:
+    """How far the caller has read, as `?since=` says. Raises RequestError for what is no cursor."""
     text = _argument("since")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()):
+    mark = Mark.parse(text)
+    if mark is None:
         raise RequestError("since: give the next_since of an earlier answer.", field="since")
-    return min(int(text[:19]), CURSOR_MAX)
+    return mark
 
 
 def _argument(name: str) -> str | None:
@@ -209,34 +167,3 @@ def _wait_seconds() -> float:
     if not 0 <= seconds < float("inf"):
         raise RequestError("wait: give seconds from 0 to 25.", field="wait")
     return min(seconds, WAIT_MAX_SECONDS)
-
-
-def _sse(feed: Feed, job_id: str, since: int, base: str) -> Iterator[bytes]:
-    yield b"retry: 1000\n\n"
-    for push in feed.follow(job_id, since, base):
-        yield push.sse() if push is not None else b": still here\n\n"
-
-
-class _HandedOver(Response):
-    """What a view returns after a WebSocket: the connection has been used up."""
-
-    def __call__(self, *_: object) -> list[bytes]:
-        return []
-
-
-def _websocket(feed: Feed, job_id: str, since: int, base: str) -> Response:
-    # The library is not cheap to load, and few callers want it.
-    from gmapi.web.websocket import Gone, WebSocket
-
-    socket = WebSocket(request.environ)
-    try:
-        for push in feed.follow(job_id, since, base):
-            if push is not None:
-                socket.send(push.websocket())
-            elif not socket.connected:
-                break
-    except Gone:
-        pass
-    finally:
-        socket.finish()
-    return _HandedOver()

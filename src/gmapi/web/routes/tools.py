@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 from flask_openapi3 import OpenAPI, Tag
 
 from gmapi.jobs.model import Submission
@@ -16,15 +16,19 @@ from gmapi.tools.registry import TOOLS
 from gmapi.web.address import addresses
 from gmapi.web.answers import success, task_urls
 from gmapi.web.gate import caller
-from gmapi.web.schemas import Accepted, failures, success_model
+from gmapi.web.misspelt import warnings
+from gmapi.web.schemas import failures, header
+from gmapi.web.task_schemas import Accepted, success_model
 from gmapi.web.waiting import wait_for_result
+
+POLL_SECONDS = 1
 
 
 def register(app: OpenAPI, service: JobService) -> None:
     """Add the routes of all tools."""
     for tool in TOOLS.values():
         tag = Tag(name=tool.name, description=tool.summary)
-        refusals = failures("400", "403", "408", "413", "429", "507")
+        refusals = failures("400", "403", "408", "413", "429", "503", "507")
         _add(
             app,
             f"/api/{tool.name}",
@@ -33,7 +37,8 @@ def register(app: OpenAPI, service: JobService) -> None:
             summary=tool.summary,
             description=f"{tool.description} Waits for the result; while a conversion takes long, "
             "white space is sent ahead of the JSON. A conversion that failed is answered with "
-            '200 and `status: "error"`.',
+            '200 and `status: "error"`. Who leaves early cancels nothing: the same request joins '
+            "the task or gets its result.",
             tags=[tag],
             responses={"200": success_model(tool.result), **refusals},
         )
@@ -45,8 +50,20 @@ def register(app: OpenAPI, service: JobService) -> None:
             summary=f"{tool.summary}, in the background",
             description=f"{tool.description} Answers at once with a task to ask for.",
             tags=[tag],
-            responses={"200": Accepted, "202": Accepted, **refusals},
+            responses={"200": Accepted, "202": _later(), **refusals},
         )
+
+
+def _later() -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{Accepted.__name__}"}
+    return {
+        "description": "Accepted; the task waits or runs.",
+        "headers": {
+            "Location": header("Where to ask for the task; the same as status_url.", "string"),
+            "Retry-After": header("When to ask first, in seconds.", "integer"),
+        },
+        "content": {"application/json": {"schema": schema}},
+    }
 
 
 def _add(app: OpenAPI, rule: str, view: Callable[..., Response], tool: Tool, **docs: Any) -> None:
@@ -56,15 +73,23 @@ def _add(app: OpenAPI, rule: str, view: Callable[..., Response], tool: Tool, **d
     app.post(rule, **docs)(view)
 
 
-def _submit(service: JobService, tool: Tool, request: ToolRequest) -> Submission:
+def _submit(service: JobService, tool: Tool, body: ToolRequest) -> Submission:
     who = caller()
-    return service.submit(tool, request, who.client, who.rate, caller=who.owner)
+    return service.submit(
+        tool, body, who.client, who.rate, caller=who.owner, label=body.label or None
+    )
+
+
+def _remarks(tool: Tool) -> dict[str, Any]:
+    """What to add to an answer besides what was asked for."""
+    found = warnings(request.get_json(), tool.request)
+    return {"warnings": found} if found else {}
 
 
 def _wait_view(service: JobService, tool: Tool) -> Callable[..., Response]:
     def view(body: ToolRequest) -> Response:
-        base = addresses().base()
-        return wait_for_result(service, _submit(service, tool, body).job, base)
+        job = _submit(service, tool, body).job
+        return wait_for_result(service, job, addresses().base(), _remarks(tool))
 
     return view
 
@@ -74,9 +99,13 @@ def _async_view(service: JobService, tool: Tool) -> Callable[..., Response]:
         submission = _submit(service, tool, body)
         job = submission.job
         message = "Accepted." if not submission.joined else "The same task exists; joined it."
-        return success(
-            {"task_id": job.id, **task_urls(job.id, addresses().base()), "message": message},
-            status=200 if job.is_finished else 202,
-        )
+        urls = task_urls(job.id, addresses().base())
+        fields = {"task_id": job.id, **urls, "message": message, **_remarks(tool)}
+        if job.is_finished:
+            return success(fields)
+        response = success(fields, 202)
+        response.headers["Location"] = urls["status_url"]
+        response.headers["Retry-After"] = str(POLL_SECONDS)
+        return response
 
     return view
