@@ -186,6 +186,7 @@ def limits_page() -> str:
         "bytes of a framepack, or of one range of a growing file": fixed(large(GAME_REPLY_MAX)),
         "age of a result that is shared": of("result_max_age", seconds),
         "life of outputs after the end or the last access": of("file_expiry", seconds),
+        "age of a result that answers equal requests": of("result_max_age", seconds),
     }
     return page(
         "Limits",

@@ -25,11 +25,21 @@ def narrow(backend: SqliteBackend, tmp_path_factory: pytest.TempPathFactory) -> 
         yield Bench(backend, server)
 
 
+def of(client: int) -> dict[str, str]:
+    """What the proxy says of a client; each is in a network of its own."""
+    return {"X-Forwarded-For": f"198.51.{client}.1"}
+
+
 def ask(bench: Bench, client: int, url: str) -> Answer:
     """One more job of a client."""
-    headers = {"X-Forwarded-For": f"198.51.100.{client}"}
     values = {**FFMPEG, "input_url": url}
-    return bench.server.post("/api/ffmpeg/async", values, headers=headers)
+    return bench.server.post("/api/ffmpeg/async", values, headers=of(client))
+
+
+def cancel(bench: Bench, client: int, task_id: str) -> None:
+    """By whom it is: to a proxy that names nobody, all tasks are somebody else's."""
+    answer = bench.server.post(f"/api/task/{task_id}/cancel", headers=of(client))
+    assert answer.json()["status"] == "cancelled"
 
 
 def test_full_queues_are_told_when_to_come_back(
@@ -48,7 +58,7 @@ def test_full_queues_are_told_when_to_come_back(
             assert int(answer.headers["Retry-After"]) > 0
             assert answer.json()["error_code"] == "queue_full"
             assert word in answer.json()["error"]
-        bench.server.delete(f"/api/task/{tasks.pop()}")
+        cancel(bench, 2, tasks.pop())
         # There is room again, but not for this one.
         answer = ask(bench, 1, serve_file(origin, song_file))
         assert answer.status == 429
@@ -63,9 +73,9 @@ def test_full_queues_are_told_when_to_come_back(
 def test_a_full_queue_refuses_what_is_new_only(
     narrow: Bench, origin: Origin, clients: tuple[int, ...], song_file: Path
 ) -> None:
-    server, last, before = narrow.server, clients[-1], narrow.published()
+    last, before = clients[-1], narrow.published()
     with held_source(origin, song_file) as source:
-        first = narrow.submit({**SONG, "input_url": source.url})
+        first = narrow.submit({**SONG, "input_url": source.url}, headers=of(9))
         narrow.wait_until_running(first)
         urls = [origin.add(f"/wait/{last}/{n}", silent) for n in range(len(clients) + 2)]
         waiting = [
@@ -77,9 +87,9 @@ def test_a_full_queue_refuses_what_is_new_only(
         assert int(full.headers["Retry-After"]) > 0
         # What exists already may be joined all the same.
         assert ask(narrow, last, urls[len(clients)]).json()["task_id"] == waiting[-1]
-        for task_id in (*reversed(waiting), first):
-            assert server.post(f"/api/task/{task_id}/cancel").json()["status"] == "cancelled"
+        for client, task_id in reversed([(9, first), *zip(clients, waiting, strict=True)]):
+            cancel(narrow, client, task_id)
         later = ask(narrow, last, urls[-1])
         assert later.status == 202
         wait_for(lambda: narrow.published() == before, what="nothing new")
-    server.post(f"/api/task/{later.json()['task_id']}/cancel")
+    cancel(narrow, last, later.json()["task_id"])

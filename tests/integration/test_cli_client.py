@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from gmapi.cli import main
 from gmapi.terminal import client as client_module
 from gmapi.terminal.client import ServerClient
 from gmapi.terminal.failures import ClientError
@@ -150,3 +152,14 @@ def test_a_download_is_whole_or_an_error(strange: Origin) -> None:
         with pytest.raises(ClientError) as caught:
             client.download("a", "none.bin", io.BytesIO())
     assert caught.value.status_code == 404
+
+
+def test_cancelling_what_others_share_says_that_it_goes_on(strange: Origin) -> None:
+    strange.add("/", as_json({"name": "GMapiServer", "version": "0"}))
+    goes_on = task(message="The task goes on for another caller.")
+    strange.add("/api/task/t/cancel", as_json(goes_on))
+    strange.add("/api/task/u/cancel", as_json(task(task_id="u", status="cancelled")))
+    done = CliRunner().invoke(main, ["tasks", "--server", strange.url(""), "cancel", "t", "u"])
+    assert done.output == "t: running. The task goes on for another caller.\nu: cancelled\n"
+    # DELETE would take the outputs of a task that has just ended.
+    assert [r.method for r in strange.requests if r.path.endswith("/cancel")] == ["POST", "POST"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from gmapi.errors import ForbiddenError, NotFoundError, QueueFullError
 from gmapi.jobs import sharing
+from gmapi.jobs.clock import WallClock
 from gmapi.jobs.model import Fence, Job, State, Withdrawal
 from gmapi.jobs.roster import Roster
 from gmapi.jobs.service import JobService
@@ -121,6 +123,18 @@ def test_a_running_shared_job_counts_for_each_client(store: JobStore) -> None:
     assert found is not None
     assert found.id == own[0].id
     assert sorted(store.clients_of(found.id)) == ["a", "b", "c"]
+
+
+def test_a_leap_of_the_clock_takes_nobodys_turn(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, real = WallClock(store.engine), time.time
+    clock.remember()
+    first, second = submit(store, "a"), submit(store, "b")
+    monkeypatch.setattr(time, "time", lambda: real() - 3600)
+    assert clock.mend() == pytest.approx(-3600, abs=1)
+    third = submit(store, "c")  # has been waiting for less, whatever the clock says
+    assert store.positions() == {first.id: 1, second.id: 2, third.id: 3}
 
 
 # -- limits -------------------------------------------------------------------------------------

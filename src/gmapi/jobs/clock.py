@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from gmapi.jobs.database import read, write
-from gmapi.jobs.schema import clocks, jobs
+from gmapi.jobs.schema import clocks, job_clients, jobs
 
 LEAP_SECONDS = 2.0
 """A smaller difference is no leap: a clock is set right in small steps now and then."""
@@ -48,10 +48,13 @@ class WallClock:
             if abs(leap) <= LEAP_SECONDS:
                 return 0.0
             connection.execute(sa.update(clocks).values(ahead=ahead))
-            moved = ("created", "started", "finished", "accessed")
-            connection.execute(
-                sa.update(jobs).values({name: jobs.c[name] + leap for name in moved})
-            )
+            for table, moved in (
+                (jobs, ("created", "started", "finished", "accessed")),
+                (job_clients, ("created", "withdrawn", "ended")),
+            ):
+                connection.execute(
+                    sa.update(table).values({name: table.c[name] + leap for name in moved})
+                )
         log.warning("the clock leapt by %+.1f s; the times of all tasks were moved with it", leap)
         return leap
 

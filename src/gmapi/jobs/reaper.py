@@ -165,7 +165,7 @@ class Reaper:
         expiry = self._settings.file_expiry
         before = self._store.now() - expiry
         while old := self._store.oldest_finished(before=before):
-            removed = [job for job in old if self._store.remove(job)]
+            removed = self._store.remove(*old)
             for job in removed:
                 if job.file_id is not None:
                     self._storage.delete(job.file_id)

@@ -9,6 +9,7 @@ import time
 from gmapi.errors import StorageFullError
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs.database import stored_bytes
+from gmapi.jobs.model import Job
 from gmapi.jobs.store import JobStore
 from gmapi.jobs.usage import Aside, Usage, directly
 from gmapi.settings import Settings
@@ -76,16 +77,25 @@ class DiskRoom:
         wanted = excess
         excess -= self._aside(lambda: self._sources.evict(wanted))
         while excess > 0:
-            removed = False
-            for job in self._store.oldest_finished(spared=SPARE_SECONDS):
-                if excess <= 0:
-                    return
-                if self._store.remove(job):
-                    removed = True
-                    excess -= self._delete(job.file_id) if job.file_id else 0
-                    log.warning("job %s was deleted early: the disk budget is used up", job.id)
+            removed = self._store.remove(*self._oldest(excess))
+            for job in removed:
+                excess -= self._delete(job.file_id) if job.file_id else 0
+                log.warning("job %s was deleted early: the disk budget is used up", job.id)
             if not removed:
                 return
+
+    def _oldest(self, wanted: int) -> list[Job]:
+        """As many of the longest unused jobs as hold so many bytes, if there are."""
+        found, held = [], 0
+        for job in self._store.oldest_finished(spared=SPARE_SECONDS):
+            if held >= wanted:
+                break
+            found.append(job)
+            held += self._size(job.file_id) if job.file_id else 0
+        return found
+
+    def _size(self, file_id: str) -> int:
+        return self._aside(lambda: self._storage.size(file_id))
 
     def _delete(self, file_id: str) -> int:
         return self._aside(lambda: self._storage.delete(file_id))

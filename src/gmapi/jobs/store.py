@@ -382,16 +382,17 @@ class JobStore(Lookup):
 
     # -- retention ----------------------------------------------------------------------------
 
-    def remove(self, job: Job) -> bool:
-        """Delete a finished job's record unless it was used since it was read."""
+    def remove(self, *finished: Job) -> list[Job]:
+        """Delete records of finished jobs, but for those used since they were read; the deleted."""
+        gone = []
+        # Together: each transaction writes whole pages into the journal, which counts as used.
         with write(self.engine) as connection:
-            gone = connection.execute(
-                sa.delete(jobs).where(
-                    jobs.c.id == job.id,
-                    jobs.c.state.in_(FINISHED),
-                    last_use() <= max(job.accessed or 0.0, job.finished or 0.0),
+            for job in finished:
+                unused = last_use() <= max(job.accessed or 0.0, job.finished or 0.0)
+                done = connection.execute(
+                    sa.delete(jobs).where(jobs.c.id == job.id, jobs.c.state.in_(FINISHED), unused)
                 )
-            ).rowcount
-            if gone:
-                self.logbook.remove(connection, job.id)
-        return bool(gone)
+                if done.rowcount:
+                    self.logbook.remove(connection, job.id)
+                    gone.append(job)
+        return gone
