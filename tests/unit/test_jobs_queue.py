@@ -98,6 +98,7 @@ def test_a_locked_file_is_not_taken_for_a_damaged_one(
 
     real = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: real(*a, **{**k, "timeout": 0.05}))
+    monkeypatch.setattr("gmapi.jobs.queue.LOCKED_SECONDS", 0.05)
     with closing(real(path)) as other:
         other.isolation_level = None
         other.execute("BEGIN EXCLUSIVE")
