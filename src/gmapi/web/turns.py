@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Any
 
-from gevent.event import Event
-from gevent.hub import get_hub
+from gevent.hub import Waiter, get_hub
 
-TURNS_IN_A_ROW = 4
+TURNS_IN_A_ROW = 16
 """What one household may take before everybody else who is ready has had a look in."""
 
 HOUSEHOLDS_KEPT = 4096
@@ -30,7 +30,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._taken: dict[Hashable, int] = {}
-        self._waiting: dict[Hashable, deque[Event]] = {}
+        self._waiting: dict[Hashable, deque[Waiter]] = {}
         self._timer: Any = None
 
     def take(self, household: Hashable) -> None:
@@ -41,16 +41,19 @@ class Turns:
                 self._taken.clear()
             self._taken[household] = taken + 1
             return
-        called = Event()
-        queue = self._waiting.setdefault(household, deque())
-        queue.append(called)
+        waiter = Waiter()
+        queue = self._waiting.get(household)
+        if queue is None:
+            queue = self._waiting[household] = deque()
+        queue.append(waiter)
         if self._timer is None:
             self._await_round()
         try:
-            called.wait()
-        finally:
-            if not called.is_set():  # this greenlet was ended meanwhile
-                queue.remove(called)
+            waiter.get()
+        except BaseException:  # this greenlet was ended meanwhile
+            with suppress(ValueError):
+                queue.remove(waiter)
+            raise
 
     def _await_round(self) -> None:
         # Unlike a callback (`sleep(0)`) a timer comes due only after the loop has looked at all
@@ -61,13 +64,14 @@ class Turns:
     def _next_round(self) -> None:
         self._timer.close()
         self._timer = None
+        run_soon = get_hub().loop.run_callback
         waiting, self._waiting, self._taken = self._waiting, {}, {}
         for household, queue in waiting.items():
-            called = [queue.popleft() for _ in range(min(TURNS_IN_A_ROW, len(queue)))]
-            self._taken[household] = len(called)
+            count = min(TURNS_IN_A_ROW, len(queue))
+            self._taken[household] = count
+            for _ in range(count):
+                run_soon(queue.popleft().switch, None)
             if queue:
                 self._waiting[household] = queue
-            for event in called:
-                event.set()
         if self._waiting:
             self._await_round()
