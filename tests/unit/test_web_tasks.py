@@ -244,11 +244,22 @@ def test_a_finished_task_is_deleted_with_its_outputs(
     assert answer.status_code == 200
     assert (gone["task_id"], gone["status"], gone["deleted"]) == (job.id, "completed", True)
     assert gone["result"] == {}  # addresses in it would lead nowhere
+    assert (gone["label"], "expires_at" in gone) == ("mine", False)
     assert fresh.client.get(path).status_code == 404
     assert fresh.client.get(f"/api/task/{job.id}").status_code == 404
     assert fresh.client.delete(f"/api/task/{job.id}").status_code == 404
     assert fresh.store.logbook.after(job.id) == []
     assert list(fresh.service.storage.ids()) == []
+
+
+@pytest.mark.parametrize(("method", "path"), [("DELETE", ""), ("POST", "/cancel")])
+def test_who_takes_a_task_back_is_told_its_label(
+    fresh: RunningApplication, method: str, path: str
+) -> None:
+    task_id = fresh.submit(label="mine")
+    answer = fresh.client.open(f"/api/task/{task_id}{path}", method=method).get_json()
+    assert (answer["status"], answer["label"]) == ("cancelled", "mine")
+    assert answer["expires_at"] > answer["finished_at"]
 
 
 def test_the_same_request_runs_anew_after_deleting(fresh: RunningApplication) -> None:
