@@ -158,6 +158,9 @@ def test_the_name_of_a_screen_ends_as_its_format_does(running: RunningApplicatio
         ("no-cache", "no_cache"),
         ("lable", "label"),
         ("duration", "max_duration"),
+        ("video_url", "input_url"),
+        ("argumnets", "args"),
+        ("width", "args"),
     ],
 )
 def test_a_field_that_looks_like_a_typing_error_is_remarked_on(
@@ -167,6 +170,17 @@ def test_a_field_that_looks_like_a_typing_error_is_remarked_on(
     assert answer.status_code == 202
     (sentence,) = answer.get_json()["warnings"]
     assert f'"{name}"' in sentence
+    assert sentence.endswith(f"did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("heigth", "h"), ("width", "w"), ("input_url", "video_url")]
+)
+def test_fields_of_a_film_are_known_by_other_words(
+    running: RunningApplication, name: str, meant: str
+) -> None:
+    answer = running.post("/api/video_frame/async", {"video_url": SONG["input_url"], name: 1})
+    (sentence,) = answer.get_json()["warnings"]
     assert sentence.endswith(f"did you mean {meant}?")
 
 
