@@ -165,6 +165,11 @@ def test_doctor_reports_every_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> 
         (RefusedError("input_args[2]: no", field="input_args[2]"), "--input-args[2]: no.", True),
         (RequestError("input_url is empty.", field="input_url"), "INPUT is empty.", True),
         (SourceError("the source is gone"), "The source is gone.", False),
+        (
+            SourceError("HTTP 404; check that input_url opens"),
+            "HTTP 404; check that INPUT opens.",
+            False,
+        ),
         (ClientError("args: no.", field="args", status_code=403), "--args: no.", True),
         (ClientError("The queue is full.", status_code=429), "The queue is full.", False),
     ],
