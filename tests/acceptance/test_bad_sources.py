@@ -30,7 +30,7 @@ from support.http.refusals import (
     assert_one_sentence,
     assert_refused,
 )
-from support.product.server import Answer, GmapiServer
+from support.product.server import Answer, GmapiServer, wait_for
 
 # -- sources -------------------------------------------------------------------------------------
 
@@ -265,12 +265,14 @@ def test_no_way_out_of_the_folders(
 
 
 def test_a_full_disk_budget(make_server: Callable[..., GmapiServer]) -> None:
-    with make_server(workers=1, disk_budget=1) as server:
+    with make_server(workers=1, disk_budget=5_000_000) as server:
         kept = server.data_dir / "files" / UNKNOWN_ID
         kept.mkdir()
-        (kept / "output.mp3").write_bytes(b"x" * 5000)
+        (kept / "output.mp3").write_bytes(bytes(5_000_000))
+        # It was measured a moment ago, when there was room.
+        wait_for(lambda: server.post(FFMPEG_ROUTES[0], FFMPEG).status == 507, what="a measurement")
         for route in FFMPEG_ROUTES:
             answer = server.post(route, FFMPEG)
-            assert_refused(answer, 507, "storage_full", None, "Try again later")
+            assert_refused(answer, 507, "storage_full", None, "Try again")
             assert int(answer.headers["Retry-After"]) > 0
-        assert os.listdir(server.data_dir / "attempts") == []
+        wait_for(lambda: os.listdir(server.data_dir / "attempts") == [], what="no work left")

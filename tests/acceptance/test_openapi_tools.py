@@ -31,6 +31,8 @@ TASTE = {
     "operation-success-response": "off",
     # Addresses of the document are relative to where it is.
     "oas3-api-servers": "off",
+    # A rule of OpenAPI 3.0: in 3.1 a reference may have a description beside it.
+    "no-$ref-siblings": "off",
 }
 # Names of the binary types that the generator shall treat as such.
 CLIENT_SETTINGS = """\
@@ -131,7 +133,11 @@ def test_a_generated_client_runs_a_job_to_its_end(
     models = part("models")
     with client.Client(base_url=server.base, raise_on_unexpected_status=True) as caller:
         body = models.FfmpegRequest(
-            input_url=origin.url("/song.mp3"), output_format="wav", args=["-t", "1"], label="mine"
+            input_url=origin.url("/song.mp3"),
+            output_format="wav",
+            args=["-t", "1"],
+            label="mine",
+            no_cache=True,
         )
         accepted = part("api.ffmpeg.api_ffmpeg_async").sync(client=caller, body=body)
         assert isinstance(accepted, models.Accepted), accepted

@@ -87,6 +87,17 @@ def test_refusals_say_what_is_wrong_and_what_to_send(data: bytes, words: str) ->
     assert any(remedy in message for remedy in ("; send", "; leave", "levels are allowed"))
 
 
+def test_a_text_may_hold_any_number_of_commas_and_brackets() -> None:
+    """What is wrong with it is told with its field, by whoever knows what it is for."""
+    text = 'null,[a]\\"' * 20_000
+    assert parse_object(json.dumps({"args": ["-vf", text]}).encode()) == {"args": ["-vf", text]}
+
+
+def test_many_texts_are_many_values() -> None:
+    assert "too many values" in refusal(b'{"a": [' + b'"",' * 250_000 + b'""]}')
+    assert "too many values" in refusal(b'{"a": [' + b'"[",' * 9_000 + b'""]}')
+
+
 @pytest.mark.parametrize("word", ["nan", "-nan", "inf", "-inf"])
 def test_the_games_not_a_number_is_named(word: str) -> None:
     # The game writes 0/0 and 1/0 like this; "Expecting value" would leave its user in the dark.
