@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gmapi.jobs.logbook import READ_MAX
+from gmapi.jobs.model import Withdrawal
 from gmapi.jobs.service import RECENT_LINES
 from gmapi.web.application import OPTIONS_HEADERS
 from support.product.application import SONG, RunningApplication, RunningJob, running_application
@@ -264,6 +265,22 @@ def test_a_finished_task_is_deleted_with_its_outputs(
     assert fresh.client.delete(f"/api/task/{job.id}").status_code == 404
     assert fresh.store.logbook.after(job.id) == []
     assert list(fresh.service.storage.ids()) == []
+
+
+def test_what_ends_just_before_it_is_deleted_is_told_as_deleted(
+    fresh: RunningApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = fresh.run()
+    delete = fresh.service.delete
+
+    def late(job_id: str, owner: str | None = None) -> Withdrawal:
+        job.finish()
+        return delete(job_id, owner)
+
+    monkeypatch.setattr(fresh.service, "delete", late)
+    answer = fresh.client.delete(f"/api/task/{job.id}").get_json()
+    assert (answer["status"], answer["deleted"]) == ("completed", True)
+    assert fresh.client.get(f"/api/task/{job.id}").status_code == 404
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", ""), ("POST", "/cancel")])

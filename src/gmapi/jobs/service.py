@@ -200,7 +200,7 @@ class JobService:
         with _database_errors():
             withdrawal = _still_there(self._store.discard(job_id, owner))
         job = withdrawal.job
-        if not withdrawal.others and job.is_finished and job.file_id is not None:
+        if withdrawal.deleted and job.file_id is not None:
             try:
                 self.storage.delete(job.file_id)
             except OSError as error:  # the reaper's sweep tries again

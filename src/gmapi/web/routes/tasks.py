@@ -51,12 +51,12 @@ def register(app: OpenAPI, service: JobService) -> None:
         responses=changed,
     )
     def task_delete(path: TaskPath) -> Response:
-        before = labelled(service, service.job(path.task_id))
+        label = labelled(service, service.job(path.task_id)).label
         withdrawal = service.delete(path.task_id, caller().owner)
-        found = fields(replace(withdrawal.job, label=before.label))
+        found = fields(replace(withdrawal.job, label=label))
         if withdrawal.others:
             found["message"] = shared(withdrawal)
-        elif before.is_finished:
+        elif withdrawal.deleted:
             found |= {"deleted": True, "message": DELETED, "result": {}}
             found.pop("expires_at", None)
         return json_response(found)
@@ -70,9 +70,9 @@ def register(app: OpenAPI, service: JobService) -> None:
         responses=changed,
     )
     def task_cancel(path: TaskPath) -> Response:
-        before = labelled(service, service.job(path.task_id))
+        label = labelled(service, service.job(path.task_id)).label
         withdrawal = service.cancel(path.task_id, caller().owner)
-        found = fields(replace(withdrawal.job, label=before.label))
+        found = fields(replace(withdrawal.job, label=label))
         if withdrawal.others and not withdrawal.job.is_finished:
             found["message"] = shared(withdrawal)
         return json_response(found)
