@@ -13,6 +13,7 @@ from gmapi.jobs.logbook import READ_MAX
 from gmapi.jobs.model import Withdrawal
 from gmapi.jobs.service import RECENT_LINES
 from gmapi.web.application import OPTIONS_HEADERS
+from gmapi.web.waiting import wait_for_result
 from support.product.application import SONG, RunningApplication, RunningJob, running_application
 
 ALICE, BOB = "alices-secret-0123", "bobs-secret-456789"
@@ -291,6 +292,18 @@ def test_who_takes_a_task_back_is_told_its_label(
     answer = fresh.client.open(f"/api/task/{task_id}{path}", method=method).get_json()
     assert (answer["status"], answer["label"]) == ("cancelled", "mine")
     assert answer["expires_at"] > answer["finished_at"]
+
+
+def test_who_waits_for_a_task_that_is_deleted_is_told(fresh: RunningApplication) -> None:
+    job = fresh.run()
+    first = fresh.service.job(job.id)
+    assert fresh.client.delete(f"/api/task/{job.id}").get_json()["status"] == "cancelled"
+    assert fresh.client.delete(f"/api/task/{job.id}").get_json()["deleted"]
+    with fresh.app.test_request_context():
+        told = wait_for_result(fresh.service, first, "http://127.0.0.1", {}).get_json()
+    assert (told["status"], told["error_code"]) == ("error", "not_found")
+    assert "was deleted" in told["error"]
+    assert "was deleted" in fresh.get(f"/api/task/{job.id}")["error"]
 
 
 def test_the_same_request_runs_anew_after_deleting(fresh: RunningApplication) -> None:
