@@ -282,8 +282,8 @@ def load_settings(flags: Mapping[str, Any] | None = None, *, found_file: bool = 
         if os.environ.get(alias) and not os.environ.get(ENV_PREFIX + alias):
             values.setdefault(field, os.environ[alias])
             spelling.setdefault(field, alias)
-    if os.environ.get(ENV_PREFIX + "TOKENS") == "" and "tokens" not in values:
-        problems.append(f"{ENV_PREFIX}TOKENS: {NO_TOKENS}")
+    if "tokens" not in values:
+        problems += [f"{name}: {NO_TOKENS}" for name in _empty(ENV_PREFIX + "TOKENS")]
     settings: Settings | None = None
     try:
         from_file = _read_file(found_file)
@@ -306,6 +306,11 @@ def load_settings(flags: Mapping[str, Any] | None = None, *, found_file: bool = 
         raise SettingsError(problems)
     assert settings is not None
     return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
+
+
+def _empty(variable: str) -> list[str]:
+    """The names, in whatever case, under which a variable is set to nothing."""
+    return [name for name, text in os.environ.items() if name.upper() == variable and not text]
 
 
 def _unknown_variables() -> list[str]:

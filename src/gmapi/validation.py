@@ -26,6 +26,7 @@ _TEXTS = {
     "too_short": "must have at least {min_length}",
     "string_too_long": "must have at most {max_length} characters",
     "literal_error": "must be one of {expected}",
+    "enum": "must be one of {expected}",
     "byte_size": "must be a size such as 500MB or 2GiB",
     "byte_size_unit": "must be a size such as 500MB or 2GiB",
     "path_type": "must be a path",

@@ -72,7 +72,9 @@ def test_all_addresses_in_answers_lead_back_through_the_proxy(
         assert url.startswith(base + "/"), url
     assert get(index["documentation"]).status == 200
     request = {"video_url": origin.url("/clip.mp4"), "w": 64, "h": 48, "fps": 4, "no_cache": True}
-    begun = call("POST", base + "/api/video_frame/async", json_body=request).json()
+    accepted = call("POST", base + "/api/video_frame/async", json_body=request)
+    begun = accepted.json()
+    assert accepted.headers["Location"] == begun["status_url"]
     task = finished(begun["status_url"])
     assert task["status"] == "completed", task
     found = list(addresses_in({**begun, **task, "input_url": ""}))

@@ -31,8 +31,6 @@ TASTE = {
     "operation-success-response": "off",
     # Addresses of the document are relative to where it is.
     "oas3-api-servers": "off",
-    # A rule of OpenAPI 3.0: in 3.1 a reference may have a description beside it.
-    "no-$ref-siblings": "off",
 }
 # Names of the binary types that the generator shall treat as such.
 CLIENT_SETTINGS = """\

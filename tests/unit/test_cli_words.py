@@ -21,6 +21,7 @@ from gmapi.terminal.client import Task, local_base, server_base
 from gmapi.terminal.display import Display, clock_text, duration_text
 from gmapi.terminal.failures import ClientError, is_usage, sentence
 from gmapi.terminal.startup import Facts, summary
+from gmapi.terminal.task_table import print_task, print_tasks
 
 HEAVY = {"flask", "gevent", "sqlalchemy", "alembic", "huey"}
 
@@ -164,6 +165,11 @@ def test_doctor_reports_every_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> 
         (RefusedError("input_args[2]: no", field="input_args[2]"), "--input-args[2]: no.", True),
         (RequestError("input_url is empty.", field="input_url"), "INPUT is empty.", True),
         (SourceError("the source is gone"), "The source is gone.", False),
+        (
+            SourceError("HTTP 404; check that input_url opens"),
+            "HTTP 404; check that INPUT opens.",
+            False,
+        ),
         (ClientError("args: no.", field="args", status_code=403), "--args: no.", True),
         (ClientError("The queue is full.", status_code=429), "The queue is full.", False),
     ],
@@ -294,6 +300,25 @@ def test_texts_of_a_task_can_be_printed() -> None:
     assert (task.message, task.error, task.lines) == ("no [2J", "no way", [" "])
     assert task.is_finished
     assert task.result == {}
+
+
+def listed(**more: object) -> Task:
+    fields = {"task_id": "a1", "tool": "ffmpeg", "status": "running", "progress": 3}
+    return Task.read({**fields, "message": "Converting.", "created_at": 1, **more})
+
+
+def test_tasks_are_shown_with_what_their_callers_call_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_tasks([listed(label="for the\x1b radio"), listed()], 2)
+    head, named, plain = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert head[-2:] == ["label", "message"]
+    assert named[-4:] == ["for", "the", "radio", "Converting."]
+    assert plain[-1] == "Converting."
+    print_tasks([listed()], 1)
+    assert "label" not in capsys.readouterr().out
+    print_task(listed(label="for the radio"))
+    assert "Label    for the radio\n" in capsys.readouterr().out
 
 
 # -- the start-up summary -----------------------------------------------------------------------

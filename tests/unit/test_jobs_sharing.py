@@ -325,7 +325,7 @@ def test_outputs_are_deleted_when_nobody_wants_them(
     assert service.storage.size(done.file_id) > 0
     with pytest.raises(ForbiddenError):
         service.delete(job.id, "b")
-    assert service.delete(job.id, "b.1") == Withdrawal(done, 0)
+    assert service.delete(job.id, "b.1") == Withdrawal(done, 0, deleted=True)
     assert service.storage.size(done.file_id) == 0
     with pytest.raises(NotFoundError):
         service.job(job.id)

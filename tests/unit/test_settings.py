@@ -147,6 +147,15 @@ def test_empty_tokens_let_nobody_in(environment: Environment, given: str, tmp_pa
         load_settings({"tokens": ""})
 
 
+def test_empty_tokens_are_told_however_they_are_spelt(environment: Environment) -> None:
+    """The names of variables are read in any case, so they are refused in any."""
+    environment(gmapi_Tokens="me:0123456789abcdef")
+    assert load_settings().tokens
+    environment(gmapi_Tokens="")
+    with pytest.raises(SettingsError, match=r"^gmapi_Tokens: it is empty.*unset it"):
+        load_settings()
+
+
 def test_an_empty_list_of_tokens_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "gmapi.toml").write_text("tokens = []")
     with pytest.raises(SettingsError, match=r"GMAPI_TOKENS: it is empty"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from gmapi.tools.ffmpeg import FfmpegRequest
 from gmapi.tools.fields import LuaModel
+from gmapi.tools.registry import TOOLS
 from gmapi.tools.video_frame import VideoFrameRequest
 from gmapi.web.problems import describe
 from gmapi.web.schemas import FramepackRequest
@@ -190,3 +192,24 @@ def test_any_values_are_accepted_or_described(
         assert len(message) < 700
         assert field in model.model_fields
         assert field in message
+
+
+WORDS_OF_THE_LIBRARY = re.compile(
+    r"Input should|Value error|Assertion failed|valid \w+ (should|in)"
+)
+ODD = [5, -1, 1e300, "zz", "", True, [], [7], [[7]], {}, {"a": 7}, "a" * 3000, float("nan")]
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_no_field_of_a_tool_is_refused_in_the_words_of_the_library(tool: str) -> None:
+    model = TOOLS[tool].request
+    refused = 0
+    for field in model.model_fields:
+        for value in ODD:
+            try:
+                model.model_validate({field: value})
+            except ValidationError as error:
+                sentence = describe(error)[0]
+                assert not WORDS_OF_THE_LIBRARY.search(sentence), (field, sentence)
+                refused += 1
+    assert refused > 5 * len(model.model_fields)

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from gmapi.jobs.logbook import READ_MAX
+from gmapi.jobs.model import Withdrawal
 from gmapi.jobs.service import RECENT_LINES
 from gmapi.web.application import OPTIONS_HEADERS
+from gmapi.web.waiting import wait_for_result
 from support.product.application import SONG, RunningApplication, RunningJob, running_application
 
 ALICE, BOB = "alices-secret-0123", "bobs-secret-456789"
@@ -158,6 +160,9 @@ def test_the_name_of_a_screen_ends_as_its_format_does(running: RunningApplicatio
         ("no-cache", "no_cache"),
         ("lable", "label"),
         ("duration", "max_duration"),
+        ("video_url", "input_url"),
+        ("argumnets", "args"),
+        ("width", "args"),
     ],
 )
 def test_a_field_that_looks_like_a_typing_error_is_remarked_on(
@@ -167,6 +172,17 @@ def test_a_field_that_looks_like_a_typing_error_is_remarked_on(
     assert answer.status_code == 202
     (sentence,) = answer.get_json()["warnings"]
     assert f'"{name}"' in sentence
+    assert sentence.endswith(f"did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("heigth", "h"), ("width", "w"), ("input_url", "video_url")]
+)
+def test_fields_of_a_film_are_known_by_other_words(
+    running: RunningApplication, name: str, meant: str
+) -> None:
+    answer = running.post("/api/video_frame/async", {"video_url": SONG["input_url"], name: 1})
+    (sentence,) = answer.get_json()["warnings"]
     assert sentence.endswith(f"did you mean {meant}?")
 
 
@@ -244,11 +260,50 @@ def test_a_finished_task_is_deleted_with_its_outputs(
     assert answer.status_code == 200
     assert (gone["task_id"], gone["status"], gone["deleted"]) == (job.id, "completed", True)
     assert gone["result"] == {}  # addresses in it would lead nowhere
+    assert (gone["label"], "expires_at" in gone) == ("mine", False)
     assert fresh.client.get(path).status_code == 404
     assert fresh.client.get(f"/api/task/{job.id}").status_code == 404
     assert fresh.client.delete(f"/api/task/{job.id}").status_code == 404
     assert fresh.store.logbook.after(job.id) == []
     assert list(fresh.service.storage.ids()) == []
+
+
+def test_what_ends_just_before_it_is_deleted_is_told_as_deleted(
+    fresh: RunningApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = fresh.run()
+    delete = fresh.service.delete
+
+    def late(job_id: str, owner: str | None = None) -> Withdrawal:
+        job.finish()
+        return delete(job_id, owner)
+
+    monkeypatch.setattr(fresh.service, "delete", late)
+    answer = fresh.client.delete(f"/api/task/{job.id}").get_json()
+    assert (answer["status"], answer["deleted"]) == ("completed", True)
+    assert fresh.client.get(f"/api/task/{job.id}").status_code == 404
+
+
+@pytest.mark.parametrize(("method", "path"), [("DELETE", ""), ("POST", "/cancel")])
+def test_who_takes_a_task_back_is_told_its_label(
+    fresh: RunningApplication, method: str, path: str
+) -> None:
+    task_id = fresh.submit(label="mine")
+    answer = fresh.client.open(f"/api/task/{task_id}{path}", method=method).get_json()
+    assert (answer["status"], answer["label"]) == ("cancelled", "mine")
+    assert answer["expires_at"] > answer["finished_at"]
+
+
+def test_who_waits_for_a_task_that_is_deleted_is_told(fresh: RunningApplication) -> None:
+    job = fresh.run()
+    first = fresh.service.job(job.id)
+    assert fresh.client.delete(f"/api/task/{job.id}").get_json()["status"] == "cancelled"
+    assert fresh.client.delete(f"/api/task/{job.id}").get_json()["deleted"]
+    with fresh.app.test_request_context():
+        told = wait_for_result(fresh.service, first, "http://127.0.0.1", {}).get_json()
+    assert (told["status"], told["error_code"]) == ("error", "not_found")
+    assert "was deleted" in told["error"]
+    assert "was deleted" in fresh.get(f"/api/task/{job.id}")["error"]
 
 
 def test_the_same_request_runs_anew_after_deleting(fresh: RunningApplication) -> None:

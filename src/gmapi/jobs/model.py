@@ -112,10 +112,12 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """A job that a caller took back, as it is then, and for how many others it goes on or stays."""
+    """A job that a caller took back, as it is then, and for how many others it goes on or stays;
+    with `deleted` as it was before it went."""
 
     job: Job
     others: int
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,8 @@ class JobService:
             job = self.events.job(job_id) if check_file_id(job_id) else None
         if job is None:
             raise NotFoundError(
-                "There is no task with this id; it never existed or its time has run out."
+                "There is no task with this id; it never existed, was deleted, or its "
+                "time has run out."
             )
         return job
 
@@ -200,7 +201,7 @@ class JobService:
         with _database_errors():
             withdrawal = _still_there(self._store.discard(job_id, owner))
         job = withdrawal.job
-        if not withdrawal.others and job.is_finished and job.file_id is not None:
+        if withdrawal.deleted and job.file_id is not None:
             try:
                 self.storage.delete(job.file_id)
             except OSError as error:  # the reaper's sweep tries again
@@ -263,7 +264,8 @@ class JobService:
             job = self._store.by_file(file_id) if check_file_id(file_id) else None
         if job is None:
             raise NotFoundError(
-                "There is no file with this address; it never existed or its time has run out."
+                "There is no file with this address; it never existed, was deleted, or its "
+                "time has run out."
             )
         self.touch(job)
         return job

@@ -344,6 +344,7 @@ class JobStore(Lookup):
             elif job.is_finished:
                 connection.execute(sa.delete(jobs).where(jobs.c.id == job_id))
                 self.logbook.remove(connection, job_id)
+                return Withdrawal(job, others, deleted=True)
         return Withdrawal(job, others)
 
     def _job(self, connection: Connection, job_id: str) -> Job | None:

@@ -49,6 +49,7 @@ class Task:
     status: str
     progress: float
     message: str
+    label: str
     eta: float | None
     created: float
     error: str | None
@@ -78,6 +79,7 @@ class Task:
             status=printable(str(raw["status"])),
             progress=float(raw["progress"]),
             message=printable(str(raw["message"])),
+            label=printable(str(raw.get("label", ""))),
             eta=None if eta is None else float(eta),
             created=float(raw["created_at"]),
             error=None if error is None else printable(str(error)),

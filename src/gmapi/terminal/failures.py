@@ -44,7 +44,7 @@ def is_usage(error: GmapiError) -> bool:
 
 def sentence(error: GmapiError) -> str:
     """An error in the words of the command line."""
-    text = error.message
+    text = re.sub(r"\binput_url\b", _OPTIONS["input_url"], error.message)
     name = (error.field or "").partition("[")[0]
     if name in _OPTIONS:
         text = re.sub(rf"^{re.escape(name)}\b", _OPTIONS[name], text)

@@ -16,6 +16,7 @@ from gmapi.terminal.progress_bar import plain_print
 
 _STYLES = {"completed": "green", "error": "red", "running": "cyan", "cancelled": "dim"}
 _WIDE = 10_000
+_LABEL_WIDTH = 24
 
 
 def print_tasks(tasks: Sequence[Task], total: int) -> None:
@@ -25,6 +26,9 @@ def print_tasks(tasks: Sequence[Task], total: int) -> None:
     for name in ("id", "tool", "status", "progress", "age"):
         right = name in ("progress", "age")
         table.add_column(name, no_wrap=True, justify="right" if right else "left")
+    labelled = any(task.label for task in tasks)
+    if labelled:
+        table.add_column("label", no_wrap=True, overflow="ellipsis", max_width=_LABEL_WIDTH)
     table.add_column("message", no_wrap=True, overflow="ellipsis", min_width=10)
     now = time.time()
     for task in tasks:
@@ -34,6 +38,7 @@ def print_tasks(tasks: Sequence[Task], total: int) -> None:
             Text(task.status, style=_STYLES.get(task.status, "")),
             Text(f"{task.progress:.0f} %"),
             Text(duration_text(now - task.created)),
+            *([Text(task.label)] if labelled else []),
             Text(task.error or task.message),
         )
     if tasks:
@@ -57,6 +62,8 @@ def print_task(task: Task) -> None:
         ("Message", task.error or task.message),
     ]
     # JSON in ASCII cannot hold a control character as it is.
+    if task.label:
+        rows.insert(1, ("Label", task.label))
     rows += [("Result", json.dumps(task.result))] if task.result else []
     for label, text in rows:
         console.print(Text.assemble((label.ljust(9), "bold"), text), soft_wrap=True)

@@ -91,5 +91,18 @@ class Application(OpenAPI):
             for rule, func, options in self._undescribed:
                 super()._collect_openapi_info(rule, func, **options)
             self._undescribed.clear()
-        found: dict[str, Any] = super().api_doc
+        found: dict[str, Any] = _references_alone(super().api_doc)
         return found
+
+
+def _references_alone(value: Any) -> Any:
+    """A part of the document in which no `$ref` has a neighbour, such as a field's description:
+    many programs take no notice of those, and linters complain."""
+    if isinstance(value, list):
+        return [_references_alone(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _references_alone(item) for key, item in value.items()}
+    if isinstance(found.get("$ref"), str) and len(found) > 1:
+        found["allOf"] = [{"$ref": found.pop("$ref")}]
+    return found

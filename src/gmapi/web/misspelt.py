@@ -26,6 +26,8 @@ _OTHER_WORDS = {
     "options": ("args",),
     "params": ("args",),
     "parameters": ("args",),
+    "inputurl": ("video_url",),
+    "videourl": ("input_url",),
     "file": ("input_url", "video_url"),
     "link": ("input_url", "video_url"),
     "source": ("input_url", "video_url"),
@@ -33,8 +35,8 @@ _OTHER_WORDS = {
     "extension": ("output_format",),
     "type": ("output_format",),
     "filename": ("output_name",),
-    "width": ("w",),
-    "height": ("h",),
+    "width": ("w", "args"),
+    "height": ("h", "args"),
     "framerate": ("fps",),
     "title": ("label",),
 }
@@ -65,7 +67,12 @@ def _meant(name: str, fields: list[str]) -> str | None:
     near = get_close_matches(plain, names, 1, _LIKENESS)
     if near:
         return names[near[0]]
-    for field in (*_OTHER_WORDS.get(plain, ()), *_with_word(plain, fields)):
+    others = [
+        each
+        for word in get_close_matches(plain, _OTHER_WORDS, 1, _LIKENESS)
+        for each in _OTHER_WORDS[word]
+    ]
+    for field in (*others, *_with_word(plain, fields)):
         if field in fields:
             return field
     return None

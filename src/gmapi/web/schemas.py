@@ -39,7 +39,7 @@ _FAILURES: dict[str, tuple[str, str, str, str | None]] = {
     ),
     "404": (
         "There is no such thing, or it has expired.",
-        "There is no task with this id; it never existed or its time has run out.",
+        "There is no task with this id; it never existed, was deleted, or its time has run out.",
         "not_found",
         None,
     ),

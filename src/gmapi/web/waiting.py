@@ -45,7 +45,7 @@ def _drip(
 
 def _last_words(job: Job | None, job_id: str, base: str) -> dict[str, Any]:
     if job is None:
-        return failure_fields("The task has expired.", "not_found")
+        return failure_fields("The task has expired or was deleted.", "not_found")
     if job.is_finished:
         return finished_fields(job, base)
     message = "The server is restarting. The task goes on; ask for it at its status_url."

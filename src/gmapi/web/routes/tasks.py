@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Response, request
 from flask_openapi3 import OpenAPI, Tag
 
@@ -49,13 +51,14 @@ def register(app: OpenAPI, service: JobService) -> None:
         responses=changed,
     )
     def task_delete(path: TaskPath) -> Response:
-        was_finished = service.job(path.task_id).is_finished
+        label = labelled(service, service.job(path.task_id)).label
         withdrawal = service.delete(path.task_id, caller().owner)
-        found = fields(withdrawal.job)
+        found = fields(replace(withdrawal.job, label=label))
         if withdrawal.others:
             found["message"] = shared(withdrawal)
-        elif was_finished:
+        elif withdrawal.deleted:
             found |= {"deleted": True, "message": DELETED, "result": {}}
+            found.pop("expires_at", None)
         return json_response(found)
 
     @app.post(
@@ -67,8 +70,9 @@ def register(app: OpenAPI, service: JobService) -> None:
         responses=changed,
     )
     def task_cancel(path: TaskPath) -> Response:
+        label = labelled(service, service.job(path.task_id)).label
         withdrawal = service.cancel(path.task_id, caller().owner)
-        found = fields(withdrawal.job)
+        found = fields(replace(withdrawal.job, label=label))
         if withdrawal.others and not withdrawal.job.is_finished:
             found["message"] = shared(withdrawal)
         return json_response(found)
