@@ -42,7 +42,6 @@ from support.documents import (
     table,
 )
 
-SOURCE = ROOT / "src" / "gmapi"
 REQUESTS = ROOT / "docs" / "requests.md"
 REQUESTS_CHINESE = ROOT / "docs" / "zh-CN" / "requests.md"
 ALL = [README, README_CHINESE, *PAGES, *CHINESE_PAGES, *REFERENCE_PAGES]

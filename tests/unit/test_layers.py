@@ -39,6 +39,7 @@ RESERVED = {
     "werkzeug": {"web"},
     "gevent": {"web"},
     "simple_websocket": {"web"},
+    "wsproto": {"web"},
     "sqlalchemy": {"jobs"},
     "alembic": {"jobs"},
     "huey": {"jobs"},

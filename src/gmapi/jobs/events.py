@@ -210,7 +210,6 @@ class EventHub:
         with self._lock:
             self._cache.drop_unused()
             self._labels.drop_unused()
-            self._labels.drop_unused()
             self._tails.drop_unused()
 
     def _notify_changed(self, now: float) -> bool:

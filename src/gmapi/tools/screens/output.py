@@ -21,7 +21,6 @@ PICTURES_MAX = 1_000_000
 
 # Header and ending of a part take far less.
 _PART_BYTES = GAME_REPLY_MAX - 64 * 1024
-_COPY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
