@@ -27,6 +27,9 @@ from gmapi.storage.growing import GrowingFile
 from gmapi.storage.interface import Storage
 from gmapi.tools.fields import Sometimes, ToolRequest
 
+GAME_REPLY_MAX = 16 * 1024**2
+"""A game computer accepts at most this many bytes in one reply (contract, P2)."""
+
 FILES_MAX = 1000
 """Most files one job may make; frames are kept in chunks and do not count singly."""
 
