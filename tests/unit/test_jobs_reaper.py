@@ -14,7 +14,7 @@ import pytest
 
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import SourceCache
-from gmapi.jobs import schema
+from gmapi.jobs import database, schema
 from gmapi.jobs.database import connect, shrink
 from gmapi.jobs.model import Fence, Job, State, WorkerRow
 from gmapi.jobs.queue import JobQueue
@@ -119,7 +119,8 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    monkeypatch.setattr(database, "LOCKED_SECONDS", 0.1)
     settings = Settings(
         data_dir=tmp_path, lease_seconds=LEASE, file_expiry=EXPIRY, cleanup_interval=10
     )
@@ -494,9 +495,6 @@ def _locked(place: Place, work: Callable[[], None]) -> None:
     with closing(sqlite3.connect(place.settings.database_path)) as other:
         other.isolation_level = None
         other.execute("BEGIN IMMEDIATE")
-        with place.store.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA busy_timeout=20")
-            connection.commit()
         work()
         other.execute("ROLLBACK")
 
