@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-import ssl
-import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
+from support.http.certificates import localhost_certificate
 from support.http.download_rooms import Room
 from support.http.origin import Origin, redirect, silent
 
 BODY = b"\x00" * 300_000
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for localhost that nobody signed, and a server's context with it."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("making a certificate needs the openssl command")
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = [
-        openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-        "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-        "-keyout", str(key), "-out", str(cert),
-    ]  # fmt: skip
-    subprocess.run(command, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    return cert, context
-
-
 def test_https_checks_the_certificate_for_the_name(
-    certificate: tuple[Path, ssl.SSLContext], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cert, context = certificate
+    cert, context = localhost_certificate(tmp_path)
     with Origin(tls=context) as origin, Origin() as plain:
         origin.add("/a", BODY)
         origin.add("/down", redirect(plain.add("/a", BODY)))

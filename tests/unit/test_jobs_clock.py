@@ -6,6 +6,7 @@ import pytest
 
 from gmapi.jobs.model import State
 from gmapi.storage.base import new_file_id
+from support.product.locks import locked
 from support.product.reaping import EXPIRY, LEASE, Clocks, Place
 
 
@@ -94,7 +95,8 @@ def test_nothing_is_swept_while_a_leap_cannot_be_noted(place: Place, clocks: Clo
     reaper = place.reaper()
     reaper.round()
     clocks.leap(10 * EXPIRY)
-    place.while_locked(reaper.round)
+    with locked(place.settings.database_path, mode="IMMEDIATE"):
+        reaper.round()
     assert place.present(job).state is State.COMPLETED
     reaper.round()
     assert place.present(job).state is State.COMPLETED

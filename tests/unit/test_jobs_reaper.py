@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from gmapi.jobs.model import State
+from support.product.locks import locked
 from support.product.reaping import LEASE, Clocks, Place
 
 
@@ -153,7 +154,8 @@ def test_a_locked_database_stops_the_reaper_only_for_a_round(place: Place, clock
     place.claim(job)
     clocks.pass_time(LEASE + 1)
     reaper = place.reaper()
-    place.while_locked(reaper.round)
+    with locked(place.settings.database_path, mode="IMMEDIATE"):
+        reaper.round()
     assert place.delivered() == []
     reaper.round()
     assert place.delivered() == [job.id]

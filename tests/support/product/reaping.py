@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,14 +103,6 @@ class Place:
         while (task := self.queue.huey.dequeue()) is not None:
             found.append(str(task.args[0]))
         return found
-
-    def while_locked(self, work: Callable[[], None]) -> None:
-        """Run `work` while another process holds the database's write lock."""
-        with closing(sqlite3.connect(self.settings.database_path)) as other:
-            other.isolation_level = None
-            other.execute("BEGIN IMMEDIATE")
-            work()
-            other.execute("ROLLBACK")
 
 
 @contextmanager
