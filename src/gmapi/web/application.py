@@ -23,7 +23,7 @@ OPTIONS_HEADERS = {
     "Access-Control-Max-Age": "86400",
 }
 
-# Answers hold no secrets of a visitor, so any page may read them, and of their heads what it
+# Answers hold no secrets of a visitor: a page that may ask may read them, and of their heads what it
 # needs to fetch files in ranges and to wait.
 _CORS_HEADERS = {
     "Access-Control-Allow-Origin": "*",
