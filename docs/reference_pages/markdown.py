@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 NOTE = "<!-- Made from the code by `make docs`; change the code, not this page. -->"
+BLOCK_WIDTH = 96
 
 
 def page(title: str, *parts: str) -> str:
@@ -30,11 +31,11 @@ def code(text: object) -> str:
     return f"`{text}`"
 
 
-def wrapped(words: Iterable[str], width: int = 96) -> str:
+def wrapped(words: Iterable[str]) -> str:
     """Words in lines, as a block of code."""
     lines: list[str] = []
     for word in words:
-        if lines and len(lines[-1]) + 1 + len(word) <= width:
+        if lines and len(lines[-1]) + 1 + len(word) <= BLOCK_WIDTH:
             lines[-1] += f" {word}"
         else:
             lines.append(word)

@@ -10,22 +10,30 @@ from typing import Any
 from pydantic import ByteSize
 
 from gmapi.access import ANONYMOUS_RATE
+from gmapi.computercraft.ass import CUES_MAX
 from gmapi.computercraft.monitor import MONITOR_COLUMNS_MAX, MONITOR_ROWS_MAX, PIXELS_MAX, SIDE_MAX
 from gmapi.error_codes import ERROR_CODES
-from gmapi.fetch.transfer import FetchRules
+from gmapi.fetch.segments import SEGMENTS_MAX
+from gmapi.fetch.transfer import LIST_BYTES_MAX, FetchRules
 from gmapi.jobs.logbook import READ_MAX
 from gmapi.jobs.model import MAX_ATTEMPTS
 from gmapi.media.arguments import ARGUMENT_BYTES_MAX, ARGUMENTS_MAX
 from gmapi.media.formats import OUTPUT_FORMATS, OutputFormat
 from gmapi.settings import ENV_ALIASES, ENV_PREFIX, Settings
-from gmapi.tools.ffmpeg import INPUTS_MAX
+from gmapi.tools.base import GAME_REPLY_MAX
+from gmapi.tools.ffmpeg import ARGUMENTS_MAX_BYTES, INPUTS_MAX
+from gmapi.tools.screens.conversion import SUBTITLE_BYTES_MAX
+from gmapi.tools.screens.output import PICTURES_MAX
 from gmapi.tools.screens.plan import FORMATS, PREVIEWS
 from gmapi.tools.video_frame import SIDE_MAX as FRAME_SIDE_MAX
-from gmapi.web.body import DEPTH_MAX
-from gmapi.web.files import GAME_REPLY_MAX
+from gmapi.web.admission import ADMITTED
+from gmapi.web.body import DEPTH_MAX, VALUES_MAX
 from gmapi.web.limits import CONNECTIONS_MAX
+from gmapi.web.request_stream import HEAD_MAX_BYTES
 from gmapi.web.routes.tasks import WAIT_MAX_SECONDS
 from gmapi.web.schemas import FramepackRequest
+from gmapi.web.websocket import FRAMES_MAX as WEBSOCKET_FRAMES_MAX
+from gmapi.web.websocket import FRAMES_SECONDS
 from reference_pages.markdown import code, page, table
 
 DEFAULTS_IN_WORDS = {"data_dir": "the user's data folder", "workers": "cores"}
@@ -158,19 +166,26 @@ def limits_page() -> str:
         "words of `args` or `input_args`": fixed(
             f"{ARGUMENTS_MAX}, of {large(ARGUMENT_BYTES_MAX)} each"
         ),
+        "all arguments of a request together": fixed(large(ARGUMENTS_MAX_BYTES)),
         "request body": of("body_max_bytes", large),
         "nesting of a body": fixed(f"{DEPTH_MAX} levels"),
+        "commas and brackets of a body": fixed(f"{VALUES_MAX:,}"),
+        "headers of a request": fixed(large(HEAD_MAX_BYTES)),
         "source": of("fetch_max_bytes", large),
         "download of a source": of("fetch_deadline", seconds),
         "silence of a source": of("fetch_stall", seconds),
         "redirects of a source": fixed(redirects),
+        "playlist or manifest": fixed(f"{large(LIST_BYTES_MAX)}, {SEGMENTS_MAX:,} segments"),
         "run of one job": of("job_timeout", seconds),
         "starts of a job whose worker dies": fixed(MAX_ATTEMPTS),
+        "memory of a worker itself, and more for each core": of("worker_memory", large),
         "output of one job": of("output_max_bytes", large),
         "picture that is decoded, pixels": of("picture_max_pixels"),
         "frame of `/api/video_frame`": fixed(f"{FRAME_SIDE_MAX} x {FRAME_SIDE_MAX} pixels"),
         "picture for the game's screens": fixed(f"{PIXELS_MAX:,} pixels, {SIDE_MAX:,} a side"),
+        "pictures of a film for the game's screens": fixed(f"{PICTURES_MAX:,}"),
         "blocks of one monitor": fixed(f"{MONITOR_COLUMNS_MAX} x {MONITOR_ROWS_MAX}"),
+        "subtitles": fixed(f"{large(SUBTITLE_BYTES_MAX)}, {CUES_MAX:,} cues"),
         "log lines kept of one job": of("log_max_lines"),
         "log lines in one answer": fixed(READ_MAX),
         "`?wait=` of a task": fixed(seconds(WAIT_MAX_SECONDS)),
@@ -180,11 +195,16 @@ def limits_page() -> str:
             f"{ANONYMOUS_RATE} from elsewhere without a token, else none",
             code("GMAPI_RATE_LIMIT"),
         ),
+        "requests to tools of one client, right or wrong": fixed(
+            f"{ADMITTED.count / ADMITTED.seconds:g} a second, {ADMITTED.count} at once"
+        ),
         "connections of one address": of("connections_per_address"),
         "all connections": fixed(f"{CONNECTIONS_MAX:,}"),
+        "messages and pings of a WebSocket's client": fixed(
+            f"{WEBSOCKET_FRAMES_MAX} in {seconds(FRAMES_SECONDS)}"
+        ),
         "frames in one `/api/framepack`": fixed(frames_max),
         "bytes of a framepack, or of one range of a growing file": fixed(large(GAME_REPLY_MAX)),
-        "age of a result that is shared": of("result_max_age", seconds),
         "life of outputs after the end or the last access": of("file_expiry", seconds),
         "age of a result that answers equal requests": of("result_max_age", seconds),
     }

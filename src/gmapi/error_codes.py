@@ -22,7 +22,7 @@ _OF_REQUESTS = {
     "bad_request": ErrorCode(400, "A field is missing, mistyped or out of bounds."),
     "unauthorized": ErrorCode(401, "No access token, or one that is not known."),
     "refused": ErrorCode(403, "An argument that is not allowed."),
-    "forbidden": ErrorCode(403, "A task of another client."),
+    "forbidden": ErrorCode(403, "Cancelling or deleting a task that this client never asked for."),
     "not_found": ErrorCode(404, "No such task, file or frame, or it has expired."),
     "too_slow": ErrorCode(408, "The request's body did not come in time."),
     "too_large": ErrorCode(413, "The body, or the answer asked for, is beyond a limit."),
@@ -34,9 +34,11 @@ _OF_THE_SERVER = {
     "queue_full": ErrorCode(
         429, "Too many jobs are waiting, `waiting` of them; see `Retry-After`."
     ),
-    "rate_limited": ErrorCode(429, "Too many requests for conversions; see `Retry-After`."),
+    "rate_limited": ErrorCode(429, "Too many requests of this client; see `Retry-After`."),
     "internal": ErrorCode(500, "A fault of this server; its log says more."),
-    "unavailable": ErrorCode(503, "Not yet, or the server is restarting; see `Retry-After`."),
+    "unavailable": ErrorCode(
+        503, "Not yet, or the server is restarting or too busy; see `Retry-After`."
+    ),
     "storage_full": ErrorCode(507, "No disk space for another job."),
 }
 _OF_SOURCES = {

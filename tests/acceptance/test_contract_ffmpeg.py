@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import ssl
 import struct
 import subprocess
 import time
@@ -15,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from support.http.certificates import localhost_certificate
 from support.http.origin import Origin, redirect
 from support.http.raw_http import game_call
 from support.media.files import ffmpeg_program
@@ -107,18 +106,7 @@ def test_f3_a_source_may_be_https(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("making a certificate needs the openssl command")
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = [
-        openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-        "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
-        "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert),
-    ]  # fmt: skip
-    subprocess.run(command, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
+    cert, context = localhost_certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(cert))
     with Origin(tls=context) as secure, make_server(workers=1) as server:
         secure.add("/song", (media_dir / "song.mp3").read_bytes())

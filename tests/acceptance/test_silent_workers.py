@@ -36,6 +36,9 @@ if "worker" in sys.orig_argv:
     FetchedSources.bring = bring_or_hang
     import gmapi.jobs.overdue
     gmapi.jobs.overdue.GRACE_SECONDS = 0.5
+if "serve" in sys.orig_argv:
+    import gmapi.signs_of_life
+    gmapi.signs_of_life.LEAST_SILENT_SECONDS = 5.0
 """
 
 

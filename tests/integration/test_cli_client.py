@@ -112,14 +112,14 @@ def test_a_task_is_followed_through_a_restart(strange: Origin) -> None:
             as_json(task(new_logs=["one"], next_since=7)),
             lambda exchange: exchange.raw(b""),
             status(503),
-            as_json(task(status="completed", progress=100, new_logs=["two"], next_since=8)),
-            as_json(task(status="completed", progress=100, next_since=8)),
+            as_json(task(status="completed", new_logs=["two"], next_since=8, more_logs=True)),
+            as_json(task(status="completed", new_logs=["three"], next_since=9)),
         ]
     )
     strange.add("/api/task/t", lambda exchange: next(answers)(exchange))
     with ServerClient(strange.url("")) as client:
         seen = list(client.follow("t"))
-    assert [line for each in seen for line in each.lines] == ["one", "two"]
+    assert [line for each in seen for line in each.lines] == ["one", "two", "three"]
     assert seen[-1].status == "completed"
     cursors = [request.path.partition("since=")[2].split("&")[0] for request in strange.requests]
     assert cursors == ["0", "7", "7", "7", "8"]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import random
-import shutil
 import socket
-import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +12,11 @@ from typing import Any
 import pytest
 
 from gmapi import __version__
-from gmapi.errors import GmapiError, JobCancelled, NoSpaceError, RequestError, SourceError
-from gmapi.fetch.address import check_url
-from gmapi.fetch.fetcher import Download, FetchRules, Validators, download
+from gmapi.errors import GmapiError, JobCancelled, NoSpaceError, RequestError
+from gmapi.fetch.fetcher import Download, FetchRules, Validators
 from gmapi.hosts import parse_allow
 from gmapi.settings import Settings
+from support.http.download_rooms import Room
 from support.http.origin import (
     Exchange,
     Origin,
@@ -41,37 +38,6 @@ BODY = b"\x00" + random.Random(1).randbytes(299_999)
 def origin() -> Iterator[Origin]:
     with Origin() as started:
         yield started
-
-
-class Room:
-    """A folder to download into, and the rules for it."""
-
-    def __init__(self, folder: Path, *allow: str) -> None:
-        self.target = folder / "source"
-        self.allow = parse_allow(allow)
-        self.progress: list[tuple[int, int | None]] = []
-
-    def get(self, url: str, **options: Any) -> Download:
-        limits = {"max_bytes": 10**6, "deadline": 10.0, "stall": 5.0}
-        for name in list(options):
-            if name in (*limits, "max_redirects"):
-                limits[name] = options.pop(name)
-        options.setdefault("cancelled", lambda: False)
-        return download(
-            check_url(url),
-            self.target,
-            FetchRules(self.allow, **limits),  # type: ignore[arg-type]
-            on_progress=lambda received, total: self.progress.append((received, total)),
-            **options,
-        )
-
-    def refused(self, url: str, code: str, **options: Any) -> str:
-        """The sentence of a download that fails with `code` and leaves nothing behind."""
-        with pytest.raises(SourceError) as caught:
-            self.get(url, **options)
-        assert caught.value.code == code
-        assert not self.target.exists()
-        return caught.value.message
 
 
 @pytest.fixture
@@ -422,52 +388,3 @@ def test_an_unwritable_target_is_not_the_fault_of_the_source(origin: Origin, roo
     with pytest.raises(OSError) as caught:
         room.get(origin.add("/a", BODY))
     assert not isinstance(caught.value, GmapiError)
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for localhost that nobody signed, and a server's context with it."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("making a certificate needs the openssl command")
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = [
-        openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-        "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-        "-keyout", str(key), "-out", str(cert),
-    ]  # fmt: skip
-    subprocess.run(command, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    return cert, context
-
-
-def test_https_checks_the_certificate_for_the_name(
-    certificate: tuple[Path, ssl.SSLContext], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cert, context = certificate
-    with Origin(tls=context) as origin, Origin() as plain:
-        origin.add("/a", BODY)
-        origin.add("/down", redirect(plain.add("/a", BODY)))
-        origin.add("/silent", silent)
-        room = Room(tmp_path, "localhost", "127.0.0.1")
-        url = origin.url("/a", host="localhost")
-        assert "certificate" in room.refused(url, "source_unreachable")
-        assert origin.requests == []
-        monkeypatch.setenv("SSL_CERT_FILE", str(cert))
-        assert room.get(url).size == len(BODY)
-        assert room.target.read_bytes() == BODY
-        room.target.unlink()
-        assert "certificate" in room.refused(origin.url("/a"), "source_unreachable")
-        down = origin.url("/down", host="localhost")
-        assert "https to http" in room.refused(down, "source_refused")
-        assert plain.requests == []
-        held = origin.url("/silent", host="localhost")
-        room.refused(held, "source_too_slow", deadline=0.4)
-
-
-def test_a_tls_handshake_that_hangs_ends_at_the_deadline(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"https://127.0.0.1:{server.getsockname()[1]}/"
-        Room(tmp_path, "127.0.0.1").refused(url, "source_too_slow", deadline=0.4)
-    assert "gmapi-fetch" not in [thread.name for thread in threading.enumerate()]

@@ -18,9 +18,9 @@ import pytest
 from gmapi.jobs.events import JobWatch
 from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
+from gmapi.tools.base import GAME_REPLY_MAX
 from gmapi.web import growing
 from gmapi.web.app import create_app
-from gmapi.web.files import GAME_REPLY_MAX
 from support.http.raw_http import GameCall, Reply
 from support.product.growing_jobs import HEAD, NAME, PATCHED, Attempt, Bench
 from support.product.server import wait_for

@@ -19,7 +19,6 @@ from support.product.server import alive, fork_servers, wait_for
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server is for Linux")
 
 PATIENCE = 20.0
-PATHS = {"PATH": "/bin:/usr/bin"}
 
 # Prints the process ids of its fork server, a child and a grandchild, in this order.
 OWNER = """

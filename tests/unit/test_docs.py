@@ -24,6 +24,7 @@ from gmapi.settings import (
     ENV_PREFIX,
     Settings,
 )
+from gmapi.tools.ffmpeg import ARGUMENTS_MAX_BYTES
 from gmapi.tools.screens.plan import FORMATS, PREVIEWS
 from gmapi.tools.screens.request import SanjuuniRequest, ScreenResult
 from gmapi.web.app import create_app
@@ -42,7 +43,6 @@ from support.documents import (
     table,
 )
 
-SOURCE = ROOT / "src" / "gmapi"
 REQUESTS = ROOT / "docs" / "requests.md"
 REQUESTS_CHINESE = ROOT / "docs" / "zh-CN" / "requests.md"
 ALL = [README, README_CHINESE, *PAGES, *CHINESE_PAGES, *REFERENCE_PAGES]
@@ -141,9 +141,11 @@ def test_the_allowed_arguments_are_those_of_the_code() -> None:
     page = ROOT / "docs" / "convert-with-ffmpeg.md"
     cells = " ".join(row[0] for row in table(page, "`args`").values())
     assert sorted(re.findall(r"`-([\w-]+)`", cells)) == sorted(OUTPUT_OPTIONS)
-    (sentence,) = re.findall(r"^`input_args`: (.*?)\.", prose(page), re.MULTILINE)
+    (sentence,) = re.findall(r"^`input_args`: (.*?)\.", prose(page), re.MULTILINE | re.DOTALL)
     assert sorted(re.findall(r"`-([\w-]+)`", sentence)) == sorted(INPUT_OPTIONS)
-    assert f"{ARGUMENTS_MAX} words of\n{ARGUMENT_BYTES_MAX // 1024} KiB" in prose(page)
+    said = " ".join(prose(page).split())
+    assert f"{ARGUMENTS_MAX} words of {ARGUMENT_BYTES_MAX // 1024} KiB each" in said
+    assert f"{ARGUMENTS_MAX_BYTES // 1024} KiB together" in said
 
 
 # -- pictures and videos ------------------------------------------------------------------------

@@ -20,7 +20,6 @@ from gmapi.jobs.database import ChangeCounter, connect, public_error, read, writ
 from gmapi.jobs.model import Fence, Job
 from gmapi.jobs.service import JobService
 from gmapi.jobs.store import JobStore
-from gmapi.settings import Settings
 from gmapi.tools.ffmpeg import FfmpegRequest
 from gmapi.tools.registry import TOOLS
 from support.product.locks import locked
@@ -41,14 +40,6 @@ def engine(path: Path) -> Iterator[Engine]:
     schema.upgrade(made)
     yield made
     made.dispose()
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[JobService]:
-    made = JobService(Settings(data_dir=tmp_path))
-    made.start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

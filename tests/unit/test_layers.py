@@ -28,9 +28,12 @@ BELOW = {
     "storage": set(),
 }
 GROUND = {
-    "access", "data_folder", "error_codes", "errors", "filelock", "hosts", "listener", "settings",
-    "settings_file", "validation", "__version__",
+    "access", "data_folder", "error_codes", "errors", "filelock", "hosts", "listener",
+    "setting_values", "settings", "settings_file", "validation", "__version__",
 }  # fmt: skip
+
+# The program itself, which no room knows.
+PROGRAM = {"__init__", "__main__", "cli", "logs", "signs_of_life", "supervisor"}
 
 # What only some rooms may know, by the top-level package.
 RESERVED = {
@@ -39,6 +42,7 @@ RESERVED = {
     "werkzeug": {"web"},
     "gevent": {"web"},
     "simple_websocket": {"web"},
+    "wsproto": {"web"},
     "sqlalchemy": {"jobs"},
     "alembic": {"jobs"},
     "huey": {"jobs"},
@@ -46,12 +50,14 @@ RESERVED = {
     "defusedxml": {"fetch"},
     "yt_dlp": {"fetch"},
     "imageio_ffmpeg": {"media"},
+    "click": {"terminal"},
+    "rich": {"terminal"},
     "numpy": {"computercraft"},
 }
 # The supervisor restarts web and workers, which are this program itself.
 PROCESS_STARTERS = {"sandbox", "supervisor.py"}
 # The command line patches the standard library for the web process.
-TOP_MODULES_MAY = {("cli.py", "gevent")}
+TOP_MODULES_MAY = {("cli.py", "gevent"), ("cli.py", "click")}
 
 SPAWNING = {
     "fork", "forkpty", "posix_spawn", "posix_spawnp", "system", "popen", "startfile",
@@ -161,6 +167,8 @@ def test_child_processes_start_in_the_sandbox_only(module: Path) -> None:
 def test_every_room_is_known_here() -> None:
     rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert rooms <= set(BELOW)
+    modules = {path.stem for path in ROOT.glob("*.py")}
+    assert modules == PROGRAM | GROUND - {"__version__"}
 
 
 def test_the_rules_see_what_they_forbid() -> None:

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from gmapi.jobs.service import JobService
-from gmapi.settings import Settings
 from gmapi.tools.registry import TOOLS
 from gmapi.tools.video_frame import VideoFrameRequest
 from gmapi.web.app import create_app
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[JobService]:
-    made = JobService(Settings(data_dir=tmp_path))
-    made.start()
-    yield made
-    made.stop()
 
 
 def test_frames_of_a_task_that_waits_and_of_one_that_was_cancelled(service: JobService) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,12 +38,11 @@ class Lookup:
         """The database's clock; SQLite's is the machine's own."""
         return time.time()
 
-    def get(self, job_id: str, caller: str | None = None) -> Job | None:
-        """The job, with the label of `caller`; None when there is none (any more)."""
+    def get(self, job_id: str) -> Job | None:
+        """The job, without a label; None when there is none (any more)."""
         with read(self.engine) as connection:
             row = connection.execute(self._by_id, {"job_id": job_id}).first()
-            label = sharing.labels(connection, job_id).get(caller) if caller else None
-        return replace(to_job(row), label=label) if row is not None else None
+        return to_job(row) if row is not None else None
 
     def labels(self, job_id: str) -> dict[str, str]:
         """What callers call a job, by caller; those who share it and have named it, first first."""

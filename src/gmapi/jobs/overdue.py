@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import OperationalError
@@ -27,14 +27,11 @@ log = logging.getLogger(__name__)
 
 class Overdue:
     """Looks whether the job at hand is stuck: its lease is renewed for as long as the process
-    lives, so only the end of the process ends it. `leave` ends the process at once."""
+    lives, so only the end of the process ends it."""
 
-    def __init__(
-        self, settings: Settings, store: JobStore, leave: Callable[[int], object] = os._exit
-    ) -> None:
+    def __init__(self, settings: Settings, store: JobStore) -> None:
         self._settings = settings
         self._store = store
-        self._leave = leave
         self._running: tuple[Fence, float] | None = None
 
     @contextmanager
@@ -58,4 +55,4 @@ class Overdue:
             self._store.fail(fence, error.message, error.code)
         except OperationalError as locked:  # its lease runs out, and it counts as crashed
             log.warning("the end of job %s could not be written: %s", fence.job_id, locked)
-        self._leave(EXIT_CODE)
+        os._exit(EXIT_CODE)

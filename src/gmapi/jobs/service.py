@@ -34,7 +34,9 @@ from gmapi.tools.fields import ToolRequest
 
 WORKER_SILENT_SECONDS = 15.0
 RECENT_LINES = 10
-DELIVERED_MAX = 4096
+JOBS_KEPT = 4096
+"""Of so many jobs it is known which lines were handed out, and when they were last used."""
+
 TOUCH_SHARE = 0.05
 PLACES_SECONDS = 0.5
 """How long the places of waiting jobs are kept: all who ask for theirs share one look."""
@@ -252,7 +254,7 @@ class JobService:
         if handed_out:
             self._delivered[job.id] = newest
             self._delivered.move_to_end(job.id)
-            while len(self._delivered) > DELIVERED_MAX:
+            while len(self._delivered) > JOBS_KEPT:
                 self._delivered.popitem(last=False)
         return NewLines(fresh, newest, more=False)
 
@@ -278,7 +280,7 @@ class JobService:
             return
         self._touched[job.id] = now
         self._touched.move_to_end(job.id)
-        while len(self._touched) > DELIVERED_MAX:
+        while len(self._touched) > JOBS_KEPT:
             self._touched.popitem(last=False)
         try:
             self._store.touch(job.id, patience=0)

@@ -1,8 +1,8 @@
 """Callers that share a job: whoever sends the same request joins the job that does it already.
 
 Each of them lists and may take back what it asked for; the job goes on while one is left. It counts
-among the waiting and the running jobs of each client that shares it. What writes here
-runs within a transaction that holds the write lock.
+among the waiting and the running jobs of each client that shares it. What writes here runs within a
+transaction that holds the write lock.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The job table: the only truth about jobs. Every statement about jobs stands here.
+"""The job table: the only truth about jobs. All that changes one stands here, but for what `roster`
+recovers and `clock` moves; `lookup` reads, `sharing` knows who asks for which.
 
 Claiming a job sets its owner, raises its attempt number and gives it a lease in one statement.
 From then on each write carries owner and attempt (`Fence`): where it touches no row, the job

@@ -93,7 +93,7 @@ def _out_of_memory(error: MemoryError) -> JobError:
 class Worker:
     """Everything one worker process holds. `run` returns after SIGTERM."""
 
-    def __init__(self, settings: Settings, *, stop_grace: float = STOP_GRACE_SECONDS) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.id = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         # Started first, while this process has one thread: it forks the children.
@@ -127,7 +127,6 @@ class Worker:
                 "kernels": asdict(kernels),
             },
         )
-        self._stop_grace = stop_grace
         self._stop_at: float | None = None
         self._stopped = threading.Event()
         self._current: str | None = None
@@ -165,7 +164,7 @@ class Worker:
 
     def _on_stop(self) -> None:
         if self._stop_at is None:
-            self._stop_at = time.monotonic() + self._stop_grace
+            self._stop_at = time.monotonic() + STOP_GRACE_SECONDS
 
     def _must_stop(self) -> bool:
         return self._stop_at is not None and time.monotonic() > self._stop_at

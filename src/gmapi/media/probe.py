@@ -196,7 +196,6 @@ def probe(
     cwd: Path,
     *,
     max_pixels: int = 40_000_000,
-    input_args: Sequence[str] = (),
     limits: Limits | None = None,
     cancelled: Callable[[], None] = lambda: None,
 ) -> MediaInfo:
@@ -208,11 +207,7 @@ def probe(
         if len(lines) < _MAX_HEADER_LINES:
             lines.append(line)
 
-    argv = [
-        *command.head(ffmpeg, None),
-        *input_args,
-        *command.guarded_input(path, max_pixels),
-    ]
+    argv = [*command.head(ffmpeg, None), *command.guarded_input(path, max_pixels)]
     finished = run(
         launcher,
         argv,

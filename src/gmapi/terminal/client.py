@@ -56,6 +56,7 @@ class Task:
     error_code: str | None
     lines: list[str]
     next_since: int
+    more_lines: bool
     raw: dict[str, Any] = field(repr=False)
 
     @property
@@ -86,6 +87,7 @@ class Task:
             error_code=None if error is None else str(raw.get("error_code")),
             lines=[printable(str(line)) for line in raw.get("new_logs", [])],
             next_since=int(raw.get("next_since", 0)),
+            more_lines=bool(raw.get("more_logs")),
             raw=dict(raw),
         )
 
@@ -163,7 +165,7 @@ class ServerClient:
             silent_since = None
             since, wait = task.next_since, POLL_SECONDS
             yield task
-            if task.is_finished and not task.lines:  # a long log comes in several answers
+            if task.is_finished and not task.more_lines:
                 return
 
     def tasks(

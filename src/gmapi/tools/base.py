@@ -27,6 +27,9 @@ from gmapi.storage.growing import GrowingFile
 from gmapi.storage.interface import Storage
 from gmapi.tools.fields import Sometimes, ToolRequest
 
+GAME_REPLY_MAX = 16 * 1024**2
+"""A game computer accepts at most this many bytes in one reply (contract, P2)."""
+
 FILES_MAX = 1000
 """Most files one job may make; frames are kept in chunks and do not count singly."""
 
@@ -207,7 +210,6 @@ class Work:
         argv: Sequence[str],
         *,
         on_progress: Callable[[Progress], None] | None = None,
-        on_line: Callable[[str], None] | None = None,
         stdout: Callable[[bytes], None] | None = None,
         outputs: Sequence[Path] = (),
         context: failures.Context | None = None,
@@ -229,7 +231,7 @@ class Work:
                 wall_seconds=max(1.0, self._deadline - time.monotonic()),
             ),
             on_progress=on_progress or (lambda _: None),
-            on_line=on_line or self.reporter.log,
+            on_line=self.reporter.log,
             cancelled=self.check,
             stdout=stdout,
             hide=(self.folder, self.settings.data_dir),

@@ -16,7 +16,7 @@ from gmapi.media.duration import expected_duration
 from gmapi.media.formats import output_format
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress, estimate
-from gmapi.tools.base import FileResult, Reporter, Tool, Work
+from gmapi.tools.base import GAME_REPLY_MAX, FileResult, Reporter, Tool, Work
 from gmapi.tools.fields import (
     OUTPUT_NAME,
     LuaStrings,
@@ -29,9 +29,6 @@ from gmapi.tools.fields import (
 INPUTS_MAX = 8
 ARGUMENTS_MAX_BYTES = 64 * 1024
 """The most that all arguments of a request may have together: to check them takes time."""
-
-GAME_REPLY_MAX = 16 * 1024**2
-"""A game computer accepts at most this many bytes in one reply (contract, P2)."""
 
 FETCHED = 15.0
 CONVERTED = 99.0

@@ -17,7 +17,7 @@ from gmapi.media.probe import MediaInfo, Stream
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
 from gmapi.media.timing import picture_count
-from gmapi.tools.base import Tool, ToolResult, Work
+from gmapi.tools.base import GAME_REPLY_MAX, Tool, ToolResult, Work
 from gmapi.tools.fields import LuaFlag, LuaFloat, Sometimes, ToolRequest, whole_number
 
 SIDE_MAX = 4096
@@ -30,7 +30,6 @@ HELD_FRAMES = 199
 complete, no more than this is announced (contract, V3)."""
 
 PLAYER_START_FRAMES = 200
-GAME_REPLY_MAX = 16 * 1024**2
 AUDIO_NAMES: dict[command.Channel, tuple[str, str]] = {
     "mono": ("audio_dfpwm_url", "audio.dfpwm"),
     "left": ("audio_dfpwm_left_url", "audio_left.dfpwm"),

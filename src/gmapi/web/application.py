@@ -23,8 +23,8 @@ OPTIONS_HEADERS = {
     "Access-Control-Max-Age": "86400",
 }
 
-# Answers hold no secrets of a visitor, so any page may read them, and of their heads what it
-# needs to fetch files in ranges and to wait.
+# Answers hold no secrets of a visitor, so any page that may ask may read them, and of their heads
+# what it needs to fetch files in ranges and to wait.
 _CORS_HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Accept-Ranges, Content-Disposition, Content-Length, "

@@ -13,9 +13,6 @@ READ_BYTES = 256 * 1024
 LOOK_SECONDS = 0.1
 """How often an answer that waits for something being made looks whether there is more of it."""
 
-GAME_REPLY_MAX = 16 * 1024**2
-"""The largest reply a game computer takes (contract, P2)."""
-
 BINARY_CHARSET = "; charset=ISO-8859-1"
 
 MEDIA_HEADERS = {

@@ -17,8 +17,8 @@ from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
 from gmapi.storage.growing import GrowingReader, Growth, Stage
 from gmapi.storage.ranges import Choice, OpenRange, is_match
+from gmapi.tools.base import GAME_REPLY_MAX
 from gmapi.web.files import (
-    GAME_REPLY_MAX,
     LOOK_SECONDS,
     MEDIA_HEADERS,
     BrokenAnswer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from array import array
 from typing import NamedTuple
 
 BIT_UP, BIT_DOWN = 127, -128
@@ -27,30 +28,36 @@ class Decoder:
     def decode(self, data: bytes) -> list[int]:
         """Eight samples of -128 to 127 for each byte, its lowest bit first."""
         samples, self._state = _decode(self._state, data)
-        return list(samples)
+        return samples.tolist()
+
+
+_TARGETS = [
+    tuple(BIT_UP if byte >> bit & 1 else BIT_DOWN for bit in range(8)) for byte in range(256)
+]
 
 
 # The same film is played again and again.
-@functools.lru_cache(maxsize=64)
-def _decode(state: State, data: bytes) -> tuple[tuple[int, ...], State]:
+@functools.lru_cache(maxsize=256)
+def _decode(state: State, data: bytes) -> tuple[array[int], State]:
     charge, strength, last, filtered = state
     samples = []
     for byte in data:
-        for bit in range(8):
-            target = BIT_UP if byte >> bit & 1 else BIT_DOWN
+        for target in _TARGETS[byte]:
             step = (strength * (target - charge) + 512) >> 10
             if step == 0 and charge != target:
                 step = 1 if target == BIT_UP else -1
             before, charge = charge, charge + step
             # The strength grows while the bits agree and falls when they change.
             if target == last:
-                strength = min(strength + 1, STRENGTH_MAX)
                 shown = charge
+                if strength < STRENGTH_MAX:
+                    strength += 1
             else:
-                strength = max(strength - 1, 0)
                 shown = (charge + before + 1) >> 1
-            strength = max(strength, STRENGTH_MIN)
+                strength -= 1
+            if strength < STRENGTH_MIN:
+                strength = STRENGTH_MIN
             filtered += ((shown - filtered) * LOW_PASS + 128) >> 8
             samples.append(filtered)
             last = target
-    return tuple(samples), State(charge, strength, last, filtered)
+    return array("b", samples), State(charge, strength, last, filtered)

@@ -32,8 +32,9 @@ scgi_temp_path {folder}/scgi;
 """
 
 
-def documented(page: str = "docs/run-a-server.md") -> str:
-    """The configuration in a page of the documentation."""
+def documented() -> str:
+    """The configuration in the documentation."""
+    page = "docs/run-a-server.md"
     found = re.findall(r"^```nginx\n(.*?)^```", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
     assert len(found) == 1, f"{page} has {len(found)} configurations of nginx"
     return str(found[0])

@@ -13,8 +13,9 @@ from gmapi.fetch.transfer import LIST_BYTES_MAX
 BASE = check_url("http://media.example/films/one/list?token=x")
 
 
-def read_hls(text: str, bounds: Bounds | None = None) -> None:
+def read_hls(text: str) -> None:
     """As the worker does."""
+    bounds = Bounds()
     if not hls.is_hls(text, bounds):
         hls.single_entry(text, BASE, bounds)
     elif hls.is_master(text, bounds):
@@ -25,8 +26,8 @@ def read_hls(text: str, bounds: Bounds | None = None) -> None:
         track.requests()
 
 
-def read_dash(text: str, bounds: Bounds | None = None) -> None:
-    for track in dash.parse(text, BASE, bounds):
+def read_dash(text: str) -> None:
+    for track in dash.parse(text, BASE):
         track.digest()
         track.requests()
 
@@ -35,10 +36,10 @@ def media(*lines: str) -> str:
     return "\n".join(["#EXTM3U", "#EXT-X-VERSION:3", *lines])
 
 
-def mpd(inside: str, attributes: str = "") -> str:
+def mpd(inside: str) -> str:
     return (
         '<MPD mediaPresentationDuration="PT20000S"><Period><AdaptationSet contentType="video">'
-        f'<Representation id="v" {attributes}>{inside}</Representation></AdaptationSet></Period>'
+        f'<Representation id="v">{inside}</Representation></AdaptationSet></Period>'
         "</MPD>"
     )
 

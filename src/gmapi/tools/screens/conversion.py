@@ -16,10 +16,10 @@ from gmapi.media import failures, raw_pictures
 from gmapi.media.formats import media_type_of
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
-from gmapi.tools.base import Work
+from gmapi.tools.base import GAME_REPLY_MAX, Work
 from gmapi.tools.screens.chunks import Chunk, ChunkMaker
 from gmapi.tools.screens.mixer import Mixer
-from gmapi.tools.screens.output import GAME_REPLY_MAX, ScreenFile
+from gmapi.tools.screens.output import ScreenFile
 from gmapi.tools.screens.plan import ScreenPlan
 from gmapi.tools.screens.preview import PreviewFile
 from gmapi.tools.screens.request import ScreenResult

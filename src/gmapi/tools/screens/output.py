@@ -11,17 +11,13 @@ from gmapi.computercraft.formats.writer import Tally, TextEvent, Writer
 from gmapi.errors import LimitError
 from gmapi.storage.base import OpenFile, StoredFile
 from gmapi.storage.growing import GrowingFile
-from gmapi.tools.base import Work
-
-GAME_REPLY_MAX = 16 * 1024**2
-"""A game computer accepts at most this many bytes in one reply (contract, P2)."""
+from gmapi.tools.base import GAME_REPLY_MAX, Work
 
 PICTURES_MAX = 1_000_000
 """Nine hours of a film. Where each picture lies is kept in memory until all are made."""
 
 # Header and ending of a part take far less.
 _PART_BYTES = GAME_REPLY_MAX - 64 * 1024
-_COPY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
