@@ -36,9 +36,11 @@ def read_found() -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     try:
+        # Before it is opened: a stranger's pipe would never be.
+        _require_owner(link)
         with path.open("rb") as file:
             # What was opened, so that nothing can be put in its place after the look.
-            _require_trust(link, os.fstat(file.fileno()), Path.cwd())
+            _require_trust(os.fstat(file.fileno()), Path.cwd())
             return _parse(file.read(), DEFAULT_CONFIG)
     except OSError as error:
         raise SettingsError(
@@ -55,17 +57,21 @@ def _parse(data: bytes, name: str) -> dict[str, Any]:
         raise SettingsError([f"{name}: {error}"]) from error
 
 
-def _require_trust(link: os.stat_result, file: os.stat_result, folder: Path) -> None:
+def _require_owner(file: os.stat_result) -> None:
+    """Raise SettingsError when a file or link belongs to somebody else."""
+    if sys.platform != "win32" and file.st_uid not in {0, os.geteuid()}:
+        raise _untrusted("it belongs to somebody else", "make it your own")
+
+
+def _require_trust(file: os.stat_result, folder: Path) -> None:
     """Raise SettingsError when others may have written the file, or put it where it is."""
     if sys.platform == "win32":  # rights are not told by these numbers there
         return
-    owners = {0, os.geteuid()}
+    _require_owner(file)
     place = folder.stat()
-    if file.st_uid not in owners or link.st_uid not in owners:
-        raise _untrusted("it belongs to somebody else", "make it your own")
     if file.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise _untrusted("others may write to it", f"run chmod go-w {DEFAULT_CONFIG}")
-    if place.st_uid not in owners:
+    if place.st_uid not in {0, os.geteuid()}:
         raise _untrusted("its folder belongs to somebody else", "start the server elsewhere")
     # In a folder such as /tmp (sticky) nobody can move what belongs to others.
     if place.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not place.st_mode & stat.S_ISVTX:

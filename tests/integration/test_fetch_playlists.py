@@ -161,6 +161,30 @@ def test_a_finished_stream_is_kept_by_its_segments_and_version(origin: Origin, r
     assert origin.count("/1.ts") == 4
 
 
+def test_a_stranger_s_playlist_of_the_same_segments_is_another_one(
+    origin: Origin, room: Room
+) -> None:
+    """It says what version they are, and keeps headers from them, so it must spoil nothing."""
+
+    def segment_of(exchange: Exchange) -> None:
+        known = exchange.request.headers.get("x-key") == "1"
+        exchange.send(200, {}, segment(2 if known else 3))
+
+    origin.add("/x.ts", segment_of)
+    listed = media(origin.url("/x.ts"))
+    url = origin.add("/x.m3u8", listed, etag='"1"')
+    with Origin() as other:
+        room.allow += (other.authority,)
+        foreign = other.add("/y.m3u8", listed, etag='"1"')
+        room.bring(foreign, headers={"X-Key": "1"})
+        assert room.data == segment(3)
+        assert not room.bring(url, headers={"X-Key": "1"}).from_cache
+        assert room.data == segment(2)
+        assert room.bring(url, headers={"X-Key": "1"}).from_cache
+        room.bring(foreign)
+        assert not room.bring(url).from_cache
+
+
 def test_max_duration_takes_the_beginning(origin: Origin, room: Room) -> None:
     room.bring(origin.add("/x.m3u8", media("1.ts", "2.ts", "3.ts", "4.ts")), seconds=3)
     assert room.data == segment(1) + segment(2)

@@ -10,6 +10,7 @@ from gmapi.errors import GmapiError, RefusedError, RequestError
 from gmapi.media import filter_table
 from gmapi.media.filtergraph import (
     FILTERS_MAX,
+    OPTIONS_MAX,
     Filter,
     Graph,
     GraphSyntaxError,
@@ -20,6 +21,7 @@ from gmapi.media.filtergraph import (
     shown,
     write,
 )
+from support.cost import cpu_below
 
 PLACE = Place("args", "-vf", inputs=2)
 
@@ -342,6 +344,21 @@ def test_number_of_filters() -> None:
         check(",".join(["null"] * (FILTERS_MAX + 1)), PLACE)
     with pytest.raises(RequestError, match="too many filters"):
         check("null,null", PLACE, limit=1)
+
+
+def test_number_of_options() -> None:
+    check("eq=" + ":".join(["gamma=1"] * OPTIONS_MAX), PLACE)
+    with pytest.raises(RequestError, match="more than 64 options") as caught:
+        check("eq=" + ":".join(["gamma=1"] * (OPTIONS_MAX + 1)), PLACE)
+    assert caught.value.field == "args"
+
+
+@pytest.mark.parametrize(
+    "text", ["eq=" + "a=1:" * 2**18, "drawtext=font=" + "a:a=a" * 2**17, "eq=" + ":" * 2**20]
+)
+def test_options_are_counted_before_each_is_looked_into(text: str) -> None:
+    with cpu_below(2), pytest.raises(RequestError):
+        check(text, PLACE)
 
 
 def test_messages_name_the_remedy() -> None:

@@ -115,3 +115,12 @@ def test_a_folder_in_its_place(file: Path) -> None:
     file.mkdir()
     with pytest.raises(SettingsError, match=r"^gmapi\.toml cannot be read: Is a directory"):
         load_settings()
+
+
+@needs_root
+def test_a_strangers_pipe_is_not_opened(file: Path) -> None:
+    """To open one waits for somebody who writes to it."""
+    file.unlink()
+    os.mkfifo(file)
+    os.chown(file, NOBODY, NOBODY)
+    refused("it belongs to somebody else")

@@ -3,17 +3,22 @@ deleting."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from gmapi.jobs.logbook import READ_MAX
 from gmapi.jobs.model import Withdrawal
 from gmapi.jobs.service import RECENT_LINES
+from gmapi.tools.ffmpeg import FfmpegRequest
 from gmapi.web.application import OPTIONS_HEADERS
+from gmapi.web.misspelt import warnings
 from gmapi.web.waiting import wait_for_result
+from support.cost import cpu_below
 from support.product.application import SONG, RunningApplication, RunningJob, running_application
 
 ALICE, BOB = "alices-secret-0123", "bobs-secret-456789"
@@ -212,6 +217,27 @@ def test_remarks_are_few_whatever_comes(running: RunningApplication) -> None:
     assert answer.status_code == 202
     assert 0 < len(answer.get_json()["warnings"]) <= 5
     assert len(answer.data) < 10_000
+
+
+@pytest.mark.parametrize("fields", [
+    {"args" * 50_000 + str(number): 1 for number in range(5)},
+    {"label": " " * 1_000_000},
+    {"label": "\x01 " * 100_000},
+    {"label": "\xe9 " * 100_000},
+])  # fmt: skip
+def test_a_field_far_too_long_is_not_read_letter_by_letter(
+    running: RunningApplication, fields: dict[str, Any]
+) -> None:
+    """All clients would wait for that: it took some 40 ms for a mebibyte."""
+    FfmpegRequest.model_validate(SONG)  # builds it
+    given = {**SONG, **fields}
+    with cpu_below(0.2):
+        for _ in range(20):
+            warnings(given, FfmpegRequest)
+            with contextlib.suppress(ValidationError):
+                FfmpegRequest.model_validate(given)
+    answer = running.post("/api/ffmpeg/async", fields | SONG)
+    assert answer.status_code == (400 if "label" in fields else 202)
 
 
 # -- lists -------------------------------------------------------------------------------------

@@ -89,8 +89,10 @@ def check_url(url: str, field: str = "input_url") -> SourceUrl:
 
     if not url:
         raise refuse("is empty; give an address that begins with http:// or https://")
-    if len(url) > MAX_URL_LENGTH:
-        raise refuse(f"is longer than {MAX_URL_LENGTH} characters; give a shorter address")
+    if _length_sent(url) > MAX_URL_LENGTH:
+        raise refuse(
+            f"is longer than {MAX_URL_LENGTH} characters as it is sent; give a shorter address"
+        )
     if _FORBIDDEN.search(url):
         raise refuse(
             "holds a space, a backslash or a control character; write a space as %20 "
@@ -122,6 +124,12 @@ def check_url(url: str, field: str = "input_url") -> SourceUrl:
             "is not a valid address; give one like https://example.org/song.mp3", error
         ) from None
     return source
+
+
+def _length_sent(url: str) -> int:
+    """Characters of an address in which each byte beyond ASCII is written as `%XX`."""
+    size, plain = len(url.encode("utf-8", "surrogatepass")), len(url.encode("ascii", "ignore"))
+    return 3 * (size - plain) + plain
 
 
 def _authority(netloc: str, default_port: int) -> tuple[str, int]:

@@ -122,8 +122,10 @@ class _Bringing:
             told = self._part_progress(number / len(tracks), (number + 1) / len(tracks))
             get = self._getter(track, reading, self._cache.rules.max_bytes - size, told)
             if self._use_cache:
-                # The same segments of the same version of a playlist are the same film.
-                named = (track.digest(), version, sorted(self._headers.items()))
+                # The same segments of the same version of a playlist are the same film, where the
+                # word comes from the same place: it sets the version, and the headers go there.
+                headers = sorted(self._headers.items())
+                named = (track.digest(), version, headers, reading.home)
                 fetched = self._cache.keep(
                     sha256(repr(named).encode()).hexdigest(),
                     path,

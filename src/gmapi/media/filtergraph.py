@@ -28,6 +28,9 @@ from gmapi.media.filter_values import (
 )
 
 FILTERS_MAX = 64
+OPTIONS_MAX = 64
+"""Most options of one filter; to check one takes longer than to read it."""
+
 _SPACES = " \n\t\r"
 _KEY = re.compile(r"[A-Za-z0-9_/.-]*")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -219,10 +222,15 @@ def write(graph: Graph) -> str:
 
 
 def options(arguments: str) -> list[tuple[str | None, str]]:
-    """A filter's arguments as (name, value); the name of a value given by position is None."""
+    """A filter's arguments as (name, value); the name of a value given by position is None.
+
+    Raises GraphSyntaxError for more than `OPTIONS_MAX`.
+    """
     found: list[tuple[str | None, str]] = []
     at = 0
     while at < len(arguments):
+        if len(found) == OPTIONS_MAX:
+            raise GraphSyntaxError(f"gives one filter more than {OPTIONS_MAX} options")
         start = _spaces(arguments, at)
         match = _KEY.match(arguments, start)
         end = match.end() if match else start
@@ -274,7 +282,10 @@ def _check_filter(each: Filter, place: Place) -> None:
     if each.instance is not None and not _INSTANCE.fullmatch(each.instance):
         raise place.refused(f"has an odd name after {name}@; use letters, digits and _")
     rule = table.RULES.get(name, table.FilterRule())
-    pairs = options(each.arguments or "")
+    try:
+        pairs = options(each.arguments or "")
+    except GraphSyntaxError as error:
+        raise place.wrong(f"{error}") from None
     if _runs_loop(name, each.arguments or "", pairs):
         raise place.refused(f"gives the filter {name} {LOOPS}")
     named = False

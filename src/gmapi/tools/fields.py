@@ -30,6 +30,7 @@ ENTRIES_MAX = 1000
 """Most entries of any list or object in a request; each field has its own, lower bound."""
 
 LABEL_MAX = 200
+_LABEL_LOOKED_AT = 10 * LABEL_MAX
 
 _STORED: Mapping[str, Any] = {"stored": True}
 
@@ -115,7 +116,7 @@ def _lua_flag(value: Any) -> Any:
 
 def _clean_line(value: Any) -> Any:
     """A text as one line without control characters; None when nothing is left."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > _LABEL_LOOKED_AT:  # too long, spaces or not
         return value
     plain = "".join(c if c.isprintable() else " " for c in value)
     return " ".join(plain.split()) or None

@@ -60,8 +60,8 @@ def warnings(given: Mapping[str, Any], model: type[BaseModel]) -> list[str]:
 
 
 def _meant(name: str, fields: list[str]) -> str | None:
-    plain = _plain(name)
-    if not plain or len(name) > NAME_MAX:
+    plain = _plain(name) if len(name) <= NAME_MAX else ""
+    if not plain:
         return None
     names = {_plain(field): field for field in fields}
     near = get_close_matches(plain, names, 1, _LIKENESS)
