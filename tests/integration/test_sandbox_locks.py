@@ -36,7 +36,8 @@ PYTHON = (Path(os.__file__).parent, Path(sys.prefix) / "pyvenv.cfg", Path(box_pr
 WORK = (
     "read the source", "write an output", "read an output", "rename an output",
     "delete an output", "write to null", "read random bytes", "start a thread",
-    "set its own priority", "set its own processors", "make a pipe that does not block",
+    "set its own priority", "set its own processors", "ask for its own limits",
+    "make a pipe that does not block",
 )  # fmt: skip
 OTHER_FILES = (
     "read a secret", "list a folder", "list the root", "read /proc", "read /etc/passwd",
@@ -64,7 +65,8 @@ SIDEWAYS = (
 CALLS = (
     *SOCKETS, *SIDEWAYS, "fork", "spawn", "change a mode", "change an owner", "set a time",
     "set an attribute", "link an output", "link a secret", "make a symbolic link", "make a fifo",
-    "make a folder", "make a memory file", "outlive the worker", "set another's limits", "trace",
+    "make a folder", "make a memory file", "outlive the worker", "set its own limits",
+    "set its own limits by the older call", "set another's limits", "trace",
     "read another's memory", "set up io_uring", "use bpf", "use the key store", "use userfaultfd",
     "watch performance", "mount", "leave namespaces", "enter namespaces", "open by handle",
     "load a kernel", "load a module", "take another's file", "share memory",

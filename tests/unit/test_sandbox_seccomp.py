@@ -146,7 +146,10 @@ def test_calls_of_another_architecture_kill(machine: str) -> None:
         ("tkill", (PID + 1, 9), REFUSED),
         ("tgkill", (1, 1, 9), REFUSED),
         ("prlimit64", (0, 7), RET_ALLOW),
+        ("prlimit64", (PID, 7, 0, 1 << 40), RET_ALLOW),
         ("prlimit64", (PID + 1, 7), REFUSED),
+        # With new limits, wherever in memory they are.
+        *[("prlimit64", (whom, 2, at), REFUSED) for whom in (0, PID) for at in (1, 1 << 32)],
         *[(name, (whom,), RET_ALLOW) for name in OF_ONE_PROCESS for whom in (0, PID, 1 << 32)],
         *[(name, (whom,), REFUSED) for name in OF_ONE_PROCESS for whom in (1, PID + 1, 0xFFFFFFFF)],
         ("setpriority", (0, 0, 19), RET_ALLOW),

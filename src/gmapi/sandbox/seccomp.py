@@ -1,10 +1,10 @@
 """The filter of system calls that a child gets: classic BPF, built here (see seccomp(2)).
 
 It refuses sockets of every kind, new processes, what reaches into other processes or sends them
-signals by whatever way, changes to their priority, processors and limits, the key store, mounts,
-links, ownership and modes of files, and the calls that only administer a machine. Threads
-and the child's own exec pass: what may be executed is Landlock's part. The architecture is checked
-first, so that no call is taken for another one, and x32 calls count as unknown ones.
+signals by whatever way, changes to their priority and processors and to anybody's limits, the key
+store, mounts, links, ownership and modes of files, and the calls that only administer a machine.
+Threads and the child's own exec pass: what may be executed is Landlock's part. The architecture is
+checked first, so that no call is taken for another one, and x32 calls count as unknown ones.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 # Offsets in struct seccomp_data; all known machines store the low half of an argument first.
 _NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16
+_HALF = 4
 
 _CLONE_THREAD = 0x00010000
 # CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
@@ -56,7 +57,6 @@ _PLACES = {
     "kill": "signal",
     "tkill": "signal",
     "tgkill": "signal",
-    "prlimit64": "whom",
     "sched_setaffinity": "whom",
     "move_pages": "whom",
 }
@@ -171,6 +171,11 @@ def _steps(machine: str) -> Iterator[_Step]:
     yield _Step(_EQUAL, _IOPRIO_WHO_PROCESS, true="whose", false="refuse")
     yield _Step(_LOAD, _argument(1), place="whose")
     yield _Step(_EQUAL, 0, true="allow_too", false="itself")
+    # Limits may be asked for, not changed: root could take its own away.
+    yield _Step(_LOAD, _argument(2), place="prlimit64")
+    yield _Step(_EQUAL, 0, false="refuse")
+    yield _Step(_LOAD, _argument(2) + _HALF)
+    yield _Step(_EQUAL, 0, false="refuse")
     # Limits, processors and memory: its own, whose threads other than the first cannot be told from
     # other processes.
     yield _Step(_LOAD, _argument(0), place="whom")
@@ -216,5 +221,5 @@ def _ranges(numbers: list[int], place: str) -> Iterator[_Step]:
 
 
 def _argument(number: int) -> int:
-    """Where the low half of an argument is; the kernel takes no more of those looked at."""
+    """Where the low half of an argument is; of numbers the kernel takes no more."""
     return _ARGUMENTS + 8 * number

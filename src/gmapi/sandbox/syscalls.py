@@ -44,6 +44,7 @@ PROCESSES: Mapping[str, Numbers] = {
     "process_madvise": (440, 440),
     "migrate_pages": (256, 238),
     # Also of itself: with the rights of root it could leave no processor to anybody.
+    "setrlimit": (160, 164),
     "sched_setattr": (314, 274),
     "sched_setparam": (142, 118),
     "sched_setscheduler": (144, 119),

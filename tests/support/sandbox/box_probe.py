@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import platform
+import resource
 import signal
 import socket
 import struct
@@ -23,6 +24,7 @@ from typing import Any
 ARM = platform.machine() == "aarch64"
 NOBODY = 54_321
 """A user without processes, in case the call works."""
+FILES = resource.RLIMIT_NOFILE
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -117,6 +119,12 @@ def by_ioctl(request: int, pid: int) -> None:
     fcntl.ioctl(0, request, struct.pack("i", pid))
 
 
+def own_limits() -> Any:
+    """The limits of open files there are, as system calls take them."""
+    soft, hard = resource.getrlimit(FILES)
+    return (ctypes.c_ulong * 2)(soft & 2**64 - 1, hard & 2**64 - 1)
+
+
 def trials(source: str, out: str, secret: str, port: int, pid: int) -> dict[str, Callable[[], Any]]:
     write(f"{out}/mine")
     return {
@@ -131,6 +139,7 @@ def trials(source: str, out: str, secret: str, port: int, pid: int) -> dict[str,
         "start a thread": thread,
         "set its own priority": lambda: os.setpriority(os.PRIO_PROCESS, 0, 19),
         "set its own processors": lambda: os.sched_setaffinity(0, os.sched_getaffinity(0)),
+        "ask for its own limits": lambda: resource.getrlimit(FILES),
         "make a pipe that does not block": lambda: [
             (os.set_blocking(each, False), os.close(each)) for each in os.pipe()
         ],
@@ -174,6 +183,8 @@ def trials(source: str, out: str, secret: str, port: int, pid: int) -> dict[str,
         "link an output": lambda: os.link(f"{out}/mine", f"{out}/mine2"),
         "make a memory file": lambda: os.close(os.memfd_create("x")),
         "outlive the worker": lambda: libc.prctl(1, 0, 0, 0, 0) and _fail(),
+        "set its own limits": lambda: call(302, 261, 0, FILES, own_limits(), None),
+        "set its own limits by the older call": lambda: call(160, 164, FILES, own_limits()),
         "set another's limits": lambda: call(302, 261, pid, 7, None, None),
         "send another a signal by a pipe (F_SETOWN)": lambda: by_pipe(8, pid),
         "send another a signal by a pipe (F_SETOWN_EX)": lambda: by_pipe(15, owner(pid)),
