@@ -21,6 +21,7 @@ def pytest_collection_finish() -> None:
     """Thousands of tests are there for good: nobody looks through them for garbage again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture(scope="session")
