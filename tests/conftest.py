@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,13 @@ from support.media.files import MEDIA, SCREEN_MEDIA, ffmpeg_program
 from support.media.streams import make_stream
 from support.product.server import GmapiServer
 from support.screens.studio import Studio, make_media, open_studio
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are there for good: nobody looks through them for garbage again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ def test_hostile_playlists_hold_up_no_worker(server: GmapiServer, origin: Origin
     """One of these once disabled every worker for good."""
     texts = {
         "key": "#EXTM3U\n#EXT-X-KEY:A=" + " " * 16_000 + '"',
-        "headers": "#EXTM3U\n" + '#EXT-X-MAP:URI="a"\n' * 190_000,
+        "headers": "#EXTM3U\n" + '#EXT-X-MAP:URI="a"\n' * 190_000 + "#EXT-X-ENDLIST",
         "template": (
             '<MPD mediaPresentationDuration="PT20000S"><Period><AdaptationSet contentType="video">'
             f'<Representation><SegmentTemplate media="{"$Number%099d$" * 80}" duration="1"/>'
