@@ -66,6 +66,12 @@ class SqliteBackend:
             )
             connection.commit()
 
+    def messages(self, server: GmapiServer) -> int:
+        """How many messages are on their way."""
+        with closing(sqlite3.connect(server.data_dir / "queue.db", timeout=5)) as connection:
+            query = "SELECT (SELECT COUNT(*) FROM task) + (SELECT COUNT(*) FROM schedule)"
+            return int(connection.execute(query).fetchone()[0])
+
     def lose_messages(self, server: GmapiServer) -> int:
         """Delete all messages on their way; how many there were."""
         with closing(sqlite3.connect(server.data_dir / "queue.db", timeout=5)) as connection:

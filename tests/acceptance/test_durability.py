@@ -203,6 +203,8 @@ def test_lost_messages_are_sent_again(bench: Bench, origin: Origin, song_file: P
         waiting = [
             bench.submit({**SONG, "input_url": serve_file(origin, song_file)}) for _ in range(3)
         ]
+        # They are sent a moment after the callers have their answers.
+        wait_for(lambda: bench.backend.messages(bench.server) == 3, what="three messages")
         assert bench.backend.lose_messages(bench.server) == 3
         for source in busy:
             source.release.set()
