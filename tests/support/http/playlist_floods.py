@@ -13,9 +13,8 @@ from gmapi.fetch.transfer import LIST_BYTES_MAX
 BASE = check_url("http://media.example/films/one/list?token=x")
 
 
-def read_hls(text: str) -> None:
+def read_hls(text: str, bounds: Bounds | None = None) -> None:
     """As the worker does."""
-    bounds = Bounds()
     if not hls.is_hls(text, bounds):
         hls.single_entry(text, BASE, bounds)
     elif hls.is_master(text, bounds):
@@ -26,8 +25,8 @@ def read_hls(text: str) -> None:
         track.requests()
 
 
-def read_dash(text: str) -> None:
-    for track in dash.parse(text, BASE):
+def read_dash(text: str, bounds: Bounds | None = None) -> None:
+    for track in dash.parse(text, BASE, bounds):
         track.digest()
         track.requests()
 
