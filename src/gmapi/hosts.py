@@ -45,6 +45,7 @@ def host_name(text: str) -> str:
     return bare
 
 
+@lru_cache(1024)  # asked for each request
 def plain_address(text: str) -> Address:
     """An address as sockets tell it, without the name of its interface; an IPv4 one in IPv6's
     clothes (`::ffff:a.b.c.d`, as a socket shows that listens on both) as what it is.

@@ -23,6 +23,8 @@ def to_job(row: Any) -> Job:
     """A row of `JOB_COLUMNS`, perhaps with a label, as a Job."""
     values = row._asdict()
     values["state"] = State(values["state"])
+    if "is_labelled" in values:
+        values["is_labelled"] = bool(values["is_labelled"])
     return Job(**values)
 
 
@@ -32,7 +34,10 @@ class Lookup:
     def __init__(self, engine: Engine, *, log_max_lines: int = 2000) -> None:
         self.engine = engine
         self.logbook = Logbook(engine, log_max_lines)
-        self._by_id = sa.select(*JOB_COLUMNS).where(jobs.c.id == sa.bindparam("job_id"))
+        labels = sa.select(1).where(job_clients.c.job_id == jobs.c.id, sharing.is_labelled())
+        self._by_id = sa.select(*JOB_COLUMNS, labels.exists().label("is_labelled")).where(
+            jobs.c.id == sa.bindparam("job_id")
+        )
 
     def now(self) -> float:
         """The database's clock; SQLite's is the machine's own."""
@@ -82,7 +87,7 @@ class Lookup:
         """Jobs, newest first, and how many there are in all; those that `caller` shares, with its
         labels, or all, each with the first label it was given."""
         label = sa.select(job_clients.c.label).where(
-            job_clients.c.job_id == jobs.c.id, job_clients.c.label.is_not(None), sharing.is_active()
+            job_clients.c.job_id == jobs.c.id, sharing.is_labelled()
         )
         conditions: list[sa.ColumnElement[bool]] = []
         if caller is not None:

@@ -77,6 +77,7 @@ class Job:
     accessed: float | None
     version: int
     label: str | None = None
+    is_labelled: bool = False  # whether anybody has a label for it
 
     @property
     def is_finished(self) -> bool:

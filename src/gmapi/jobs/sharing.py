@@ -38,6 +38,11 @@ def is_active() -> sa.ColumnElement[bool]:
     return job_clients.c.withdrawn.is_(None)
 
 
+def is_labelled() -> sa.ColumnElement[bool]:
+    """Of rows of job_clients: the caller goes on asking for the job and has a label for it."""
+    return sa.and_(job_clients.c.label.is_not(None), is_active())
+
+
 def check_room(connection: Connection, client: str, most: int) -> None:
     """Raise QueueFullError when a client has `most` jobs waiting: its own ones and joined ones."""
     waiting = connection.execute(
@@ -121,7 +126,7 @@ def labels(connection: Connection, job_id: str) -> dict[str, str]:
     """The labels of those who share a job, by caller, in the order in which they asked."""
     rows = connection.execute(
         sa.select(job_clients.c.caller, job_clients.c.label)
-        .where(job_clients.c.job_id == job_id, job_clients.c.label.is_not(None), is_active())
+        .where(job_clients.c.job_id == job_id, is_labelled())
         .order_by(job_clients.c.seq)
     )
     return {row.caller: row.label for row in rows}

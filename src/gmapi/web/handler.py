@@ -243,6 +243,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
                 sent = os.sendfile(target, source, offset, min(SENDFILE_BYTES, end - offset))
             except BlockingIOError:
                 wait_write(target, SEND_TIMEOUT_SECONDS, _gone())
+                self._sent = 0  # others have had their turns meanwhile
                 continue
             if sent == 0:
                 raise OSError("the file ended before its published length")
