@@ -19,7 +19,7 @@ from support.http.raw_http import game_call
 from support.http.refusals import assert_no_files, assert_refused
 from support.product.server import GmapiServer, wait_for
 
-EXPIRY = 3.0
+EXPIRY = 4.0
 """Seconds; longer than a busy machine takes between two accesses."""
 
 
@@ -111,7 +111,7 @@ def test_a_download_that_outlasts_the_expiry_is_an_access_while_it_sends(
     download = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     download.request("GET", path)
     response = download.getresponse()
-    received, started, step = 0, time.monotonic(), made["size"] // 120
+    received, started, step = 0, time.monotonic(), made["size"] // 200
 
     def slowly() -> bool:
         nonlocal received
