@@ -32,7 +32,6 @@ class Addresses:
     def __init__(self, settings: Settings) -> None:
         self._public_url = settings.public_url
         self._trusted = Networks(settings.trusted_proxies)
-        self._has_proxies = bool(settings.trusted_proxies)  # most servers have none
         self._told_unknown = False
 
     def base(self) -> str:
@@ -73,7 +72,7 @@ class Addresses:
 
     def is_forwarded(self) -> bool:
         """Whether the request comes from a trusted proxy."""
-        return self._has_proxies and request.environ.get("REMOTE_ADDR", "") in self._trusted
+        return request.environ.get("REMOTE_ADDR", "") in self._trusted
 
     def client(self) -> str:
         """The caller's address; `UNKNOWN` where it cannot be told.
