@@ -27,6 +27,11 @@ class Context:
     max_pixels: int | None = None
 
 
+class SoundChanged(MediaError):
+    """The sound changes its channels or its rate on the way, and its filters may not be built
+    anew (see `sound`). What was written before is right."""
+
+
 @dataclass(frozen=True)
 class _Case:
     """A wording of ffmpeg and what it means; groups of the pattern fill the sentence. It is
@@ -94,6 +99,8 @@ _CASES = (
     _Case(r"received signal 24\b", LimitError,
           "the conversion used more processor time than this server allows; ask for a shorter "
           "part with -t or for a faster format"),
+    _Case(r"Changing audio frame properties on the fly", SoundChanged,
+          "the sound changes its channels or its sample rate on the way"),
     _Case(r"Picture size (\d+x\d+) exceeds specified max pixel count", LimitError,
           _too_many_pixels),
     _Case(r"Cannot allocate memory|malloc(?: of size \d+)? failed|Could not allocate|"

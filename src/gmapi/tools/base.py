@@ -15,6 +15,7 @@ from gmapi.errors import LimitError, NoSpaceError
 from gmapi.fetch.address import check_url
 from gmapi.media import failures, process
 from gmapi.media.binaries import Ffmpeg
+from gmapi.media.loudness import peak
 from gmapi.media.probe import MediaInfo, probe, seen_size
 from gmapi.media.progress import Progress
 from gmapi.media.timing import PictureTimes, picture_times
@@ -158,6 +159,7 @@ class Work:
         self.inputs.mkdir(parents=True, exist_ok=True)
         self.outputs.mkdir(parents=True, exist_ok=True)
         self._reserve = free_space_reserve(folder)
+        self.warnings: list[str] = []
 
     def check(self) -> None:
         """Raise when the work must stop: cancelled, taken over, out of time or out of space."""
@@ -240,6 +242,12 @@ class Work:
             self.check()  # killed because the job must stop: that is the reason to give
         failures.check(finished, outputs, context=context)
 
+    def warn(self, sentence: str) -> None:
+        """Let the result say something that its reader would not expect, once."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+            self.reporter.log(f"warning: {sentence}")
+
     def probe(self, path: Path) -> MediaInfo:
         """What ffmpeg says of a file. Raises MediaError when it cannot open it."""
         return probe(
@@ -271,6 +279,20 @@ class Work:
             self.ffmpeg,
             path,
             cwd=self.folder,
+            max_pixels=self.settings.picture_max_pixels,
+            limits=self.limits(),
+            cancelled=self.check,
+        )
+
+    def peak(self, path: Path, track: str, input_args: Sequence[str] = ()) -> float | None:
+        """How loud a sound track is at most, in decibels; see `loudness.peak`."""
+        return peak(
+            self.launcher,
+            self.ffmpeg,
+            path,
+            cwd=self.folder,
+            track=track,
+            input_args=input_args,
             max_pixels=self.settings.picture_max_pixels,
             limits=self.limits(),
             cancelled=self.check,

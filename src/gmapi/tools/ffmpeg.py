@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -13,9 +14,11 @@ from gmapi.fetch.headers import check_headers
 from gmapi.media import command, failures
 from gmapi.media.arguments import check_arguments, check_input_arguments
 from gmapi.media.duration import expected_duration
-from gmapi.media.formats import output_format
+from gmapi.media.formats import OutputFormat, output_format
+from gmapi.media.probe import MediaInfo
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress, estimate
+from gmapi.tools import sound
 from gmapi.tools.base import GAME_REPLY_MAX, FileResult, Reporter, Tool, Work
 from gmapi.tools.fields import (
     OUTPUT_NAME,
@@ -25,6 +28,7 @@ from gmapi.tools.fields import (
     field_error,
     file_name,
 )
+from gmapi.tools.sound_making import SoundMaking
 
 INPUTS_MAX = 8
 ARGUMENTS_MAX_BYTES = 64 * 1024
@@ -127,11 +131,51 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
             )
         )
     info = work.probe(inputs[0])
-    total = expected_duration(info, input_args, args) if len(inputs) == 1 else None
-    work.reporter.report(message="Converting.")
     name = file_name(request.output_name, target.extension)
     output = work.outputs / name
-    argv = command.transcode(
+    work.reporter.report(message="Converting.")
+    if len(inputs) == 1 and info.first("audio") is not None:
+        _convert_one(work, inputs[0], info, input_args, args, target, output)
+    else:
+        argv = _command(work, inputs, input_args, args, target, output)
+        told = progress_reports(work.reporter, None)
+        work.run_ffmpeg(argv, on_progress=told, outputs=[output], context=_context(work, target))
+    return _publish(work, output, name, target.media_type)
+
+
+def _convert_one(
+    work: Work,
+    source: Path,
+    info: MediaInfo,
+    input_args: list[str],
+    args: list[str],
+    target: OutputFormat,
+    output: Path,
+) -> None:
+    """Convert one source that has sound, and what of it is made stays in time and is heard."""
+    with sound.unchained(work, source, info, args) as (path, whole):
+        making = SoundMaking(work, path, whole, input_args, args, target, output)
+
+        def argv(source: Path, words: list[str], given: list[str]) -> list[str]:
+            return _command(work, [source], words, given, target, output)
+
+        told = progress_reports(work.reporter, expected_duration(whole, input_args, args))
+        making.run(argv, told, _context(work, target))
+
+
+def _context(work: Work, target: OutputFormat) -> failures.Context:
+    return failures.Context(target=target, max_pixels=work.settings.picture_max_pixels)
+
+
+def _command(
+    work: Work,
+    inputs: list[Path],
+    input_args: list[str],
+    args: list[str],
+    target: OutputFormat,
+    output: Path,
+) -> list[str]:
+    return command.transcode(
         work.ffmpeg,
         inputs,
         input_args,
@@ -141,10 +185,6 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
         max_pixels=work.settings.picture_max_pixels,
         progress_fd=PROGRESS_FD,
     )
-    context = failures.Context(target=target, max_pixels=work.settings.picture_max_pixels)
-    told = progress_reports(work.reporter, total)
-    work.run_ffmpeg(argv, on_progress=told, outputs=[output], context=context)
-    return _publish(work, output, name, target.media_type)
 
 
 def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progress], None]:

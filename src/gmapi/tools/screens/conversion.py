@@ -97,7 +97,9 @@ class Conversion:
             sound = None
             if self._source.has_sound:
                 dfpwm = self._plan.options.audio is Audio.DFPWM
-                sound = stack.enter_context(SoundTrack(work, self._source.path, dfpwm=dfpwm))
+                sound = stack.enter_context(
+                    SoundTrack(work, self._source.path, self._source.info, dfpwm=dfpwm)
+                )
             growing = stack.enter_context(work.grow(self._name))
             file = ScreenFile(work, self._name, writer, growing)
             mixer = Mixer(file, writer, self._maker.film.fps, sound)

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Self
 
 from gmapi.errors import MediaError
-from gmapi.media import raw_pictures
+from gmapi.media.failures import SoundChanged
+from gmapi.media.probe import MediaInfo
 from gmapi.media.process import PROGRESS_FD
+from gmapi.media.progress import Progress
+from gmapi.media.sound import DFPWM_SILENCE, PCM_SILENCE, growing
+from gmapi.tools import sound
 from gmapi.tools.base import Work
 
 SECONDS_PER_PIECE = 0.5
@@ -21,14 +25,16 @@ class SoundTrack:
     Inside `with` it is made in a thread of its own; leaving stops it.
     """
 
-    def __init__(self, work: Work, source: Path, *, dfpwm: bool) -> None:
+    def __init__(self, work: Work, source: Path, info: MediaInfo, *, dfpwm: bool) -> None:
         self._work = work
         self._source = source
+        self._info = info
         self._dfpwm = dfpwm
         self._path = work.outputs / "sound"
         # 24,000 samples, of which DFPWM has eight in a byte.
         self.piece_bytes = 3_000 if dfpwm else 24_000
         self._read = 0
+        self._heard = False
         self._stopped = False
 
     def __enter__(self) -> Self:
@@ -43,23 +49,37 @@ class SoundTrack:
 
     def _make(self) -> None:
         work = self._work
-        argv = raw_pictures.sound(
-            work.ffmpeg,
-            self._source,
-            self._path,
-            dfpwm=self._dfpwm,
-            max_pixels=work.settings.picture_max_pixels,
-            progress_fd=PROGRESS_FD,
-        )
+        track = self._info.first("audio")
         try:
-            work.run_ffmpeg(
-                argv, on_progress=lambda _: self._stop_with_pictures(), outputs=[self._path]
-            )
+            try:
+                self._write(self._source, track.channels if track else None)
+            except SoundChanged:
+                even = sound.evened(
+                    work, self._source, self._info, maps=["0:a:0"], channels=1,
+                    on_progress=self._stop_with_pictures,
+                )  # fmt: skip
+                with even as path:
+                    # It begins with the same sound, so that its reader can go on where it is.
+                    first, self._path = self._path, work.outputs / "sound_evened"
+                    self._write(path, 1)
+                    first.unlink(missing_ok=True)
         except MediaError as error:
             if not self._stopped:
-                work.reporter.log(f"the sound could not be read to its end: {error.message}")
+                work.warn(f"The sound could not be read to its end: {error.message}")
 
-    def _stop_with_pictures(self) -> None:
+    def _write(self, source: Path, channels: int | None) -> None:
+        argv = growing(
+            self._work.ffmpeg,
+            source,
+            self._path,
+            channels=channels,
+            dfpwm=self._dfpwm,
+            max_pixels=self._work.settings.picture_max_pixels,
+            progress_fd=PROGRESS_FD,
+        )
+        self._work.run_ffmpeg(argv, on_progress=self._stop_with_pictures, outputs=[self._path])
+
+    def _stop_with_pictures(self, now: Progress) -> None:
         if self._stopped:
             raise MediaError("stopped")
 
@@ -75,8 +95,22 @@ class SoundTrack:
         with open(self._path, "rb") as file:
             file.seek(self._read)
             data = file.read(self.piece_bytes)
-        self._read += len(data)
+        if data:
+            self._read += len(data)
+            self._heard = self._heard or not sound.is_plain_silence(data)
+        elif self._read and not self._heard:
+            sound.warn_of_silence(self._work, self._source, track="0:a:0")
         return data
+
+    def silence(self, seconds: float) -> bytes:
+        """A piece in which nothing is heard, at most as long as others are."""
+        count = round(seconds / SECONDS_PER_PIECE * self.piece_bytes)
+        byte = DFPWM_SILENCE if self._dfpwm else PCM_SILENCE
+        return bytes([byte]) * min(count, self.piece_bytes)
+
+    def seconds(self, data: bytes) -> float:
+        """How long a piece is."""
+        return len(data) / self.piece_bytes * SECONDS_PER_PIECE
 
     def _size(self) -> int:
         try:

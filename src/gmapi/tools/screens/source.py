@@ -23,10 +23,11 @@ _SMALL_PIXELS = 640 * 480
 
 @dataclass(frozen=True)
 class ScreenSource:
-    """A fetched source: `look` says how it is decoded, `has_sound` whether its sound is used,
-    `pieces` how many pieces of sound there will be."""
+    """A fetched source: `info` is what it holds, `look` says how it is decoded, `has_sound`
+    whether its sound is used, `pieces` how many pieces of sound there will be."""
 
     path: Path
+    info: MediaInfo
     rhythm: Rhythm
     look: Look
     has_sound: bool
@@ -73,7 +74,7 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
     has_sound = _has_sound(plan, info)
     seconds = info.duration or (rhythm.expected or 0) / float(rhythm.fps)
     pieces = math.ceil(seconds / SECONDS_PER_PIECE) if has_sound else 0
-    return ScreenSource(path, rhythm, look, has_sound, pieces)
+    return ScreenSource(path, info, rhythm, look, has_sound, pieces)
 
 
 def unreadable(cause: object = None) -> MediaError:

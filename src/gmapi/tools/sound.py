@@ -1,0 +1,228 @@
+"""What the tools do about sound that changes on the way, ends early or cannot be heard."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from gmapi.errors import MediaError
+from gmapi.media import sound
+from gmapi.media.command import Options
+from gmapi.media.failures import Context, SoundChanged
+from gmapi.media.formats import OutputFormat
+from gmapi.media.links import copy_part, link_starts
+from gmapi.media.probe import MediaInfo
+from gmapi.media.process import PROGRESS_FD
+from gmapi.media.progress import Progress
+from gmapi.tools.base import Work
+
+LINKS_MAX = 64
+"""Files glued together of which as many are read: ffmpeg opens them all at once."""
+
+_RAW = frozenset(
+    ["dfpwm", "u8", "s8", "s16le", "s16be", "s24le", "s32le", "f32le", "f64le", "alaw", "mulaw"]
+)
+_BLOCK_BYTES = 1 << 16
+# Decibels: what is below is silence, and the rounding of codecs.
+_SILENT = -80.0
+# Silence takes less than this in any codec: bytes a second, and what zlib leaves of constant rates.
+_SILENT_BYTES = 3000
+_SILENT_RATIO = 8
+
+
+@contextmanager
+def evened(
+    work: Work,
+    source: Path,
+    info: MediaInfo,
+    *,
+    maps: Sequence[str],
+    channels: int,
+    rate: int = sound.RATE,
+    on_progress: Callable[[Progress], None] = lambda now: None,
+) -> Iterator[Path]:
+    """A copy of sound that changes on the way which has one shape; it is gone after the block."""
+    work.reporter.log("the sound changes on the way, so it is brought to one shape first")
+    path = work.outputs / "even_sound"
+    argv = sound.evened(
+        work.ffmpeg,
+        source,
+        path,
+        maps=maps,
+        rate=rate,
+        channels=channels,
+        clocked=sound.is_clocked(info),
+        max_pixels=work.settings.picture_max_pixels,
+        progress_fd=PROGRESS_FD,
+    )
+    try:
+        work.run_ffmpeg(argv, outputs=[path], on_progress=on_progress)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def run(
+    work: Work,
+    argv: Callable[[Path, bool], Sequence[str]],
+    source: Path,
+    info: MediaInfo,
+    *,
+    maps: Sequence[str],
+    channels: int,
+    rate: int = sound.RATE,
+    outputs: Sequence[Path],
+    on_progress: Callable[[Progress], None],
+    context: Context | None = None,
+) -> None:
+    """Run the command that `argv` gives for a source, and for its evened copy (then with True)
+    when the sound changes on the way. Raises what `Work.run_ffmpeg` does."""
+    try:
+        work.run_ffmpeg(
+            argv(source, False), on_progress=on_progress, outputs=outputs, context=context
+        )
+    except SoundChanged:
+        even = evened(
+            work, source, info, maps=maps, channels=channels, rate=rate,
+            on_progress=lambda _: on_progress(_NOT_YET),
+        )  # fmt: skip
+        with even as path:
+            work.run_ffmpeg(
+                argv(path, True), on_progress=on_progress, outputs=outputs, context=context
+            )
+
+
+_NOT_YET = Progress(None, None, None, None, False)
+
+
+@contextmanager
+def unchained(
+    work: Work, source: Path, info: MediaInfo, args: Sequence[str]
+) -> Iterator[tuple[Path, MediaInfo]]:
+    """A source as it is; or when it is several files of sound glued together, and `args` do not
+    copy them as they are, one file with the sound of all, gone after the block. With what it
+    holds."""
+    starts = [0]
+    copied = Options(args).get("c", "a") == "copy"
+    if info.first("video") is None and not copied:
+        starts = link_starts(source, info.container)
+    if len(starts) == 1:
+        yield source, info
+        return
+    made: list[Path] = []
+    try:
+        path = _joined(work, source, starts, made)
+        yield path, work.probe(path)
+    finally:
+        for each in made:
+            each.unlink(missing_ok=True)
+
+
+def _joined(work: Work, source: Path, starts: Sequence[int], made: list[Path]) -> Path:
+    size = source.stat().st_size
+    bounds = [*starts, size]
+    read = 0
+    links: list[tuple[Path, int, int]] = []
+    for number in range(min(len(starts), LINKS_MAX)):
+        path = work.outputs / f"link{number}"
+        made.append(path)
+        copy_part(source, path, bounds[number], bounds[number + 1])
+        work.check()
+        try:
+            track = work.probe(path).first("audio")
+        except MediaError as error:
+            work.reporter.log(f"part {number + 1} cannot be read: {error.message}")
+            continue
+        if track is not None:
+            links.append((path, track.channels or 2, track.sample_rate or sound.RATE))
+            read += bounds[number + 1] - bounds[number]
+    work.reporter.log(f"{len(starts)} files were glued together, {len(links)} of them are read")
+    if not links:
+        raise MediaError("No sound could be read from the source.", code="corrupt_media")
+    if len(links) < len(starts):
+        work.warn(
+            f"The source is {len(starts)} files glued together, of which {len(links)} were read: "
+            f"{read:,} of {size:,} bytes."
+        )
+    output = work.outputs / "all_links"
+    made.append(output)
+    argv = sound.joined(
+        work.ffmpeg,
+        [(path, channels) for path, channels, _ in links],
+        output,
+        rate=min(sound.FLAC_RATE_MAX, max(rate for _, _, rate in links)),
+        channels=min(sound.FLAC_CHANNELS_MAX, max(channels for _, channels, _ in links)),
+        max_pixels=work.settings.picture_max_pixels,
+        progress_fd=PROGRESS_FD,
+    )
+    work.run_ffmpeg(argv, outputs=[output])
+    return output
+
+
+def fill(path: Path, seconds: float, rate: int = sound.RATE) -> None:
+    """Lengthen a DFPWM file of one channel by silence, when it is shorter."""
+    missing = round(seconds * rate / 8) - path.stat().st_size
+    with open(path, "ab") as file:
+        while missing > 0:
+            file.write(bytes([sound.DFPWM_SILENCE]) * min(missing, _BLOCK_BYTES))
+            missing -= _BLOCK_BYTES
+
+
+def is_plain_silence(data: bytes) -> bool:
+    """Whether raw sound is one byte again and again, or DFPWM that goes up and down only."""
+    return not data or data.count(data[0]) == len(data) or not data.strip(b"\xaa\x55")
+
+
+def warn_if_silent(
+    work: Work,
+    output: Path,
+    target: OutputFormat | None,
+    source: Path,
+    *,
+    track: str,
+    input_args: Sequence[str] = (),
+) -> None:
+    """Warn when a finished output is silent although its source has sound; without a `target` it
+    is DFPWM. For all others but silent ones this costs one look at the file."""
+    if _is_silent(work, output, target):
+        warn_of_silence(work, source, track=track, input_args=input_args)
+
+
+def warn_of_silence(
+    work: Work, source: Path, *, track: str, input_args: Sequence[str] = ()
+) -> None:
+    """Warn that an output is silent, if that is not what its source is too."""
+    loudest = work.peak(source, track, input_args)
+    if loudest is not None and loudest > _SILENT:
+        work.warn(
+            "The sound that was made is silent although the source has sound: see which channels "
+            "were asked for, or whether left and right cancel each other out."
+        )
+
+
+def _is_silent(work: Work, output: Path, target: OutputFormat | None) -> bool:
+    if target is None or target.muxer in _RAW:
+        with open(output, "rb") as file:
+            while data := file.read(_BLOCK_BYTES):
+                if not is_plain_silence(data):
+                    return False
+        return True
+    size = output.stat().st_size
+    with open(output, "rb") as file:
+        file.seek(max(0, size - _BLOCK_BYTES) // 2)
+        data = file.read(_BLOCK_BYTES)
+    if len(zlib.compress(data, 1)) * _SILENT_RATIO > len(data):
+        try:
+            duration = work.probe(output).duration
+        except MediaError:
+            return False
+        if not duration or size / duration > _SILENT_BYTES:
+            return False
+    # The beginning tells for most that are low in bytes and not silent.
+    for words in (("-t", "60"), ()):
+        loudest = work.peak(output, "0:a:0", words)
+        if loudest is None or loudest > _SILENT:
+            return False
+    return True
