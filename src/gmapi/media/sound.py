@@ -17,7 +17,8 @@ from gmapi.media import command
 if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
     from gmapi.media.formats import OutputFormat
-    from gmapi.media.probe import MediaInfo
+    from gmapi.media.header import MediaInfo
+    from gmapi.media.selection import Selection
 
 RATE = 48_000
 """Samples per second of all sound for the game (client contract, F1)."""
@@ -82,30 +83,29 @@ def is_clocked(info: MediaInfo) -> bool:
 
 def dfpwm_channels(
     ffmpeg: Ffmpeg,
-    input: Path,
+    chosen: Selection,
     outputs: Mapping[Channel, Path],
     *,
-    track: str = "0:a:0",
-    channels: int | None,
     start: float = 0.0,
     duration: float | None = None,
     max_pixels: int,
     progress_fd: int,
 ) -> list[str]:
-    """The command that writes a sound track as DFPWM files, all in one pass.
+    """The command that writes the sound as DFPWM files, all in one pass.
 
-    `channels` is how many the source has: one channel gives the same bytes in all outputs, more
-    than two are mixed down to two first. Sound that starts late or has gaps is filled up with
-    silence, so that all files run in time with the pictures. Raises ValueError without outputs.
+    One channel gives the same bytes in all outputs, more than two are mixed down to two first.
+    Sound that starts late or has gaps is filled up with silence, so that all files run in time
+    with the pictures. Raises ValueError without outputs.
     """
     if not outputs:
         raise ValueError("dfpwm_channels needs at least one output")
+    channels = _channels(chosen)
     layout = "mono" if channels == 1 else "stereo"
     names = [name for name in ("mono", "left", "right") if name in outputs]
     pans = {"mono": "0.5*c0+0.5*c1", "left": "c0", "right": "c1"}
     labels = "".join(f"[{name}_in]" for name in names)
     graph = [
-        f"[{track}]{_mixed(channels)}aresample={RATE}:{_IN_TIME},"
+        f"[{chosen.sound_map}]{_mixed(channels)}aresample={RATE}:{_IN_TIME},"
         f"aformat=channel_layouts={layout},asplit={len(names)}{labels}"
     ]
     for name in names:
@@ -115,7 +115,7 @@ def dfpwm_channels(
         *command.head(ffmpeg, progress_fd, "warning"),
         *command.span(start, duration),
         *_ONE_SHAPE,
-        *command.guarded_input(input, max_pixels),
+        *command.guarded_input(chosen.path, max_pixels),
         "-filter_complex", ";".join(graph),
     ]  # fmt: skip
     for name, path in outputs.items():
@@ -125,16 +125,14 @@ def dfpwm_channels(
 
 def growing(
     ffmpeg: Ffmpeg,
-    input: Path,
+    chosen: Selection,
     output: Path,
     *,
-    track: str = "0:a:0",
-    channels: int | None = None,
     dfpwm: bool,
     max_pixels: int,
     progress_fd: int,
 ) -> list[str]:
-    """The command that writes a sound track to a file that others read as it grows: one channel at
+    """The command that writes the sound to a file that others read as it grows: one channel at
     48 kHz, unsigned 8-bit samples or DFPWM.
 
     Sound that starts late or has gaps is filled up, so that it runs in time with the pictures.
@@ -142,12 +140,16 @@ def growing(
     return [
         *command.head(ffmpeg, progress_fd, "warning"),
         *_ONE_SHAPE,
-        *command.guarded_input(input, max_pixels),
-        "-map", track,
-        "-af", f"{_mixed(channels)}aresample={RATE}:{_IN_TIME},{_WHOLE_BYTES}",
+        *command.guarded_input(chosen.path, max_pixels),
+        "-map", chosen.sound_map,
+        "-af", f"{_mixed(_channels(chosen))}aresample={RATE}:{_IN_TIME},{_WHOLE_BYTES}",
         "-ac", "1", "-flush_packets", "1",
         "-f", "dfpwm" if dfpwm else "u8", f"file:{output}",
     ]  # fmt: skip
+
+
+def _channels(chosen: Selection) -> int | None:
+    return chosen.sound.channels if chosen.sound else None
 
 
 def _mixed(channels: int | None) -> str:
@@ -220,24 +222,24 @@ def _moves_time(input_args: Sequence[str], args: Sequence[str]) -> bool:
 
 def evened(
     ffmpeg: Ffmpeg,
-    input: Path,
+    chosen: Selection,
     output: Path,
     *,
     maps: Sequence[str],
     rate: int,
     channels: int,
-    clocked: bool,
     max_pixels: int,
     progress_fd: int,
 ) -> list[str]:
-    """The command that copies sound which changes on the way into one shape, without padding.
+    """The command that copies the mapped sound, which changes on the way, into one shape.
 
-    Times are kept where they can be believed (`clocked`), in Matroska beside one small picture at
-    time 0: what is alone in its file begins there, however late it is. Else the samples follow
-    one another, in FLAC.
+    It is not padded. Times are kept where they can be believed (`is_clocked`), in Matroska beside
+    one small picture at time 0: what is alone in its file begins there, however late it is. Else
+    the samples follow one another, in FLAC.
     """
-    words = [*command.head(ffmpeg, progress_fd, "warning")]
-    words += command.guarded_input(input, max_pixels)
+    clocked = is_clocked(chosen.info)
+    words = command.head(ffmpeg, progress_fd, "warning")
+    words += command.guarded_input(chosen.path, max_pixels)
     if clocked:
         words += ["-f", "lavfi", "-i", "color=s=16x16:r=25:d=0.04"]
     for value in maps:

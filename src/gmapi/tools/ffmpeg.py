@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from gmapi.fetch.headers import check_headers
 from gmapi.media import command, failures
 from gmapi.media.arguments import check_arguments, check_input_arguments
 from gmapi.media.duration import expected_duration
-from gmapi.media.formats import OutputFormat, output_format
-from gmapi.media.probe import MediaInfo
+from gmapi.media.formats import output_format
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress, estimate
+from gmapi.media.selection import choose
 from gmapi.tools import sound
 from gmapi.tools.base import GAME_REPLY_MAX, FileResult, Reporter, Tool, Work
 from gmapi.tools.fields import (
@@ -130,61 +130,35 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
                 share=(low, high),
             )
         )
-    info = work.probe(inputs[0])
     name = file_name(request.output_name, target.extension)
     output = work.outputs / name
+    chosen = choose(inputs[0], work.probe(inputs[0]))
     work.reporter.report(message="Converting.")
-    if len(inputs) == 1 and info.first("audio") is not None:
-        _convert_one(work, inputs[0], info, input_args, args, target, output)
+
+    def argv(first: Path, words: Sequence[str], given: Sequence[str]) -> list[str]:
+        return command.transcode(
+            work.ffmpeg,
+            [first, *inputs[1:]],
+            words,
+            given,
+            target,
+            output,
+            max_pixels=work.settings.picture_max_pixels,
+            progress_fd=PROGRESS_FD,
+        )
+
+    context = failures.Context(target=target, max_pixels=work.settings.picture_max_pixels)
+    if len(inputs) == 1:
+        with sound.unchained(work, chosen, args) as whole:
+            total = expected_duration(whole.info, input_args, args)
+            told = progress_reports(work.reporter, total)
+            making = SoundMaking(work, whole, input_args, args, target, output)
+            making.run(argv, told, context)
     else:
-        argv = _command(work, inputs, input_args, args, target, output)
         told = progress_reports(work.reporter, None)
-        work.run_ffmpeg(argv, on_progress=told, outputs=[output], context=_context(work, target))
+        words = argv(inputs[0], input_args, args)
+        work.run_ffmpeg(words, on_progress=told, outputs=[output], context=context)
     return _publish(work, output, name, target.media_type)
-
-
-def _convert_one(
-    work: Work,
-    source: Path,
-    info: MediaInfo,
-    input_args: list[str],
-    args: list[str],
-    target: OutputFormat,
-    output: Path,
-) -> None:
-    """Convert one source that has sound, and what of it is made stays in time and is heard."""
-    with sound.unchained(work, source, info, args) as (path, whole):
-        making = SoundMaking(work, path, whole, input_args, args, target, output)
-
-        def argv(source: Path, words: list[str], given: list[str]) -> list[str]:
-            return _command(work, [source], words, given, target, output)
-
-        told = progress_reports(work.reporter, expected_duration(whole, input_args, args))
-        making.run(argv, told, _context(work, target))
-
-
-def _context(work: Work, target: OutputFormat) -> failures.Context:
-    return failures.Context(target=target, max_pixels=work.settings.picture_max_pixels)
-
-
-def _command(
-    work: Work,
-    inputs: list[Path],
-    input_args: list[str],
-    args: list[str],
-    target: OutputFormat,
-    output: Path,
-) -> list[str]:
-    return command.transcode(
-        work.ffmpeg,
-        inputs,
-        input_args,
-        args,
-        target,
-        output,
-        max_pixels=work.settings.picture_max_pixels,
-        progress_fd=PROGRESS_FD,
-    )
 
 
 def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progress], None]:

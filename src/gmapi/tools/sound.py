@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from gmapi.errors import MediaError
@@ -12,10 +13,11 @@ from gmapi.media import sound
 from gmapi.media.command import Options
 from gmapi.media.failures import Context, SoundChanged
 from gmapi.media.formats import OutputFormat
+from gmapi.media.header import Stream
 from gmapi.media.links import copy_part, link_starts
-from gmapi.media.probe import MediaInfo
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress
+from gmapi.media.selection import Selection, choose
 from gmapi.tools.base import Work
 
 LINKS_MAX = 64
@@ -35,86 +37,78 @@ _SILENT_RATIO = 8
 @contextmanager
 def evened(
     work: Work,
-    source: Path,
-    info: MediaInfo,
+    chosen: Selection,
     *,
-    maps: Sequence[str],
+    maps: Sequence[str] = (),
     channels: int,
     rate: int = sound.RATE,
     on_progress: Callable[[Progress], None] = lambda now: None,
-) -> Iterator[Path]:
-    """A copy of sound that changes on the way which has one shape; it is gone after the block."""
+) -> Iterator[Selection]:
+    """The sound of a source, or the streams that `maps` name, in one shape although it changes on
+    the way; in a file that is gone after the block."""
     work.reporter.log("the sound changes on the way, so it is brought to one shape first")
     path = work.outputs / "even_sound"
     argv = sound.evened(
         work.ffmpeg,
-        source,
+        chosen,
         path,
-        maps=maps,
+        maps=maps or [chosen.sound_map],
         rate=rate,
         channels=channels,
-        clocked=sound.is_clocked(info),
         max_pixels=work.settings.picture_max_pixels,
         progress_fd=PROGRESS_FD,
     )
     try:
         work.run_ffmpeg(argv, outputs=[path], on_progress=on_progress)
-        yield path
+        track = Stream(0, "audio", "flac", sample_rate=rate, channels=channels)
+        yield replace(chosen, path=path, sound=track)
     finally:
         path.unlink(missing_ok=True)
 
 
 def run(
     work: Work,
-    argv: Callable[[Path, bool], Sequence[str]],
-    source: Path,
-    info: MediaInfo,
+    argv: Callable[[Selection], Sequence[str]],
+    chosen: Selection,
     *,
-    maps: Sequence[str],
+    maps: Sequence[str] = (),
     channels: int,
     rate: int = sound.RATE,
     outputs: Sequence[Path],
     on_progress: Callable[[Progress], None],
     context: Context | None = None,
 ) -> None:
-    """Run the command that `argv` gives for a source, and for its evened copy (then with True)
-    when the sound changes on the way. Raises what `Work.run_ffmpeg` does."""
+    """Run the command that `argv` gives for a source, and when the sound changes on the way the
+    one for its `evened` sound. Raises what `Work.run_ffmpeg` does."""
     try:
-        work.run_ffmpeg(
-            argv(source, False), on_progress=on_progress, outputs=outputs, context=context
-        )
+        work.run_ffmpeg(argv(chosen), on_progress=on_progress, outputs=outputs, context=context)
     except SoundChanged:
         even = evened(
-            work, source, info, maps=maps, channels=channels, rate=rate,
+            work, chosen, maps=maps, channels=channels, rate=rate,
             on_progress=lambda _: on_progress(_NOT_YET),
         )  # fmt: skip
-        with even as path:
-            work.run_ffmpeg(
-                argv(path, True), on_progress=on_progress, outputs=outputs, context=context
-            )
+        with even as copy:
+            work.run_ffmpeg(argv(copy), on_progress=on_progress, outputs=outputs, context=context)
 
 
 _NOT_YET = Progress(None, None, None, None, False)
 
 
 @contextmanager
-def unchained(
-    work: Work, source: Path, info: MediaInfo, args: Sequence[str]
-) -> Iterator[tuple[Path, MediaInfo]]:
+def unchained(work: Work, chosen: Selection, args: Sequence[str]) -> Iterator[Selection]:
     """A source as it is; or when it is several files of sound glued together, and `args` do not
-    copy them as they are, one file with the sound of all, gone after the block. With what it
-    holds."""
+    copy them as they are, one file with the sound of all, gone after the block."""
     starts = [0]
     copied = Options(args).get("c", "a") == "copy"
-    if info.first("video") is None and not copied:
-        starts = link_starts(source, info.container)
+    if chosen.picture is None and chosen.sound is not None and not copied:
+        starts = link_starts(chosen.path, chosen.info.container)
     if len(starts) == 1:
-        yield source, info
+        yield chosen
         return
     made: list[Path] = []
     try:
-        path = _joined(work, source, starts, made)
-        yield path, work.probe(path)
+        path = _joined(work, chosen.path, starts, made)
+        yield choose(path, work.probe(path))
     finally:
         for each in made:
             each.unlink(missing_ok=True)
@@ -179,22 +173,22 @@ def warn_if_silent(
     work: Work,
     output: Path,
     target: OutputFormat | None,
-    source: Path,
+    chosen: Selection,
     *,
-    track: str,
+    track: str | None = None,
     input_args: Sequence[str] = (),
 ) -> None:
     """Warn when a finished output is silent although its source has sound; without a `target` it
     is DFPWM. For all others but silent ones this costs one look at the file."""
     if _is_silent(work, output, target):
-        warn_of_silence(work, source, track=track, input_args=input_args)
+        warn_of_silence(work, chosen, track=track, input_args=input_args)
 
 
 def warn_of_silence(
-    work: Work, source: Path, *, track: str, input_args: Sequence[str] = ()
+    work: Work, chosen: Selection, *, track: str | None = None, input_args: Sequence[str] = ()
 ) -> None:
     """Warn that an output is silent, if that is not what its source is too."""
-    loudest = work.peak(source, track, input_args)
+    loudest = work.peak(chosen.path, track or chosen.sound_map, input_args)
     if loudest is not None and loudest > _SILENT:
         work.warn(
             "The sound that was made is silent although the source has sound: see which channels "

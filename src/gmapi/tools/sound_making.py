@@ -12,8 +12,8 @@ from gmapi.media.failures import Context
 from gmapi.media.filtergraph import GraphSyntaxError, parse
 from gmapi.media.formats import OutputFormat
 from gmapi.media.pan import with_channels
-from gmapi.media.probe import MediaInfo
 from gmapi.media.progress import Progress
+from gmapi.media.selection import Selection
 from gmapi.media.sound import FLAC_CHANNELS_MAX, RATE, is_clocked, prepared
 from gmapi.tools import sound
 from gmapi.tools.base import Work
@@ -55,8 +55,8 @@ _LENGTH_STAYS = frozenset(
     ]
 )
 
-Argv = Callable[[Path, list[str], list[str]], list[str]]
-"""From a source, the words before it and those after it to a command line."""
+Argv = Callable[[Path, Sequence[str], Sequence[str]], list[str]]
+"""From a file, the words before it and those after it to a command line."""
 
 
 class SoundMaking:
@@ -65,29 +65,32 @@ class SoundMaking:
     def __init__(
         self,
         work: Work,
-        source: Path,
-        info: MediaInfo,
+        chosen: Selection,
         input_args: Sequence[str],
         args: Sequence[str],
         target: OutputFormat,
         output: Path,
     ) -> None:
         self._work = work
-        self._source = source
-        self._info = info
+        self._chosen = chosen
         self._input_args = list(input_args)
         self._args = list(args)
         self._target = target
         self._output = output
-        tracks = [stream for stream in info.streams if stream.kind == "audio"]
-        self._maps = Options(args).all("map") or ["0:a:0"]
-        self._track = info.first("audio")
-        channels = {stream.channels for stream in tracks}
-        self._channels = channels.pop() if len(channels) == 1 else None
+        self._maps = Options(args).all("map")
+        self._channels = self._count()
+
+    def _count(self) -> int | None:
+        """How many channels the sound has that is meant; None when that cannot be told."""
+        sounds = [stream for stream in self._chosen.info.streams if stream.kind == "audio"]
+        if not self._maps and self._chosen.sound is not None:
+            sounds = [self._chosen.sound]
+        counts = {stream.channels for stream in sounds}
+        return counts.pop() if len(counts) == 1 else None
 
     def run(self, argv: Argv, on_progress: Callable[[Progress], None], context: Context) -> None:
         """Make the output by the commands of `argv`. Raises what `Work.run_ffmpeg` does."""
-        work, target = self._work, self._target
+        work, target, chosen = self._work, self._target, self._chosen
         args, missing = with_channels(self._args, self._channels)
         if missing:
             work.warn(
@@ -96,27 +99,28 @@ class SoundMaking:
             )
         words, args = prepared(
             self._input_args, args, target,
-            clocked=is_clocked(self._info), channels=self._channels,
+            clocked=is_clocked(self._chosen.info), channels=self._channels,
         )  # fmt: skip
-        track = self._track
+        game = target.muxer == "dfpwm"
+        track = self._chosen.sound
+        even_args = _with_all_sound(args)
         sound.run(
             work,
-            lambda path, even: argv(path, words, _with_all_sound(args) if even else args),
-            self._source,
-            self._info,
+            lambda source: argv(source.path, words, args if source is chosen else even_args),
+            chosen,
             maps=self._maps,
-            channels=min(FLAC_CHANNELS_MAX, (track and track.channels) or 2),
-            rate=RATE if target.muxer == "dfpwm" else (track and track.sample_rate) or RATE,
+            channels=min(FLAC_CHANNELS_MAX, self._channels or 2),
+            rate=(track.sample_rate if track and not game else None) or RATE,
             outputs=[self._output],
             on_progress=on_progress,
             context=context,
         )
-        if target.muxer == "dfpwm":
+        if game:
             self._fill()
-        if target.kind == "audio":
+        if target.kind == "audio" and chosen.sound is not None:
             sound.warn_if_silent(
-                work, self._output, target, self._source,
-                track=self._maps[0], input_args=self._input_args,
+                work, self._output, target, chosen,
+                track=self._maps[0] if self._maps else None, input_args=self._input_args,
             )  # fmt: skip
 
     def _fill(self) -> None:
@@ -124,17 +128,20 @@ class SoundMaking:
         options = Options(self._args)
         rate = options.get("ar") or str(RATE)
         alone = options.get("ac") in (None, "1") and rate.isdigit() and int(rate) > 0
-        if self._info.first("video") is None or not alone or not _keeps_length(self._args):
+        if self._chosen.picture is None or not alone or not _keeps_length(self._args):
             return
         made = self._output.stat().st_size * 8 / int(rate)
-        told = expected_duration(self._info, self._input_args, self._args)
+        told = self._expected(self._chosen.length)
         if told is not None and made > told - _SHORT_SECONDS:
             return
         # What a header says of a file that was cut off is not true.
-        film = replace(self._info, duration=self._work.picture_times(self._source).end or None)
-        seconds = expected_duration(film, self._input_args, self._args)
+        seconds = self._expected(self._work.picture_times(self._chosen).end or None)
         if seconds is not None:
             sound.fill(self._output, seconds, int(rate))
+
+    def _expected(self, length: float | None) -> float | None:
+        info = replace(self._chosen.info, duration=length)
+        return expected_duration(info, self._input_args, self._args)
 
 
 def _with_all_sound(args: Sequence[str]) -> list[str]:

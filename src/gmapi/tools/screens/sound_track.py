@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from pathlib import Path
 from typing import Self
 
 from gmapi.errors import MediaError
 from gmapi.media.failures import SoundChanged
-from gmapi.media.probe import MediaInfo
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress
+from gmapi.media.selection import Selection
 from gmapi.media.sound import DFPWM_SILENCE, PCM_SILENCE, growing
 from gmapi.tools import sound
 from gmapi.tools.base import Work
@@ -25,10 +24,9 @@ class SoundTrack:
     Inside `with` it is made in a thread of its own; leaving stops it.
     """
 
-    def __init__(self, work: Work, source: Path, info: MediaInfo, *, dfpwm: bool) -> None:
+    def __init__(self, work: Work, source: Selection, *, dfpwm: bool) -> None:
         self._work = work
         self._source = source
-        self._info = info
         self._dfpwm = dfpwm
         self._path = work.outputs / "sound"
         # 24,000 samples, of which DFPWM has eight in a byte.
@@ -49,30 +47,27 @@ class SoundTrack:
 
     def _make(self) -> None:
         work = self._work
-        track = self._info.first("audio")
         try:
             try:
-                self._write(self._source, track.channels if track else None)
+                self._write(self._source)
             except SoundChanged:
                 even = sound.evened(
-                    work, self._source, self._info, maps=["0:a:0"], channels=1,
-                    on_progress=self._stop_with_pictures,
-                )  # fmt: skip
-                with even as path:
+                    work, self._source, channels=1, on_progress=self._stop_with_pictures
+                )
+                with even as chosen:
                     # It begins with the same sound, so that its reader can go on where it is.
                     first, self._path = self._path, work.outputs / "sound_evened"
-                    self._write(path, 1)
+                    self._write(chosen)
                     first.unlink(missing_ok=True)
         except MediaError as error:
             if not self._stopped:
                 work.warn(f"The sound could not be read to its end: {error.message}")
 
-    def _write(self, source: Path, channels: int | None) -> None:
+    def _write(self, source: Selection) -> None:
         argv = growing(
             self._work.ffmpeg,
             source,
             self._path,
-            channels=channels,
             dfpwm=self._dfpwm,
             max_pixels=self._work.settings.picture_max_pixels,
             progress_fd=PROGRESS_FD,
@@ -99,7 +94,7 @@ class SoundTrack:
             self._read += len(data)
             self._heard = self._heard or not sound.is_plain_silence(data)
         elif self._read and not self._heard:
-            sound.warn_of_silence(self._work, self._source, track="0:a:0")
+            sound.warn_of_silence(self._work, self._source)
         return data
 
     def silence(self, seconds: float) -> bytes:
