@@ -25,18 +25,23 @@ RATE = 48_000
 
 
 DFPWM_SILENCE = 0xAA
-"""One and zero in turn: from any level it comes to silence within some 20 ms, and stays there."""
+"""One and zero in turn, which keeps the level: silence, but only after silence."""
 PCM_SILENCE = 0x80
 """Of unsigned 8-bit samples."""
 
 FLAC_RATE_MAX = 655_350
 FLAC_CHANNELS_MAX = 8
 
+QUIET_SECONDS = 0.05
+"""Silence that is encoded behind sound which may have to be lengthened by `DFPWM_SILENCE`."""
+QUIET_BYTES = round(QUIET_SECONDS * RATE / 8)
+
 Channel = Literal["mono", "left", "right"]
 
 # The DFPWM encoder of ffmpeg 5 fills up the last byte of every frame, which lengthens the sound
 # and clicks: frames of whole bytes of 8 samples.
 _WHOLE_BYTES = "asetnsamples=n=6000:p=0"
+_QUIET = f"apad=pad_dur={QUIET_SECONDS},"
 _IN_TIME = "async=1:first_pts=0"
 _ONE_SHAPE = ("-reinit_filter:a", "0")
 
@@ -72,6 +77,7 @@ _CLOCKLESS = frozenset(
         "qoa",
     ]
 )
+_STARTS_WITH_USED = frozenset({"mpegts", "mpeg", "ogg"})
 # Numbers of channels of which both ffmpegs know what is where, whatever the file says.
 _KNOWN_COUNTS = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 16, 24))
 
@@ -88,6 +94,7 @@ def dfpwm_channels(
     *,
     start: float = 0.0,
     duration: float | None = None,
+    quiet: bool = False,
     max_pixels: int,
     progress_fd: int,
 ) -> list[str]:
@@ -95,7 +102,7 @@ def dfpwm_channels(
 
     One channel gives the same bytes in all outputs, more than two are mixed down to two first.
     Sound that starts late or has gaps is filled up with silence, so that all files run in time
-    with the pictures. Raises ValueError without outputs.
+    with the pictures; `quiet` puts `QUIET_SECONDS` behind it. Raises ValueError without outputs.
     """
     if not outputs:
         raise ValueError("dfpwm_channels needs at least one output")
@@ -106,7 +113,7 @@ def dfpwm_channels(
     labels = "".join(f"[{name}_in]" for name in names)
     graph = [
         f"[{chosen.sound_map}]{_mixed(channels)}aresample={RATE}:{_IN_TIME},"
-        f"aformat=channel_layouts={layout},asplit={len(names)}{labels}"
+        f"aformat=channel_layouts={layout},{_QUIET if quiet else ''}asplit={len(names)}{labels}"
     ]
     for name in names:
         pan = "anull" if channels == 1 else f"pan=mono|c0={pans[name]}"
@@ -120,7 +127,7 @@ def dfpwm_channels(
     ]  # fmt: skip
     for name, path in outputs.items():
         words += ["-map", f"[{name}]", "-ac", "1", "-f", "dfpwm", f"file:{path}"]
-    return words
+    return [*words, *from_the_start(chosen)]
 
 
 def growing(
@@ -129,23 +136,37 @@ def growing(
     output: Path,
     *,
     dfpwm: bool,
+    quiet: bool = False,
     max_pixels: int,
     progress_fd: int,
 ) -> list[str]:
     """The command that writes the sound to a file that others read as it grows: one channel at
     48 kHz, unsigned 8-bit samples or DFPWM.
 
-    Sound that starts late or has gaps is filled up, so that it runs in time with the pictures.
+    Sound that starts late or has gaps is filled up, so that it runs in time with the pictures;
+    `quiet` puts `QUIET_SECONDS` behind it.
     """
+    end = (_QUIET if quiet else "") + _WHOLE_BYTES
     return [
         *command.head(ffmpeg, progress_fd, "warning"),
         *_ONE_SHAPE,
         *command.guarded_input(chosen.path, max_pixels),
         "-map", chosen.sound_map,
-        "-af", f"{_mixed(_channels(chosen))}aresample={RATE}:{_IN_TIME},{_WHOLE_BYTES}",
+        "-af", f"{_mixed(_channels(chosen))}aresample={RATE}:{_IN_TIME},{end}",
         "-ac", "1", "-flush_packets", "1",
         "-f", "dfpwm" if dfpwm else "u8", f"file:{output}",
+        *from_the_start(chosen),
     ]  # fmt: skip
+
+
+def from_the_start(chosen: Selection) -> list[str]:
+    """Words behind an output of sound that let its time 0 be that of the whole source.
+
+    Of broadcasts and their like ffmpeg takes the start of just the streams in use for 0.
+    """
+    if chosen.picture is None or chosen.info.container not in _STARTS_WITH_USED:
+        return []
+    return ["-map", chosen.picture_map, "-c", "copy", "-frames:v", "1", "-f", "null", "-"]
 
 
 def _channels(chosen: Selection) -> int | None:
@@ -173,10 +194,12 @@ def prepared(
     *,
     clocked: bool,
     channels: int | None = None,
+    quiet: bool = False,
 ) -> tuple[list[str], list[str]]:
     """A caller's words for an output of sound alone, with what keeps its sound in time: what
     starts late or has gaps is filled up where the source is `clocked`, before the caller's own
-    filters see it. Words with labels, copies and further inputs are left as they are.
+    filters see it, and `quiet` puts `QUIET_SECONDS` behind DFPWM. Words with labels and copies
+    are left as they are.
     """
     if not _can_prepare(input_args, args, target):
         return list(input_args), list(args)
@@ -187,7 +210,7 @@ def prepared(
     rate = options.get("ar") or str(RATE)
     timed = f":{_IN_TIME}" if clocked and not _moves_time(input_args, args) else ""
     mix = _mixed(channels) if dfpwm else ""
-    tail = f",{_WHOLE_BYTES}" if dfpwm else ""
+    tail = f",{_QUIET if quiet else ''}{_WHOLE_BYTES}" if dfpwm else ""
     changed, found = list(args), False
     head = [f"{mix}aresample={timed[1:]}"] if timed else [mix[:-1]] if mix else []
     end = [f"aresample={rate}{tail}"] if dfpwm else []
@@ -250,6 +273,7 @@ def evened(
         *words,
         "-sn", "-dn", "-af", f"aresample={rate}{timed}", "-ar", str(rate), "-ac", str(channels),
         *_COMPACT, "-f", "matroska" if clocked else "flac", f"file:{output}",
+        *from_the_start(chosen),
     ]  # fmt: skip
 
 

@@ -155,13 +155,18 @@ def _joined(work: Work, source: Path, starts: Sequence[int], made: list[Path]) -
     return output
 
 
-def fill(path: Path, seconds: float, rate: int = sound.RATE) -> None:
-    """Lengthen a DFPWM file of one channel by silence, when it is shorter."""
-    missing = round(seconds * rate / 8) - path.stat().st_size
+def settle(path: Path, seconds: float | None, rate: int = sound.RATE) -> None:
+    """Let a DFPWM file of one channel that was made `quiet` last as long as its film, or as its
+    own sound where that is longer."""
+    made = path.stat().st_size
+    wanted = 0 if seconds is None else round(seconds * rate / 8)
     with open(path, "ab") as file:
-        while missing > 0:
-            file.write(bytes([sound.DFPWM_SILENCE]) * min(missing, _BLOCK_BYTES))
-            missing -= _BLOCK_BYTES
+        if made > wanted:
+            file.truncate(max(wanted, made - round(sound.QUIET_SECONDS * rate / 8)))
+        while wanted > made:
+            part = min(wanted - made, _BLOCK_BYTES)
+            file.write(bytes([sound.DFPWM_SILENCE]) * part)
+            made += part
 
 
 def is_plain_silence(data: bytes) -> bool:

@@ -14,7 +14,7 @@ from gmapi.media.formats import OutputFormat
 from gmapi.media.pan import with_channels
 from gmapi.media.progress import Progress
 from gmapi.media.selection import Selection
-from gmapi.media.sound import FLAC_CHANNELS_MAX, RATE, is_clocked, prepared
+from gmapi.media.sound import FLAC_CHANNELS_MAX, RATE, from_the_start, is_clocked, prepared
 from gmapi.tools import sound
 from gmapi.tools.base import Work
 
@@ -91,6 +91,7 @@ class SoundMaking:
     def run(self, argv: Argv, on_progress: Callable[[Progress], None], context: Context) -> None:
         """Make the output by the commands of `argv`. Raises what `Work.run_ffmpeg` does."""
         work, target, chosen = self._work, self._target, self._chosen
+        of_film = self._is_of_film()
         args, missing = with_channels(self._args, self._channels)
         if missing:
             work.warn(
@@ -99,14 +100,13 @@ class SoundMaking:
             )
         words, args = prepared(
             self._input_args, args, target,
-            clocked=is_clocked(self._chosen.info), channels=self._channels,
+            clocked=is_clocked(chosen.info), channels=self._channels, quiet=of_film,
         )  # fmt: skip
         game = target.muxer == "dfpwm"
         track = self._chosen.sound
-        even_args = _with_all_sound(args)
         sound.run(
             work,
-            lambda source: argv(source.path, words, args if source is chosen else even_args),
+            lambda source: self._argv(argv, source, words, args),
             chosen,
             maps=self._maps,
             channels=min(FLAC_CHANNELS_MAX, self._channels or 2),
@@ -115,29 +115,42 @@ class SoundMaking:
             on_progress=on_progress,
             context=context,
         )
-        if game:
-            self._fill()
+        if of_film:
+            self._settle()
         if target.kind == "audio" and chosen.sound is not None:
             sound.warn_if_silent(
                 work, self._output, target, chosen,
                 track=self._maps[0] if self._maps else None, input_args=self._input_args,
             )  # fmt: skip
 
-    def _fill(self) -> None:
-        """Let DFPWM be as long as the film that it is the sound of."""
+    def _argv(
+        self, argv: Argv, source: Selection, words: Sequence[str], args: Sequence[str]
+    ) -> list[str]:
+        if source is not self._chosen:
+            return argv(source.path, words, _with_all_sound(args))
+        start = from_the_start(source) if words != self._input_args else []
+        return [*argv(source.path, words, args), *start]
+
+    def _is_of_film(self) -> bool:
+        """Whether DFPWM is made that can be as long as the film whose sound it is."""
         options = Options(self._args)
-        rate = options.get("ar") or str(RATE)
-        alone = options.get("ac") in (None, "1") and rate.isdigit() and int(rate) > 0
-        if self._chosen.picture is None or not alone or not _keeps_length(self._args):
-            return
-        made = self._output.stat().st_size * 8 / int(rate)
-        told = self._expected(self._chosen.length)
-        if told is not None and made > told - _SHORT_SECONDS:
-            return
-        # What a header says of a file that was cut off is not true.
-        seconds = self._expected(self._work.picture_times(self._chosen).end or None)
+        return (
+            self._target.muxer == "dfpwm"
+            and self._chosen.picture is not None
+            and options.get("ac") in (None, "1")
+            and (options.get("ar") or "1").isdigit()
+            and _keeps_length(self._args)
+        )
+
+    def _settle(self) -> None:
+        rate = int(Options(self._args).get("ar") or RATE)
+        made = self._output.stat().st_size * 8 / rate
+        seconds = self._expected(self._chosen.length)
+        if seconds is None or made < seconds - _SHORT_SECONDS:
+            # What a header says of a file that was cut off is not true.
+            seconds = self._expected(self._work.picture_times(self._chosen).end or None)
         if seconds is not None:
-            sound.fill(self._output, seconds, int(rate))
+            sound.settle(self._output, seconds, rate)
 
     def _expected(self, length: float | None) -> float | None:
         info = replace(self._chosen.info, duration=length)

@@ -231,6 +231,7 @@ class _Cut:
                 work.ffmpeg,
                 chosen,
                 outputs,
+                quiet=True,
                 max_pixels=work.settings.picture_max_pixels,
                 progress_fd=PROGRESS_FD,
             )
@@ -249,10 +250,10 @@ class _Cut:
                 work.warn(f"The film has no sound, which could not be read: {error.message}")
             return None
         sound.warn_if_silent(work, outputs["mono"], None, self._chosen)
+        seconds = self._expected / self._request.fps if self._expected else None
         urls: dict[str, str] = {}
         for channel, (key, name) in AUDIO_NAMES.items():
-            if self._expected:
-                sound.fill(outputs[channel], self._expected / self._request.fps)
+            sound.settle(outputs[channel], seconds)
             self._audio_bytes = work.publish(name, outputs[channel]).size
             urls[key] = work.address(name)
         return urls

@@ -10,7 +10,7 @@ from gmapi.media.failures import SoundChanged
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress
 from gmapi.media.selection import Selection
-from gmapi.media.sound import DFPWM_SILENCE, PCM_SILENCE, growing
+from gmapi.media.sound import DFPWM_SILENCE, PCM_SILENCE, QUIET_BYTES, growing
 from gmapi.tools import sound
 from gmapi.tools.base import Work
 
@@ -31,6 +31,8 @@ class SoundTrack:
         self._path = work.outputs / "sound"
         # 24,000 samples, of which DFPWM has eight in a byte.
         self.piece_bytes = 3_000 if dfpwm else 24_000
+        # Silence behind the sound, which is wanted only before more of it.
+        self._quiet_bytes = QUIET_BYTES if dfpwm else 0
         self._read = 0
         self._heard = False
         self._stopped = False
@@ -69,6 +71,7 @@ class SoundTrack:
             source,
             self._path,
             dfpwm=self._dfpwm,
+            quiet=self._dfpwm,
             max_pixels=self._work.settings.picture_max_pixels,
             progress_fd=PROGRESS_FD,
         )
@@ -85,30 +88,38 @@ class SoundTrack:
             wait([self._made], timeout=_LOOK_SECONDS)
         if self._made.done():
             self._made.result()
-        if not self._size():
-            return b""
-        with open(self._path, "rb") as file:
-            file.seek(self._read)
-            data = file.read(self.piece_bytes)
+        data = self._bytes(min(self.piece_bytes, self._size() - self._read))
         if data:
-            self._read += len(data)
             self._heard = self._heard or not sound.is_plain_silence(data)
         elif self._read and not self._heard:
             sound.warn_of_silence(self._work, self._source)
         return data
 
     def silence(self, seconds: float) -> bytes:
-        """A piece in which nothing is heard, at most as long as others are."""
-        count = round(seconds / SECONDS_PER_PIECE * self.piece_bytes)
+        """A piece behind the sound in which nothing is heard, at most as long as others are."""
+        count = min(round(seconds / SECONDS_PER_PIECE * self.piece_bytes), self.piece_bytes)
+        quiet = self._bytes(min(count, self._quiet_bytes))
+        self._quiet_bytes -= len(quiet)
         byte = DFPWM_SILENCE if self._dfpwm else PCM_SILENCE
-        return bytes([byte]) * min(count, self.piece_bytes)
+        return quiet + bytes([byte]) * (count - len(quiet))
+
+    def _bytes(self, count: int) -> bytes:
+        if count <= 0:
+            return b""
+        with open(self._path, "rb") as file:
+            file.seek(self._read)
+            data = file.read(count)
+        self._read += len(data)
+        return data
 
     def seconds(self, data: bytes) -> float:
         """How long a piece is."""
         return len(data) / self.piece_bytes * SECONDS_PER_PIECE
 
     def _size(self) -> int:
+        """Bytes of sound so far."""
         try:
-            return self._path.stat().st_size
+            size = self._path.stat().st_size
         except FileNotFoundError:
             return 0
+        return max(0, size - self._quiet_bytes)
