@@ -31,6 +31,10 @@ _BLOCK_BYTES = 1 << 16
 _SILENT = -80.0
 # Silence takes less than this in any codec: bytes a second, and what zlib leaves of constant rates.
 _SILENT_BYTES = 3000
+_HEADER_BYTES = 8192
+# DFPWM; unsigned samples of a byte; signed ones of more.
+_QUIET = (b"\xaa\x55", b"\x7f\x80\x81", b"\x00\x01\xff")
+_ROUNDED_MAX = 8
 _SILENT_RATIO = 8
 
 
@@ -170,8 +174,11 @@ def settle(path: Path, seconds: float | None, rate: int = sound.RATE) -> None:
 
 
 def is_plain_silence(data: bytes) -> bool:
-    """Whether raw sound is one byte again and again, or DFPWM that goes up and down only."""
-    return not data or data.count(data[0]) == len(data) or not data.strip(b"\xaa\x55")
+    """Whether a piece of raw sound is one byte again and again but for a few: DFPWM that goes up
+    and down, or the rounding of a mixer around the middle."""
+    if not data or data.count(data[0]) == len(data):
+        return True
+    return any(len(data.translate(None, quiet)) <= _ROUNDED_MAX for quiet in _QUIET)
 
 
 def warn_if_silent(
@@ -217,7 +224,7 @@ def _is_silent(work: Work, output: Path, target: OutputFormat | None) -> bool:
             duration = work.probe(output).duration
         except MediaError:
             return False
-        if not duration or size / duration > _SILENT_BYTES:
+        if not duration or size > _HEADER_BYTES + _SILENT_BYTES * duration:
             return False
     # The beginning tells for most that are low in bytes and not silent.
     for words in (("-t", "60"), ()):
