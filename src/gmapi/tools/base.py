@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,6 +35,13 @@ FILES_MAX = 1000
 
 RESERVE_MAX = 64 * 1024**2
 
+WARNINGS = (
+    "Sentences about what did not come out as one may think: a source that could be read in part "
+    "only, a track taken among several, an output that the game cannot play."
+)
+
+R = TypeVar("R", bound="ToolResult")
+
 
 class Reporter(Protocol):
     """Where a job's progress goes, and from where it learns that it must stop."""
@@ -59,6 +66,11 @@ class ToolResult(BaseModel):
     model_config = ConfigDict(defer_build=True)
 
     message: str = Field(default="", description="A sentence for people.")
+    warnings: Sometimes[list[str]] = Field(default=None, description=WARNINGS)
+
+    def values(self) -> dict[str, Any]:
+        """The result as it is stored and sent; its message goes a way of its own."""
+        return self.model_dump(mode="json", exclude_none=True, exclude={"message"})
 
 
 class FileResult(ToolResult):
@@ -151,6 +163,7 @@ class Work:
         self.launcher = launcher
         self.storage = storage
         self.reporter = reporter
+        self.warnings: list[str] = []
         self._sources = sources
         self._deadline = time.monotonic() + settings.job_timeout
         self.inputs = folder / "in"
@@ -166,6 +179,17 @@ class Work:
             raise out_of_time(self.settings)
         if shutil.disk_usage(self.folder).free < self._reserve:
             raise NoSpaceError("The disk of this server is full.", cause="free space reserve")
+
+    def warn(self, sentence: str) -> None:
+        """Have the caller told something about the conversion, in the result's `warnings` and in
+        the log; once, however often it is said."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+            self.reporter.log(f"warning: {sentence}")
+
+    def with_warnings(self, result: R) -> R:
+        """A result, the last one or one on the way, with what `warn` has been told so far."""
+        return result.model_copy(update={"warnings": list(self.warnings) or None})
 
     def fetch(
         self,
@@ -210,14 +234,21 @@ class Work:
         argv: Sequence[str],
         *,
         on_progress: Callable[[Progress], None] | None = None,
+        on_line: Callable[[str], None] = lambda _: None,
         stdout: Callable[[bytes], None] | None = None,
         outputs: Sequence[Path] = (),
         context: failures.Context | None = None,
     ) -> None:
-        """Run one ffmpeg command that makes `outputs`; its log goes to the job's log.
+        """Run one ffmpeg command that makes `outputs`; its log goes to the job's log, and line by
+        line to `on_line`.
 
         Raises MediaError (or LimitError, NoSpaceError) with a public sentence when it fails.
         """
+
+        def take(line: str) -> None:
+            self.reporter.log(line)
+            on_line(line)
+
         finished = process.run(
             self.launcher,
             argv,
@@ -231,7 +262,7 @@ class Work:
                 wall_seconds=max(1.0, self._deadline - time.monotonic()),
             ),
             on_progress=on_progress or (lambda _: None),
-            on_line=self.reporter.log,
+            on_line=take,
             cancelled=self.check,
             stdout=stdout,
             hide=(self.folder, self.settings.data_dir),

@@ -19,6 +19,7 @@ from gmapi.media.progress import estimate
 from gmapi.media.timing import picture_count
 from gmapi.tools.base import GAME_REPLY_MAX, Tool, ToolResult, Work
 from gmapi.tools.fields import LuaFlag, LuaFloat, Sometimes, ToolRequest, whole_number
+from gmapi.tools.screens.rhythm import is_picture_file
 
 SIDE_MAX = 4096
 DEFAULT_WIDTH_MAX = 1280
@@ -121,6 +122,7 @@ class _Cut:
         self._info = info
         self._width, self._height, self._mode = _size(request, video)
         self._has_alpha = video.has_alpha
+        self._is_still = False
         self._ended = threading.Event()
         self._frames = 0
         self._bytes = 0
@@ -138,7 +140,9 @@ class _Cut:
     def run(self) -> VideoFrameResult:
         work = self._work
         work.reporter.report(message="Counting the frames.")
-        counted = picture_count(work.picture_times(self._source), self._request.fps)
+        times = work.picture_times(self._source)
+        self._is_still = is_picture_file(self._info) or times.count == 1
+        counted = picture_count(times, self._request.fps)
         self._result.total_frames = counted or 0
         self._expected = counted
         self._started = time.monotonic()
@@ -210,7 +214,7 @@ class _Cut:
             progress=FETCHED + (CUT - FETCHED) * percent / 100 if self._expected else None,
             message=f"{message} {shown} of {self._result.total_frames} are ready.",
             eta=eta,
-            result=self._result.model_dump(exclude_none=True, exclude={"message"}),
+            result=self._work.with_warnings(self._result).values(),
         )
 
     # -- sound ----------------------------------------------------------------------------------
@@ -251,9 +255,9 @@ class _Cut:
             raise MediaError("stopped")
 
     def _closing_message(self) -> str:
-        message = f"Done: {self._frames} frames"
+        message = "Done: 1 frame" if self._frames == 1 else f"Done: {self._frames} frames"
         message += " and sound." if self._result.audio_urls else ", no sound."
-        if self._frames < PLAYER_START_FRAMES:
+        if self._frames < PLAYER_START_FRAMES and not self._is_still:
             message += (
                 f" Some players wait for {PLAYER_START_FRAMES} frames and never start a shorter "
                 "video: ask for more frames per second."

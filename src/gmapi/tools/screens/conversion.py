@@ -169,7 +169,7 @@ class Conversion:
             progress=FETCHED + (CONVERTED - FETCHED) * percent / 100 if expected else None,
             message=f"Converting: {self._frames}{of} pictures are ready.",
             eta=eta,
-            result=result.model_dump(exclude_none=True, exclude={"message"}) if size else None,
+            result=self._work.with_warnings(result).values() if size else None,
         )
 
     def _closing_message(self) -> str:
