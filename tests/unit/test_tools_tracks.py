@@ -57,7 +57,8 @@ def test_a_number_is_the_same_however_it_is_written(field: str, number: int) -> 
 
 
 @pytest.mark.parametrize(
-    ("given_as", "kept"), [("ENG", "eng"), (" deu\n", "deu"), ("pt-BR", "pt-br"), ("en", "en")]
+    ("given_as", "kept"),
+    [("ENG", "eng"), (" deu\n", "deu"), ("pt-BR", "pt-br"), ("en_GB", "en-gb")],
 )
 def test_a_language_is_kept_in_small_letters(given_as: str, kept: str) -> None:
     assert request(audio_track=given_as).audio_track == kept

@@ -15,7 +15,7 @@ from gmapi.media import command, failures
 from gmapi.media.arguments import check_arguments, check_input_arguments
 from gmapi.media.duration import expected_duration
 from gmapi.media.formats import output_format
-from gmapi.media.probe import parse_header
+from gmapi.media.header import parse_header
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress, estimate
 from gmapi.tools.base import GAME_REPLY_MAX, FileResult, Reporter, Tool, Work

@@ -42,8 +42,8 @@ _INDEX = re.compile(r"[1-9][0-9]{0,5}")
 
 TRACK_MAX = 999
 _TRACK_NUMBER = re.compile(r"[0-9]{1,3}(?:\.0{1,3})?")
-# A language by its code, such as eng, en or pt-br (RFC 5646), or its name in one word.
-_LANGUAGE = re.compile(r"[a-z]{2,20}(?:-[a-z0-9]{1,8}){0,4}")
+# A language by its code, such as eng, en or pt-br (RFC 5646).
+_LANGUAGE = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,8}){0,4}")
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}(?:\.[A-Za-z0-9]{1,8})?")
 # Names of devices on Windows, whatever ends them.
@@ -122,7 +122,7 @@ def _lua_flag(value: Any) -> Any:
 def _track(value: Any) -> Any:
     """A track's number, however it is written, or its language in small letters."""
     if isinstance(value, str):
-        text = value.strip().lower()
+        text = value.strip().lower().replace("_", "-")
         value = int(float(text)) if _TRACK_NUMBER.fullmatch(text) else text
     elif not isinstance(value, bool):
         value = whole_number(value)
@@ -187,7 +187,7 @@ Track = Annotated[
         str,
         Field(
             json_schema_extra={
-                "pattern": "^([1-9][0-9]{0,2}|[A-Za-z]{2,20}(-[A-Za-z0-9]{1,8}){0,4})$"
+                "pattern": "^([1-9][0-9]{0,2}|[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4})$"
             }
         ),
     ],
