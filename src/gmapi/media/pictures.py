@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from gmapi.media import command, shapes, tones
+from gmapi.media.timing import IN_STEP_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ def rhythm(
     chosen: Selection, times: PictureTimes | None, fps: Fraction | float | None, last: str = "pass"
 ) -> list[str]:
     """Filters after which picture n is what is seen at n / `fps` from the start, even where the
-    pictures start late; with None they stay as many as they are.
+    pictures start late; with None, and of a still, they stay as many as they are.
 
     `times` tell of pictures without times, which come at a rate of their own. `last` is what
     happens with the last picture, see the fps filter.
@@ -38,11 +39,11 @@ def rhythm(
     chain = []
     if times is not None and times.rate is not None:
         chain.append(f"setpts=N/({times.rate:.6f}*TB)")
-    if fps is None:
+    if fps is None or chosen.is_still:
         return chain
     shown = f"{fps:g}" if isinstance(fps, float) else str(fps)
     # Filters that are made anew would be padded from 0 again.
-    late = times is None or not times.starts or times.starts[0] * float(fps) > 0.5
+    late = times is None or not times.starts or times.starts[0] > IN_STEP_SECONDS
     padded = ":start_time=0" if chosen.may_change or late else ""
     return [*chain, f"fps=fps={shown}{padded}:eof_action={last}"]
 

@@ -135,7 +135,7 @@ class _Cut:
             fps=int(fps) if fps.is_integer() else fps,
             frame_pattern=f"/frames/{work.job_id}/frame_%06d.png",
             audio_urls=None,
-            duration=chosen.length,
+            duration=None if chosen.is_still else chosen.length,
         )
 
     def run(self) -> VideoFrameResult:
@@ -143,6 +143,8 @@ class _Cut:
         work.reporter.report(message="Counting the frames.")
         self._times = work.picture_times(self._chosen)
         counted = picture_count(self._times, self._request.fps)
+        if not self._chosen.is_still and self._times.end > 0:
+            self._result.duration = round(self._times.end, 3)
         self._result.total_frames = counted or 0
         self._expected = counted
         self._started = time.monotonic()
@@ -157,6 +159,9 @@ class _Cut:
         if self._frames == 0:
             raise MediaError("No frame could be read from the video.", code="corrupt_media")
         self._result.current_frames = self._result.total_frames = self._frames
+        made, told = self._frames / self._request.fps, self._result.duration
+        if told is not None and abs(made - told) > 1.5 / self._request.fps:
+            self._result.duration = round(made, 3)
         self._result.message = self._closing_message()
         return self._result
 

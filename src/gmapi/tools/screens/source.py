@@ -65,7 +65,7 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
     size = _size(plan, source)
     times = ONE_PICTURE if plan.preview == "png" else work.picture_times(chosen)
     has_sound = _has_sound(plan, chosen)
-    rhythm = find_rhythm(plan, video, times, with_sound=has_sound)
+    rhythm = find_rhythm(plan, video, times)
     look = Look(
         size=size,
         fps=rhythm.resample,
