@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -286,10 +286,16 @@ class Work:
         )
 
     def select(
-        self, path: Path, *, video_track: Track | None = None, audio_track: Track | None = None
+        self,
+        path: Path,
+        *,
+        video_track: Track | None = None,
+        audio_track: Track | None = None,
+        used: Collection[str] = ("video", "audio"),
     ) -> Selection:
         """The decision about a fetched source, which may have to be read from another `path` than
-        the one given; what else there is goes to the log and the warnings.
+        the one given. What else there is goes to the log, and to the warnings where the output
+        is made of it: of "video", of "audio".
 
         Raises MediaError when ffmpeg cannot open it, RequestError for a track that is not there.
         """
@@ -300,8 +306,9 @@ class Work:
         chosen = selection.choose(
             path, info, video_track=video_track, audio_track=audio_track, is_film=is_film
         )
-        for note in chosen.notes:
-            self.warn(note)
+        for kind, note in chosen.notes.items():
+            if kind in used:
+                self.warn(note)
         if chosen.picture is not None and chosen.picture.tile_group is not None:
             return self.select(self._assembled(chosen))
         return chosen
