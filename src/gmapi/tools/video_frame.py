@@ -142,7 +142,9 @@ class _Cut:
         work = self._work
         work.reporter.report(message="Counting the frames.")
         self._times = work.picture_times(self._chosen)
-        counted = picture_count(self._times, self._request.fps)
+        fps = self._request.fps
+        self._lead = pictures.lead(self._chosen, self._size, self._times, fps)
+        counted = picture_count(self._times, fps)
         if not self._chosen.is_still and self._times.end > 0:
             self._result.duration = round(self._times.end, 3)
         self._result.total_frames = counted or 0
@@ -183,10 +185,11 @@ class _Cut:
 
             def take(data: bytes) -> None:
                 for png in splitter.feed(data):
-                    self._frames = writer.append(png)
-                    self._bytes += len(png)
-                    if self._frames == 1:
+                    if self._frames == 0:
                         self._note_size(png)
+                    for _ in range(1 if self._frames else self._lead + 1):
+                        self._frames = writer.append(png)
+                        self._bytes += len(png)
                 writer.flush()
                 if self._bytes > work.settings.output_limit:
                     raise LimitError(
