@@ -124,7 +124,8 @@ def test_streams_that_are_read_to_keep_time() -> None:
     broadcast = chosen(H264, AAC, container="mpegts")
     assert broadcast.beside(broadcast.picture)[:2] == ["-map", "0:1"]
     assert broadcast.beside(broadcast.sound)[:2] == ["-map", "0:0"]
-    assert chosen(H264, container="mpegts").beside(None) == []
+    silent = chosen(H264, container="mpegts")
+    assert silent.beside(silent.picture) == []
     film = chosen(H264, AAC)
     assert film.beside(film.picture) == []
 
