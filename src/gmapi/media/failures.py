@@ -84,6 +84,8 @@ _NO_MEMORY = (
 )
 
 _EMPTY = "nothing was encoded"
+# The output that is there only so that a stream is read, see `Selection.beside`.
+_NOWHERE = "/null]"
 _NOTHING = (
     "nothing was written: the part asked for (-ss, -t, -frames) is beyond the end of the source, "
     "or the source could not be decoded"
@@ -233,7 +235,8 @@ def check(finished: Finished, outputs: Sequence[Path], *, context: Context | Non
     """
     full = any("No space left on device" in line for line in finished.tail)
     # Some formats have a header even then, so an empty result is not always an empty file.
-    empty = any(_EMPTY in line for line in finished.tail) or not all(map(_has_content, outputs))
+    empty = any(_EMPTY in line and _NOWHERE not in line for line in finished.tail)
+    empty = empty or not all(map(_has_content, outputs))
     if finished.returncode == 0 and not full and not empty:
         return
     error = explain(finished.returncode, finished.tail, context=context)

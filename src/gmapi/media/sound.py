@@ -77,7 +77,6 @@ _CLOCKLESS = frozenset(
         "qoa",
     ]
 )
-_STARTS_WITH_USED = frozenset({"mpegts", "mpeg", "ogg"})
 # Numbers of channels of which both ffmpegs know what is where, whatever the file says.
 _KNOWN_COUNTS = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 16, 24))
 
@@ -127,7 +126,7 @@ def dfpwm_channels(
     ]  # fmt: skip
     for name, path in outputs.items():
         words += ["-map", f"[{name}]", "-ac", "1", "-f", "dfpwm", f"file:{path}"]
-    return [*words, *from_the_start(chosen)]
+    return [*words, *chosen.beside(chosen.sound)]
 
 
 def growing(
@@ -155,18 +154,8 @@ def growing(
         "-af", f"{_mixed(_channels(chosen))}aresample={RATE}:{_IN_TIME},{end}",
         "-ac", "1", "-flush_packets", "1",
         "-f", "dfpwm" if dfpwm else "u8", f"file:{output}",
-        *from_the_start(chosen),
+        *chosen.beside(chosen.sound),
     ]  # fmt: skip
-
-
-def from_the_start(chosen: Selection) -> list[str]:
-    """Words behind an output of sound that let its time 0 be that of the whole source.
-
-    Of broadcasts and their like ffmpeg takes the start of just the streams in use for 0.
-    """
-    if chosen.picture is None or chosen.info.container not in _STARTS_WITH_USED:
-        return []
-    return ["-map", chosen.picture_map, "-c", "copy", "-frames:v", "1", "-f", "null", "-"]
 
 
 def _channels(chosen: Selection) -> int | None:
@@ -273,7 +262,7 @@ def evened(
         *words,
         "-sn", "-dn", "-af", f"aresample={rate}{timed}", "-ar", str(rate), "-ac", str(channels),
         *_COMPACT, "-f", "matroska" if clocked else "flac", f"file:{output}",
-        *from_the_start(chosen),
+        *chosen.beside(chosen.sound),
     ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from gmapi.media import sound
 from gmapi.media.command import Options
 from gmapi.media.failures import Context, SoundChanged
 from gmapi.media.formats import OutputFormat
-from gmapi.media.header import Stream
+from gmapi.media.header import MediaInfo, Stream
 from gmapi.media.links import copy_part, link_starts
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress
@@ -65,7 +65,8 @@ def evened(
     try:
         work.run_ffmpeg(argv, outputs=[path], on_progress=on_progress)
         track = Stream(0, "audio", "flac", sample_rate=rate, channels=channels)
-        yield replace(chosen, path=path, sound=track)
+        held = MediaInfo(chosen.info.duration, (track,))
+        yield replace(chosen, path=path, info=held, picture=None, sound=track)
     finally:
         path.unlink(missing_ok=True)
 
@@ -80,19 +81,26 @@ def run(
     rate: int = sound.RATE,
     outputs: Sequence[Path],
     on_progress: Callable[[Progress], None],
+    on_line: Callable[[str], None] = lambda line: None,
     context: Context | None = None,
 ) -> None:
     """Run the command that `argv` gives for a source, and when the sound changes on the way the
     one for its `evened` sound. Raises what `Work.run_ffmpeg` does."""
+
+    def go(words: Sequence[str]) -> None:
+        work.run_ffmpeg(
+            words, on_progress=on_progress, on_line=on_line, outputs=outputs, context=context
+        )
+
     try:
-        work.run_ffmpeg(argv(chosen), on_progress=on_progress, outputs=outputs, context=context)
+        go(argv(chosen))
     except SoundChanged:
         even = evened(
             work, chosen, maps=maps, channels=channels, rate=rate,
             on_progress=lambda _: on_progress(_NOT_YET),
         )  # fmt: skip
         with even as copy:
-            work.run_ffmpeg(argv(copy), on_progress=on_progress, outputs=outputs, context=context)
+            go(argv(copy))
 
 
 _NOT_YET = Progress(None, None, None, None, False)

@@ -14,7 +14,7 @@ from gmapi.media.formats import OutputFormat
 from gmapi.media.pan import with_channels
 from gmapi.media.progress import Progress
 from gmapi.media.selection import Selection
-from gmapi.media.sound import FLAC_CHANNELS_MAX, RATE, from_the_start, is_clocked, prepared
+from gmapi.media.sound import FLAC_CHANNELS_MAX, RATE, is_clocked, prepared
 from gmapi.tools import sound
 from gmapi.tools.base import Work
 
@@ -88,7 +88,13 @@ class SoundMaking:
         counts = {stream.channels for stream in sounds}
         return counts.pop() if len(counts) == 1 else None
 
-    def run(self, argv: Argv, on_progress: Callable[[Progress], None], context: Context) -> None:
+    def run(
+        self,
+        argv: Argv,
+        on_progress: Callable[[Progress], None],
+        on_line: Callable[[str], None],
+        context: Context,
+    ) -> None:
         """Make the output by the commands of `argv`. Raises what `Work.run_ffmpeg` does."""
         work, target, chosen = self._work, self._target, self._chosen
         of_film = self._is_of_film()
@@ -113,6 +119,7 @@ class SoundMaking:
             rate=(track.sample_rate if track and not game else None) or RATE,
             outputs=[self._output],
             on_progress=on_progress,
+            on_line=on_line,
             context=context,
         )
         if of_film:
@@ -128,7 +135,7 @@ class SoundMaking:
     ) -> list[str]:
         if source is not self._chosen:
             return argv(source.path, words, _with_all_sound(args))
-        start = from_the_start(source) if words != self._input_args else []
+        start = source.beside(source.sound) if words != self._input_args else []
         return [*argv(source.path, words, args), *start]
 
     def _is_of_film(self) -> bool:
