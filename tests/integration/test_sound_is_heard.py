@@ -51,7 +51,7 @@ def dfpwm(studio: Studio, source: Path, *args: str, **fields: Any) -> tuple[Hear
     return Heard.dfpwm(made.files["output.dfpwm"]), made
 
 
-@pytest.mark.parametrize("asked", ["FL", "FR", "c1"])
+@pytest.mark.parametrize("asked", ["FL", "c1"])
 def test_a_side_of_one_channel_is_that_channel(studio: Studio, tmp_path: Path, asked: str) -> None:
     source = waves(tmp_path / "mono.wav", 440)
     plain, _ = dfpwm(studio, source)
@@ -74,12 +74,16 @@ def test_sides_are_what_they_were(studio: Studio, tmp_path: Path) -> None:
         assert (heard.hertz(0.1), made.warnings) == (300, [])
 
 
-@pytest.mark.parametrize("count", [3, 9, 10, 12, 16, 32, 64])
+@pytest.mark.parametrize("count", [9, 12, 64])
 def test_any_number_of_channels_without_a_layout(
     studio: Studio, tmp_path: Path, count: int
 ) -> None:
     heard, made = dfpwm(studio, waves(tmp_path / "many.wav", *[440] * count))
     assert (heard.hertz(0.1), made.warnings) == (440, [])
+
+
+def test_many_channels_of_a_film(studio: Studio, tmp_path: Path) -> None:
+    waves(tmp_path / "many.wav", *[440] * 9)
     film = sounds.make(
         tmp_path / "film.mkv", *sounds.film(0.5), "-i", str(tmp_path / "many.wav"),
         "-map", "0", "-map", "1", "-c:v", "mpeg4", "-c:a", "copy",
@@ -89,7 +93,7 @@ def test_any_number_of_channels_without_a_layout(
         assert Heard.dfpwm(frames.files[name]).hertz(0.1) == 440
 
 
-@pytest.mark.parametrize("layout", ["5.1(side)", "quad(side)", "3.0", "7.1", "22.2"])
+@pytest.mark.parametrize("layout", ["5.1(side)", "3.0", "22.2"])
 def test_layouts_that_codecs_lack(studio: Studio, tmp_path: Path, layout: str) -> None:
     # What is not to be lost is speech, in the centre.
     source = sounds.make(
@@ -111,14 +115,13 @@ def test_what_cancels_itself_out_is_told(studio: Studio, tmp_path: Path) -> None
     )  # fmt: skip
     for tool, fields in (
         ("video_frame", {"w": 16, "h": 12}),
-        ("sanjuuni", {"output_format": "32vid", "width": 16}),
         ("sanjuuni", {"output_format": "32vid", "width": 16, "audio": "dfpwm"}),
     ):
         made = studio.run(tool, film, **fields)
         assert ["silent" in warning for warning in made.warnings] == [True]
 
 
-@pytest.mark.parametrize("kind", ["mp3", "ogg", "wav", "flac", "m4a", "opus", "u8", "mulaw"])
+@pytest.mark.parametrize("kind", ["mp3", "ogg", "flac", "u8"])
 def test_silence_is_told_in_other_formats(studio: Studio, tmp_path: Path, kind: str) -> None:
     source = waves(tmp_path / "phase.wav", 440, 440, inverted=True)
     made = studio.run("ffmpeg", source, output_format=kind, args=["-ac", "1"])
@@ -129,8 +132,7 @@ def test_silence_is_told_in_other_formats(studio: Studio, tmp_path: Path, kind: 
 
 def test_a_silent_source_is_nobody_s_fault(studio: Studio, tmp_path: Path) -> None:
     source = waves(tmp_path / "silent.wav", 0)
-    for kind in ("dfpwm", "mp3"):
-        assert studio.run("ffmpeg", source, output_format=kind).warnings == []
+    assert dfpwm(studio, source)[1].warnings == []
     # Nor is a part of a source that is silent there.
     late = sounds.make(
         tmp_path / "late.mka", *sounds.tone(440, 2), "-af", "volume=0:enable='lt(t,1)'",

@@ -167,11 +167,11 @@ def _joined(work: Work, source: Path, starts: Sequence[int], made: list[Path]) -
     return output
 
 
-def settle(path: Path, seconds: float | None, rate: int = sound.RATE) -> None:
+def settle(path: Path, seconds: float, rate: int = sound.RATE) -> None:
     """Let a DFPWM file of one channel that was made `quiet` last as long as its film, or as its
     own sound where that is longer."""
     made = path.stat().st_size
-    wanted = 0 if seconds is None else round(seconds * rate / 8)
+    wanted = round(seconds * rate / 8)
     with open(path, "ab") as file:
         if made > wanted:
             file.truncate(max(wanted, made - round(sound.QUIET_SECONDS * rate / 8)))

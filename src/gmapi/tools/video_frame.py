@@ -259,10 +259,9 @@ class _Cut:
                 work.warn(f"The film has no sound, which could not be read: {error.message}")
             return None
         sound.warn_if_silent(work, outputs["mono"], None, self._chosen)
-        seconds = self._expected / self._request.fps if self._expected else None
         urls: dict[str, str] = {}
         for channel, (key, name) in AUDIO_NAMES.items():
-            sound.settle(outputs[channel], seconds)
+            sound.settle(outputs[channel], self._times.end)
             self._audio_bytes = work.publish(name, outputs[channel]).size
             urls[key] = work.address(name)
         return urls
