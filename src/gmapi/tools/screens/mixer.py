@@ -31,14 +31,10 @@ class Mixer:
         self._sound_seconds = 0.0
         self._pictures = 0
 
-    @property
-    def _picture_seconds(self) -> float:
-        return self._pictures / self._fps
-
     def picture(self, chunk: Chunk) -> None:
         """Write a picture, and first the sound that is due."""
         if self._interleaved:
-            while self._sound is not None and self._sound_seconds <= self._picture_seconds:
+            while self._sound is not None and self._is_due():
                 self._next_sound(SECONDS_PER_PIECE)
         opens = self._interleaved and self._sound is None
         self._file.add(chunk.data, frames=1, chunks=chunk.count, opens=opens)
@@ -51,21 +47,26 @@ class Mixer:
         """Write the sound that is left."""
         while not self._ended:
             self._next_sound(0.0)
-        while self._sound is not None and (
-            (missing := self._picture_seconds - self._sound_seconds) > _SHORTEST_SECONDS
-        ):
-            self._next_sound(missing)
+        while self._sound is not None and self._missing > _SHORTEST_SECONDS:
+            self._next_sound(self._missing)
+
+    @property
+    def _missing(self) -> float:
+        """Seconds of pictures without sound."""
+        return self._pictures / self._fps - self._sound_seconds
+
+    def _is_due(self) -> bool:
+        # Silence comes behind its pictures, when it is known how much of it there is.
+        return self._missing >= (SECONDS_PER_PIECE if self._ended else 0)
 
     def _next_sound(self, silence: float) -> None:
         assert self._sound is not None
         assert isinstance(self._writer, Vid32Writer)
-        data = b"" if self._ended else self._sound.piece()
-        if not data:
-            self._ended = True
-            if not self._sound_seconds:
-                self._sound = None
-                return
-            data = self._sound.silence(silence)
+        data = self._sound.silence(silence) if self._ended else self._sound.piece()
         if data:
             self._file.add(self._writer.sound(data), opens=self._interleaved)
             self._sound_seconds += self._sound.seconds(data)
+        else:
+            self._ended = True
+            if not self._sound_seconds:
+                self._sound = None
