@@ -156,3 +156,8 @@ def test_a_part_that_cannot_be_read_is_told(studio: Studio, tmp_path: Path) -> N
     assert made.result.duration == pytest.approx(1, abs=0.1)
     (warning,) = made.warnings
     assert f"{second:,} of {second + 100:,} bytes" in warning
+
+
+def test_what_is_copied_of_a_chain_is_told(studio: Studio, rows: dict[str, Path]) -> None:
+    made = studio.run("ffmpeg", rows["vorbis"], output_format="ogg", args=["-c", "copy"])
+    assert any("glued together" in warning for warning in made.warnings)

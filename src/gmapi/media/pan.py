@@ -14,24 +14,10 @@ from gmapi.media import command
 from gmapi.media.filtergraph import Filter, Graph, GraphSyntaxError, parse, write
 
 # Filters after which there are other channels than the source has.
-_RESHAPING = frozenset(
-    [
-        "aformat",
-        "amerge",
-        "amix",
-        "channelmap",
-        "channelsplit",
-        "extrastereo",
-        "haas",
-        "headphone",
-        "join",
-        "pan",
-        "stereotools",
-        "stereowiden",
-        "surround",
-        "concat",
-    ]
-)
+_RESHAPING = frozenset({
+    "aformat", "amerge", "amix", "channelmap", "channelsplit", "extrastereo", "haas",
+    "headphone", "join", "pan", "stereotools", "stereowiden", "surround", "concat",
+})  # fmt: skip
 _HAD = {1: frozenset({"FC", "c0"}), 2: frozenset({"FL", "FR", "c0", "c1"})}
 _CHANNEL = re.compile(r"[A-Z]{2,4}|c[0-9]{1,2}")
 _INPUT = re.compile(r"[0-9]+(?::.*)?")

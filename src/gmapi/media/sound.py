@@ -47,36 +47,11 @@ _ONE_SHAPE = ("-reinit_filter:a", "0")
 
 # Files of sound alone whose packets have no times of their own: ffmpeg counts samples, by the rate
 # that the sound has first.
-_CLOCKLESS = frozenset(
-    [
-        "mp3",
-        "aac",
-        "ac3",
-        "eac3",
-        "dts",
-        "dtshd",
-        "flac",
-        "ogg",
-        "truehd",
-        "mlp",
-        "tta",
-        "amr",
-        "wav",
-        "w64",
-        "aiff",
-        "au",
-        "caf",
-        "ape",
-        "wv",
-        "mpc",
-        "mpc8",
-        "tak",
-        "shn",
-        "sbc",
-        "gsm",
-        "qoa",
-    ]
-)
+_CLOCKLESS = frozenset({
+    "mp3", "aac", "ac3", "eac3", "dts", "dtshd", "flac", "ogg", "truehd", "mlp", "tta", "amr",
+    "wav", "w64", "aiff", "au", "caf", "ape", "wv", "mpc", "mpc8", "tak", "shn", "sbc", "gsm",
+    "qoa",
+})  # fmt: skip
 # Numbers of channels of which both ffmpegs know what is where, whatever the file says.
 _KNOWN_COUNTS = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 16, 24))
 
@@ -190,7 +165,7 @@ def prepared(
     filters see it, and `quiet` puts `QUIET_SECONDS` behind DFPWM. Words with labels and copies
     are left as they are.
     """
-    if not _can_prepare(input_args, args, target):
+    if not _can_prepare(args, target):
         return list(input_args), list(args)
     dfpwm = target.muxer == "dfpwm"
     if not dfpwm and not clocked:
@@ -198,7 +173,8 @@ def prepared(
     options = command.Options(args)
     rate = options.get("ar") or str(RATE)
     timed = f":{_IN_TIME}" if clocked and not _moves_time(input_args, args) else ""
-    mix = _mixed(channels) if dfpwm else ""
+    # Who filters channels knows them by their numbers.
+    mix = _mixed(channels) if dfpwm and not any("pan" in word for word in args) else ""
     tail = f",{_QUIET if quiet else ''}{_WHOLE_BYTES}" if dfpwm else ""
     changed, found = list(args), False
     head = [f"{mix}aresample={timed[1:]}"] if timed else [mix[:-1]] if mix else []
@@ -214,7 +190,7 @@ def prepared(
     return [*_ONE_SHAPE, *input_args], changed
 
 
-def _can_prepare(input_args: Sequence[str], args: Sequence[str], target: OutputFormat) -> bool:
+def _can_prepare(args: Sequence[str], target: OutputFormat) -> bool:
     options = command.Options(args)
     if target.kind != "audio" or options.get("c", "a") == "copy" or options.has("an"):
         return False

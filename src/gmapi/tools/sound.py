@@ -111,10 +111,15 @@ def unchained(work: Work, chosen: Selection, args: Sequence[str]) -> Iterator[Se
     """A source as it is; or when it is several files of sound glued together, and `args` do not
     copy them as they are, one file with the sound of all, gone after the block."""
     starts = [0]
-    copied = Options(args).get("c", "a") == "copy"
-    if chosen.picture is None and chosen.sound is not None and not copied:
+    if chosen.picture is None and chosen.sound is not None:
         starts = link_starts(chosen.path, chosen.info.container)
-    if len(starts) == 1:
+    copied = Options(args).get("c", "a") == "copy"
+    if copied and len(starts) > 1:
+        work.warn(
+            f"The source is {len(starts)} files glued together, and of those that are copied as "
+            "they are only the first may be heard; leave -c copy out."
+        )
+    if copied or len(starts) == 1:
         yield chosen
         return
     made: list[Path] = []

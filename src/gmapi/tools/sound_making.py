@@ -21,39 +21,13 @@ from gmapi.tools.base import Work
 # Less than this is nobody's loss; containers round so.
 _SHORT_SECONDS = 0.1
 # Filters after which sound is as long as before.
-_LENGTH_STAYS = frozenset(
-    [
-        "acompressor",
-        "aformat",
-        "afftdn",
-        "agate",
-        "alimiter",
-        "anequalizer",
-        "anlmdn",
-        "anull",
-        "aresample",
-        "bandpass",
-        "bandreject",
-        "bass",
-        "channelmap",
-        "compand",
-        "crossfeed",
-        "deesser",
-        "dynaudnorm",
-        "equalizer",
-        "extrastereo",
-        "firequalizer",
-        "highpass",
-        "loudnorm",
-        "lowpass",
-        "pan",
-        "stereotools",
-        "stereowiden",
-        "superequalizer",
-        "treble",
-        "volume",
-    ]
-)
+_LENGTH_STAYS = frozenset({
+    "acompressor", "aformat", "afftdn", "agate", "alimiter", "anequalizer", "anlmdn", "anull",
+    "aresample", "bandpass", "bandreject", "bass", "channelmap", "compand", "crossfeed",
+    "deesser", "dynaudnorm", "equalizer", "extrastereo", "firequalizer", "highpass",
+    "loudnorm", "lowpass", "pan", "stereotools", "stereowiden", "superequalizer", "treble",
+    "volume",
+})  # fmt: skip
 
 Argv = Callable[[Path, Sequence[str], Sequence[str]], list[str]]
 """From a file, the words before it and those after it to a command line."""
@@ -127,7 +101,8 @@ class SoundMaking:
         if target.kind == "audio" and chosen.sound is not None:
             sound.warn_if_silent(
                 work, self._output, target, chosen,
-                track=self._maps[0] if self._maps else None, input_args=self._input_args,
+                track=next((m for m in self._maps if m.startswith("0:a")), None),
+                input_args=self._input_args,
             )  # fmt: skip
 
     def _argv(
