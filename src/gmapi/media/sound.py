@@ -23,18 +23,15 @@ if TYPE_CHECKING:
 RATE = 48_000
 """Samples per second of all sound for the game (client contract, F1)."""
 
-
-DFPWM_SILENCE = 0xAA
-"""One and zero in turn, which keeps the level: silence, but only after silence."""
-PCM_SILENCE = 0x80
+PCM_SILENCE = b"\x80"
 """Of unsigned 8-bit samples."""
+
+QUIET_SECONDS = 0.05
+"""Silence that is encoded behind sound which may have to be lengthened by `dfpwm_silence`."""
+QUIET_BYTES = round(QUIET_SECONDS * RATE / 8)
 
 FLAC_RATE_MAX = 655_350
 FLAC_CHANNELS_MAX = 8
-
-QUIET_SECONDS = 0.05
-"""Silence that is encoded behind sound which may have to be lengthened by `DFPWM_SILENCE`."""
-QUIET_BYTES = round(QUIET_SECONDS * RATE / 8)
 
 Channel = Literal["mono", "left", "right"]
 
@@ -54,6 +51,12 @@ _CLOCKLESS = frozenset({
 })  # fmt: skip
 # Numbers of channels of which both ffmpegs know what is where, whatever the file says.
 _KNOWN_COUNTS = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 16, 24))
+
+
+def dfpwm_silence(before: bytes) -> bytes:
+    """A byte that stays at the level of DFPWM which ends with `before`: ones and zeros in turn.
+    So it is silence, but only after silence."""
+    return b"\xaa" if before[-1:] >= b"\x80" else b"\x55"
 
 
 def is_clocked(info: MediaInfo) -> bool:

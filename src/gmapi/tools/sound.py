@@ -177,12 +177,18 @@ def settle(path: Path, seconds: float, rate: int = sound.RATE) -> None:
     own sound where that is longer."""
     made = path.stat().st_size
     wanted = round(seconds * rate / 8)
-    with open(path, "ab") as file:
+    with open(path, "r+b") as file:
         if made > wanted:
             file.truncate(max(wanted, made - round(sound.QUIET_SECONDS * rate / 8)))
+            return
+        # The last byte may be filled up with anything.
+        made = max(0, made - 1)
+        file.seek(max(0, made - 1))
+        byte = sound.dfpwm_silence(file.read(1))
+        file.seek(made)
         while wanted > made:
             part = min(wanted - made, _BLOCK_BYTES)
-            file.write(bytes([sound.DFPWM_SILENCE]) * part)
+            file.write(byte * part)
             made += part
 
 

@@ -10,7 +10,7 @@ from gmapi.media.failures import SoundChanged
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress
 from gmapi.media.selection import Selection
-from gmapi.media.sound import DFPWM_SILENCE, PCM_SILENCE, QUIET_BYTES, growing
+from gmapi.media.sound import PCM_SILENCE, QUIET_BYTES, dfpwm_silence, growing
 from gmapi.tools import sound
 from gmapi.tools.base import Work
 
@@ -33,6 +33,7 @@ class SoundTrack:
         self.piece_bytes = 3_000 if dfpwm else 24_000
         # Silence behind the sound, which is wanted only before more of it.
         self._quiet_bytes = QUIET_BYTES if dfpwm else 0
+        self._silence = dfpwm_silence(b"") if dfpwm else PCM_SILENCE
         self._read = 0
         self._heard = False
         self._stopped = False
@@ -98,10 +99,12 @@ class SoundTrack:
     def silence(self, seconds: float) -> bytes:
         """A piece behind the sound in which nothing is heard, at most as long as others are."""
         count = min(round(seconds / SECONDS_PER_PIECE * self.piece_bytes), self.piece_bytes)
-        quiet = self._bytes(min(count, self._quiet_bytes))
+        # The last byte may be filled up with anything.
+        quiet = self._bytes(min(count, self._quiet_bytes - 1))
         self._quiet_bytes -= len(quiet)
-        byte = DFPWM_SILENCE if self._dfpwm else PCM_SILENCE
-        return quiet + bytes([byte]) * (count - len(quiet))
+        if quiet:
+            self._silence = dfpwm_silence(quiet)
+        return quiet + self._silence * (count - len(quiet))
 
     def _bytes(self, count: int) -> bytes:
         if count <= 0:
