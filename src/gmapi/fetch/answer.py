@@ -13,6 +13,7 @@ from http.client import HTTPResponse
 from typing import Any, cast
 
 from gmapi.errors import SourceError
+from gmapi.fetch.icy import STATUS
 
 HEAD_BYTES_MAX = 64 * 1024
 """All lines before the content of an answer, with those of answers before it."""
@@ -99,6 +100,9 @@ class _Head:
 
     def readline(self, size: int = -1) -> bytes:
         line = self._body.readline(size)
+        if not self._received and line.startswith(STATUS):
+            # Without a length and to be read until the line ends, as from a server of HTTP/1.0.
+            line = b"HTTP/1.0 " + line.removeprefix(STATUS)
         self._received += len(line)
         if self._received > HEAD_BYTES_MAX:
             raise TooMuchAroundError("before its content", HEAD_BYTES_MAX)

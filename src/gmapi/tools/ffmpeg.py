@@ -21,6 +21,8 @@ from gmapi.tools.fields import (
     OUTPUT_NAME,
     LuaStrings,
     OutputName,
+    SourceAddress,
+    SourceAddresses,
     ToolRequest,
     field_error,
     file_name,
@@ -37,12 +39,12 @@ CONVERTED = 99.0
 class FfmpegRequest(ToolRequest):
     """Convert, cut, merge or extract with FFmpeg."""
 
-    input_url: str | None = Field(
+    input_url: SourceAddress | None = Field(
         None,
         description="Address of the source (http or https).",
         examples=["http://127.0.0.1:8000/song.mp3"],
     )
-    input_urls: LuaStrings = Field(
+    input_urls: SourceAddresses = Field(
         default_factory=list,
         max_length=INPUTS_MAX,
         description="Addresses of several sources, in order, for merging; "

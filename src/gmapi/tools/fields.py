@@ -25,6 +25,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gmapi.errors import RequestError
+from gmapi.fetch.address import trim_address
 
 ENTRIES_MAX = 1000
 """Most entries of any list or object in a request; each field has its own, lower bound."""
@@ -161,6 +162,12 @@ LuaStrings = Annotated[
 LuaMap = Annotated[dict[str, str], BeforeValidator(_lua_map)]
 LuaFloat = Annotated[float, BeforeValidator(_lua_number)]
 LuaFlag = Annotated[bool, BeforeValidator(_lua_flag)]
+SourceAddress = Annotated[str, AfterValidator(trim_address)]
+SourceAddresses = Annotated[
+    list[Annotated[str, Field(strict=True), AfterValidator(trim_address)]],
+    FailFast(),
+    BeforeValidator(_lua_list),
+]
 OutputName = Annotated[
     str,
     AfterValidator(_check_file_name),

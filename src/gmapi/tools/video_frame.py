@@ -18,7 +18,14 @@ from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
 from gmapi.media.timing import picture_count
 from gmapi.tools.base import GAME_REPLY_MAX, Tool, ToolResult, Work
-from gmapi.tools.fields import LuaFlag, LuaFloat, Sometimes, ToolRequest, whole_number
+from gmapi.tools.fields import (
+    LuaFlag,
+    LuaFloat,
+    Sometimes,
+    SourceAddress,
+    ToolRequest,
+    whole_number,
+)
 
 SIDE_MAX = 4096
 DEFAULT_WIDTH_MAX = 1280
@@ -46,7 +53,7 @@ Side = Annotated[int, Field(ge=1, le=SIDE_MAX), BeforeValidator(whole_number)]
 class VideoFrameRequest(ToolRequest):
     """Cut a video into frames and sound."""
 
-    video_url: str = Field(
+    video_url: SourceAddress = Field(
         description="Address of the video (http or https).",
         examples=["http://127.0.0.1:8000/film.mp4"],
     )

@@ -1,0 +1,54 @@
+"""Internet radio by the protocol of SHOUTcast and Icecast, HTTP with a few ways of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+STATUS = b"ICY "
+"""What a status line begins with instead of HTTP and its version."""
+
+_INTERVAL_MIN = 64
+_INTERVAL = re.compile(r"[0-9]{1,9}")
+_PIECE = 16
+
+
+def is_radio(names: Iterable[str]) -> bool:
+    """Whether headers of these names are those of a station. Its broadcast has no end."""
+    return any(name.lower().startswith(("icy-", "ice-")) for name in names)
+
+
+def titles_every(value: str | None) -> int | None:
+    """The bytes of sound between two titles, of the header `icy-metaint`; None without titles."""
+    match = _INTERVAL.fullmatch((value or "").strip())
+    interval = int(match[0]) if match else 0
+    return interval if interval >= _INTERVAL_MIN else None
+
+
+class Titles:
+    """Takes out the titles of songs that a station mixes into its sound every `interval` bytes:
+    one byte with their length in pieces of 16 bytes, then the text."""
+
+    def __init__(self, interval: int) -> None:
+        self._interval = interval
+        self._sound_left = interval
+        self._title_left = 0
+
+    def strip(self, data: bytes) -> bytes:
+        """The sound of the next bytes that came."""
+        sound = bytearray()
+        at = 0
+        while at < len(data):
+            if self._title_left:
+                step = min(self._title_left, len(data) - at)
+                self._title_left -= step
+            elif self._sound_left:
+                step = min(self._sound_left, len(data) - at)
+                sound += data[at : at + step]
+                self._sound_left -= step
+            else:
+                step = 1
+                self._title_left = data[at] * _PIECE
+                self._sound_left = self._interval
+            at += step
+        return bytes(sound)
