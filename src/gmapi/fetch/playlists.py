@@ -28,9 +28,7 @@ from gmapi.fetch.headers import HARMLESS_HEADERS
 from gmapi.fetch.segments import Segment, Track, bad_playlist, make_track
 from gmapi.fetch.sniff import DASH, HLS, LIST
 from gmapi.fetch.transfer import LIST_BYTES_MAX, Download, FetchRules, StatusError, Transfer
-
-LIVE_SECONDS = 60.0
-"""How much of a live stream is recorded unless the caller says otherwise."""
+from gmapi.fetch.unending import Portion
 
 LIVE_EDGE = 3
 """A recording begins this many segments before the newest one (RFC 8216, 6.3.3)."""
@@ -49,13 +47,13 @@ PartProgress = Callable[[float, str], None]
 @dataclass(frozen=True)
 class Reading:
     """How a playlist is read: limits, the caller's `headers` for the origin `home`, the moment
-    when all must be done (monotonic clock), and seconds wanted (None: all, or LIVE_SECONDS)."""
+    when all must be done (monotonic clock), and how much of it is wanted."""
 
     rules: FetchRules
     headers: Mapping[str, str]
     home: tuple[str, str, int]
     until: float
-    seconds: float | None
+    portion: Portion
     cancelled: Cancelled
 
     def headers_for(self, url: SourceUrl) -> dict[str, str]:
@@ -115,7 +113,7 @@ def _nothing() -> None:
 
 
 def _cut(tracks: list[Track], reading: Reading) -> tuple[Track, ...]:
-    seconds = reading.seconds
+    seconds = reading.portion.seconds
     return tuple(tracks if seconds is None else [t.first_seconds(seconds) for t in tracks])
 
 
@@ -323,7 +321,7 @@ def record(
     It ends with the stream, or when the seconds wanted are there, or when nothing new comes for
     as long as a source may be silent. Raises SourceError when nothing came at all.
     """
-    seconds = LIVE_SECONDS if reading.seconds is None else reading.seconds
+    seconds = reading.portion.of_endless
     if time.monotonic() + seconds > reading.until:
         raise SourceError(
             f"{seconds:g} seconds of a live stream take longer than the "

@@ -142,6 +142,8 @@ class Transfer:
         self._titles_bytes = 0
         self._finished = False
         self._is_part = False
+        self.failure: SourceError | None = None
+        """Why it ended before its end; to be raised unless what has come is worth taking."""
         self._answer: HTTPResponse | None = None
 
     @property
@@ -188,17 +190,16 @@ class Transfer:
         assert answer is not None
         resumes = 0
         while (broken := self._read_body(answer, file)) is not None:
-            if self._parts_do and self.is_radio and self.is_untold:
+            if self._may_break_off():
                 self._is_part = True
+                self.failure = (
+                    broken if isinstance(broken, SourceError) else self._truncated(broken)
+                )
                 break
             etag = answer.headers.get("ETag", "")
             hopeless = resumes == MAX_RESUMES or self._span is not None
             if hopeless or not etag.startswith('"') or not self.received:
-                raise self._error(
-                    "source_truncated",
-                    f"The source broke off after {self.received} bytes; try again later.",
-                    broken,
-                )
+                raise self._truncated(broken)
             try:
                 self._connection.close()
                 self._connection.pause(0.1 * 4**resumes)
@@ -214,6 +215,17 @@ class Transfer:
         if not self._head_checked:
             self._judge(answer)
         return self._outcome(answer, not_modified=False)
+
+    def _may_break_off(self) -> bool:
+        """Whether this is a station's broadcast, which may as well end here as elsewhere."""
+        return self._parts_do and self.is_radio and self.is_untold
+
+    def _truncated(self, cause: object) -> SourceError:
+        return self._error(
+            "source_truncated",
+            f"The source broke off after {self.received} bytes; try again later.",
+            cause,
+        )
 
     def _judge(self, answer: HTTPResponse) -> None:
         """Look at the first bytes. Raises SourceError for text that nobody wants."""
@@ -348,7 +360,10 @@ class Transfer:
             try:
                 chunk = answer.read1(_CHUNK, decode_content=False)
             except (TimeoutError, ReadTimeoutError) as error:
-                raise self._connection.too_slow(error) from None
+                too_slow = self._connection.too_slow(error)
+                if self._may_break_off():
+                    return too_slow
+                raise too_slow from None
             except NETWORK_ERRORS as error:
                 if not self._finished:
                     return error
@@ -369,6 +384,7 @@ class Transfer:
                 if not (self._parts_do and self.is_untold):
                     raise self._too_large()
                 self._is_part = True
+                self.failure = self._too_large()
                 return None
             if not self._head_checked:
                 self._head += chunk[: HEAD_BYTES - len(self._head)]

@@ -253,6 +253,20 @@ def join(
     ]  # fmt: skip
 
 
+def beginning(
+    ffmpeg: Ffmpeg, source: Path, output: Path, seconds: float, *, max_pixels: int
+) -> list[str]:
+    """The command that puts the first `seconds` of all pictures and sound into a file, as they
+    are: to the end of a packet, and of the pictures that belong together."""
+    return [
+        *head(ffmpeg, None, "warning"),
+        *span(0.0, seconds),
+        *guarded_input(source, max_pixels),
+        "-map", "0:V?", "-map", "0:a?", "-c", "copy", "-avoid_negative_ts", "disabled",
+        "-f", "matroska", f"file:{output}",
+    ]  # fmt: skip
+
+
 def span(start: float, duration: float | None) -> list[str]:
     """Input options that take a part of the source, seconds."""
     words = ["-ss", f"{start:.6f}"] if start > 0 else []

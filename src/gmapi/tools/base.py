@@ -107,6 +107,7 @@ class Wanted:
     headers: Mapping[str, str]
     use_cache: bool
     max_duration: float | None
+    enough: float | None
     share: tuple[float, float]
 
 
@@ -176,15 +177,18 @@ class Work:
         headers: Mapping[str, str] | None = None,
         use_cache: bool = True,
         max_duration: float | None = None,
+        enough: float | None = None,
         share: tuple[float, float] = (0.0, 15.0),
     ) -> Path:
         """Bring a source into the work folder, as `name` or wherever it is; reports progress from
         `share[0]` to `share[1]`.
 
-        A playlist is fetched by its segments, at most `max_duration` seconds of it. Raises
-        SourceError when it cannot be had or is not media.
+        A playlist is fetched by its segments, at most `max_duration` seconds of it; so much is
+        taken, too, of a source whose server tells no length. `enough` is how many seconds of a
+        source without end are needed at most. Raises SourceError when it cannot be had or is not
+        media.
         """
-        wanted = Wanted(url, field, name, headers or {}, use_cache, max_duration, share)
+        wanted = Wanted(url, field, name, headers or {}, use_cache, max_duration, enough, share)
         return self._sources.bring(self, wanted)
 
     def limits(self) -> Limits:

@@ -12,7 +12,7 @@ from gmapi.errors import MediaError, RequestError
 from gmapi.fetch.headers import check_headers
 from gmapi.media import command, failures
 from gmapi.media.arguments import check_arguments, check_input_arguments
-from gmapi.media.duration import expected_duration
+from gmapi.media.duration import expected_duration, needed_seconds
 from gmapi.media.formats import output_format
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress, estimate
@@ -125,6 +125,7 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
                 headers=request.headers,
                 use_cache=not request.no_cache,
                 max_duration=request.max_duration,
+                enough=needed_seconds([] if number else input_args, args),
                 share=(low, high),
             )
         )
