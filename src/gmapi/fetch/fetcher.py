@@ -20,7 +20,8 @@ from gmapi.errors import JobCancelled, NoSpaceError, SourceError
 from gmapi.fetch.address import SourceUrl
 from gmapi.fetch.connection import Connection
 from gmapi.fetch.headers import check_headers
-from gmapi.fetch.transfer import Download, FetchRules, Transfer, Validators
+from gmapi.fetch.terms import Download, FetchRules, Validators
+from gmapi.fetch.transfer import Transfer
 from gmapi.fetch.unending import WHOLE, Gauge, Portion
 
 __all__ = [

@@ -27,7 +27,8 @@ from gmapi.fetch.fetcher import Cancelled, check_time, watched
 from gmapi.fetch.headers import HARMLESS_HEADERS
 from gmapi.fetch.segments import Segment, Track, bad_playlist, make_track
 from gmapi.fetch.sniff import DASH, HLS, LIST
-from gmapi.fetch.transfer import LIST_BYTES_MAX, Download, FetchRules, StatusError, Transfer
+from gmapi.fetch.terms import LIST_BYTES_MAX, Download, FetchRules, StatusError
+from gmapi.fetch.transfer import Transfer
 from gmapi.fetch.unending import Portion
 
 LIVE_EDGE = 3

@@ -16,12 +16,13 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from gmapi.errors import JobCancelled
 from gmapi.fetch.address import SourceUrl
+from gmapi.fetch.cache_record import Record
 from gmapi.fetch.fetcher import (
     Cancelled,
     Download,
@@ -54,43 +55,6 @@ class Fetched:
     untold: bool = False
     is_part: bool = False
     """Both as in `Download`."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """The content of a `.json`; `checked` is the time of the last download or confirmation."""
-
-    url: str
-    size: int
-    etag: str | None
-    last_modified: str | None
-    content_type: str | None
-    checked: float
-    untold: bool = False
-
-    @classmethod
-    def from_json(cls, text: str) -> _Record:
-        """Raises ValueError, TypeError or KeyError for anything not written by `asdict`."""
-        data = json.loads(text)
-        texts = [data["etag"], data["last_modified"], data["content_type"]]
-        if not all(text is None or isinstance(text, str) for text in texts):
-            raise ValueError("not a record")
-        etag, last_modified, content_type = texts
-        return cls(
-            str(data["url"]),
-            int(data["size"]),
-            etag,
-            last_modified,
-            content_type,
-            float(data["checked"]),
-            data.get("untold") is True,
-        )
-
-    @property
-    def validators(self) -> Validators | None:
-        if self.etag is None and self.last_modified is None:
-            return None
-        return Validators(self.etag, self.last_modified)
 
 
 _Get = Callable[[Path, Validators | None, Callable[[], None]], Download]
@@ -200,7 +164,7 @@ class SourceCache:
                 record = replace(record, checked=time.time())
                 entry.write(record)
                 return entry.hand_out(record, into, from_cache=True)
-            record = _Record(
+            record = Record(
                 fresh.url,
                 fresh.size,
                 fresh.etag,
@@ -286,23 +250,23 @@ class _Entry:
         """Size of the downloads of this entry that are under way."""
         return sum(_size(path) for path in self.folder.glob(f"{self.key}.*.tmp"))
 
-    def read(self) -> _Record | None:
+    def read(self) -> Record | None:
         """What is kept under this key; None when nothing is, or not all of it."""
         try:
-            record = _Record.from_json(self.about.read_text("utf-8"))
+            record = Record.from_json(self.about.read_text("utf-8"))
             return record if self.data.stat().st_size == record.size else None
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def write(self, record: _Record) -> None:
+    def write(self, record: Record) -> None:
         temporary = self.temporary()
         try:
-            temporary.write_text(json.dumps(asdict(record)), "utf-8")
+            temporary.write_text(record.to_json(), "utf-8")
             os.replace(temporary, self.about)
         finally:
             temporary.unlink(missing_ok=True)
 
-    def hand_out(self, record: _Record, into: Path, *, from_cache: bool) -> Fetched:
+    def hand_out(self, record: Record, into: Path, *, from_cache: bool) -> Fetched:
         into.unlink(missing_ok=True)
         try:
             os.link(self.data, into)

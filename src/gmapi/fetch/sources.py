@@ -16,7 +16,7 @@ from gmapi.fetch.playlists import PartProgress, Reading, fetch_track, read, reco
 from gmapi.fetch.segments import Track
 from gmapi.fetch.sniff import PLAYLISTS
 from gmapi.fetch.source_cache import SourceCache
-from gmapi.fetch.transfer import LIST_BYTES_MAX, Download
+from gmapi.fetch.terms import LIST_BYTES_MAX, Download
 from gmapi.fetch.unending import WHOLE, Portion
 
 Progress = PartProgress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import BinaryIO
 
@@ -19,88 +19,13 @@ from gmapi.fetch.connection import NETWORK_ERRORS, Connection, Stopped
 from gmapi.fetch.ranges import Span, sent_part, whole_size
 from gmapi.fetch.redirects import Route
 from gmapi.fetch.sniff import HEAD_BYTES, not_media, text_kind
-from gmapi.hosts import AllowEntry, parse_allow
-from gmapi.settings import Settings
+from gmapi.fetch.terms import LIST_BYTES_MAX, Download, FetchRules, StatusError, Validators
 
 MAX_RESUMES = 3
 
-LIST_BYTES_MAX = 4 * 1024**2
-"""Largest playlist or manifest that is read."""
 
 _CHUNK = 256 * 1024
 _LENGTH = re.compile(r"[0-9]++")
-
-
-@dataclass(frozen=True, slots=True)
-class FetchRules:
-    """Limits of one download: sizes in bytes, times in seconds. `stall` is the longest silence,
-    `deadline` the longest whole download with all its redirects and resumptions."""
-
-    allow: tuple[AllowEntry, ...]
-    max_bytes: int
-    deadline: float
-    stall: float
-    max_redirects: int = 20
-    """As many as browsers follow."""
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> FetchRules:
-        """The limits an operator has set."""
-        return cls(
-            parse_allow(settings.fetch_allow),
-            int(settings.fetch_max_bytes),
-            settings.fetch_deadline,
-            settings.fetch_stall,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Validators:
-    """What a server named a version of a file by; sent to ask whether it is still current."""
-
-    etag: str | None
-    last_modified: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """What came of a download. `url` is the address after redirects, `size` in bytes.
-
-    With `not_modified` the server confirmed the validators and no file was written. `cacheable`
-    is False when the server forbade to keep the answer. `kind` is what the text is where the
-    caller takes text that is no media (`sniff.PLAYLISTS`); such an answer is not kept either.
-    `untold` is whether its server told no length, and `is_part` whether it was left before its
-    end, which a part is not kept either.
-    """
-
-    url: str
-    size: int
-    etag: str | None
-    last_modified: str | None
-    content_type: str | None
-    not_modified: bool
-    cacheable: bool
-    kind: str | None = None
-    untold: bool = False
-    is_part: bool = False
-
-
-class StatusError(SourceError):
-    """A server answered with the status `answered` instead of the file."""
-
-    code = "source_status"
-
-    def __init__(self, status: int, url: str) -> None:
-        try:
-            phrase = f" {HTTPStatus(status).phrase}"
-        except ValueError:
-            phrase = ""
-        super().__init__(
-            f"The server of the source answered HTTP {status}{phrase}; check that input_url "
-            "opens in a browser.",
-            cause=url,
-        )
-        self.answered = status
 
 
 class Transfer:
@@ -381,10 +306,13 @@ class Transfer:
                 # A server that sends the whole file for its first part.
                 chunk = chunk[: self._span.size - self.received]
             if self.received + self._titles_bytes + len(chunk) > self._rules.max_bytes:
-                if not (self._parts_do and self.is_untold):
-                    raise self._too_large()
-                self._is_part = True
                 self.failure = self._too_large()
+                if not (self._parts_do and self.is_untold):
+                    raise self.failure
+                self._is_part = True
+                room = self._rules.max_bytes - self.received - self._titles_bytes
+                file.write(chunk[: max(0, room)])
+                self.received += max(0, room)
                 return None
             if not self._head_checked:
                 self._head += chunk[: HEAD_BYTES - len(self._head)]

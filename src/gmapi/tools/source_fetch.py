@@ -139,11 +139,21 @@ class _Fetch:
         as_needed = seconds == portion.enough
         if there > seconds + _HAIR_SECONDS and not as_needed:
             self._cut(seconds)
-        if is_part and not (as_needed and there >= seconds):
-            self._work.reporter.log(
-                f"The source tells no end: its first {min(there, seconds):.0f} s were taken. "
-                "A larger max_duration takes more, up to 3600."
+        if not is_part:
+            return
+        if there < seconds - _HAIR_SECONDS:
+            self._warn(
+                f"Only the first {there:.0f} s of the source were taken: it broke off then, or "
+                "reached what this server fetches."
             )
+        elif not as_needed:
+            self._warn(
+                f"The source tells no end, and its first {seconds:.0f} s were taken; a larger "
+                "max_duration takes more, up to 3600 s."
+            )
+
+    def _warn(self, sentence: str) -> None:
+        self._work.reporter.log(sentence)
 
     def _cut(self, seconds: float) -> None:
         work = self._work
