@@ -167,10 +167,13 @@ def test_a_list_may_name_a_station(
 def test_any_endless_media_ends_after_max_duration(
     kind: str, program: str, origin: Origin, make_work: Callable[..., Work]
 ) -> None:
-    url = origin.add("/live", endless(make_media(kind, 12), chunks=kind < "g", whole=10**7))
+    body = make_media(kind, 12)
+    route = endless(body, chunks=kind < "g", piece=len(body), pace=lambda e, sent: e.wait(1.0))
+    url = origin.add("/live", route)
     work = make_work(program)
     path = work.fetch(url, field="input_url", max_duration=4)
     assert length(path) == pytest.approx(4.0, abs=0.15)
+    assert "4 s" in taken(work)
     assert list(work.outputs.iterdir()) == []
 
 
