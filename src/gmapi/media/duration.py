@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from gmapi.media.command import Options
-from gmapi.media.probe import MediaInfo
+from gmapi.media.header import MediaInfo
 from gmapi.media.progress import number_or_none, time_or_none
 
 # Filters after which a second of the output is not made of one of the source, or of a later one.
