@@ -113,10 +113,8 @@ def length(path: Path) -> float:
 
 
 def taken(work: Work) -> str:
-    """What the log says of how much was taken."""
-    notes = work.reporter
-    assert isinstance(notes, Notes)
-    return next((line for line in notes.lines if "were taken" in line), "")
+    """What the result will say of how much was taken."""
+    return next((warning for warning in work.warnings if "were taken" in warning), "")
 
 
 @pytest.mark.parametrize("head", [ICY, ICECAST], ids=["shoutcast", "icecast"])

@@ -169,9 +169,7 @@ def test_a_track_that_is_asked_for(asked: Track, index: int) -> None:
 
 @pytest.mark.parametrize("asked", [0, 4, "fra", "x"])
 def test_a_track_that_is_not_there(asked: Track) -> None:
-    with pytest.raises(
-        RequestError, match=r"1: eng, aac, 2 ch.*; 2: ger, .*3: zho"
-    ) as error:
+    with pytest.raises(RequestError, match=r"1: eng, aac, 2 ch.*; 2: ger, .*3: zho") as error:
         chosen(*TRACKS, audio_track=asked)
     assert error.value.field == "audio_track"
     with pytest.raises(RequestError, match="no video track; leave video_track out"):

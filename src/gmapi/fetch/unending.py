@@ -92,6 +92,7 @@ class Gauge:
         """Whether what has come by now is all that is to be taken."""
         now = self._clock()
         if now >= self._last_call:
+            self._last_call = float("inf")
             return self.is_worth_it()
         if self._look_at is None:
             self._look_at = now + _FIRST_LOOK

@@ -142,18 +142,15 @@ class _Fetch:
         if not is_part:
             return
         if there < seconds - _HAIR_SECONDS:
-            self._warn(
+            self._work.warn(
                 f"Only the first {there:.0f} s of the source were taken: it broke off then, or "
                 "reached what this server fetches."
             )
         elif not as_needed:
-            self._warn(
+            self._work.warn(
                 f"The source tells no end, and its first {seconds:.0f} s were taken; a larger "
                 "max_duration takes more, up to 3600 s."
             )
-
-    def _warn(self, sentence: str) -> None:
-        self._work.reporter.log(sentence)
 
     def _cut(self, seconds: float) -> None:
         work = self._work
