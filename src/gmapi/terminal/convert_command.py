@@ -61,8 +61,8 @@ def _words(_context: click.Context, _option: click.Parameter, values: tuple[str,
     "--max-duration",
     type=float,
     metavar="SECONDS",
-    help="Take at most so much of an INPUT that is a playlist; default: all of it, and 60 s of a "
-    "live stream.",
+    help="Take at most so much of an INPUT that is a playlist or tells no length, such as a radio "
+    "station; default: all of it, and 60 s of what has no end.",
 )
 @click.option(
     "-o",

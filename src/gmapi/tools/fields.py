@@ -236,7 +236,8 @@ class ToolRequest(LuaModel, ABC):
         le=3600,
         allow_inf_nan=False,
         description="Seconds, 1 to 3600, that are taken of a source that is a playlist (HLS or "
-        "DASH), to the end of a segment; default: all of it, and 60 of a live stream.",
+        "DASH), to the end of a segment, or whose server tells no length, such as a radio station; "
+        "default: all of it, and 60 of what has no end.",
     )
 
     label: Annotated[str, Field(max_length=LABEL_MAX)] | None = Field(
