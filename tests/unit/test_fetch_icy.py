@@ -10,17 +10,19 @@ from gmapi.fetch.icy import Titles, is_radio, titles_every
 
 
 @pytest.mark.parametrize(
-    ("names", "radio"),
+    ("headers", "radio"),
     [
-        (["Content-Type", "icy-name"], True),
-        (["ICY-BR"], True),
-        (["ice-audio-info"], True),
-        (["Content-Type", "Server", "x-icy-name", "icyname"], False),
-        ([], False),
+        ({"Content-Type": "audio/mpeg", "icy-name": "x"}, True),
+        ({"ICY-BR": "128"}, True),
+        ({"ice-audio-info": ""}, True),
+        ({"Server": "Icecast 2.4.4"}, True),
+        ({"Server": "SHOUTcast/Linux"}, True),
+        ({"Server": "nginx", "x-icy-name": "x", "icyname": "x"}, False),
+        ({}, False),
     ],
 )
-def test_stations_are_known_by_their_headers(names: list[str], radio: bool) -> None:
-    assert is_radio(names) is radio
+def test_stations_are_known_by_their_headers(headers: dict[str, str], radio: bool) -> None:
+    assert is_radio(headers) is radio
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 STATUS = b"ICY "
 """What a status line begins with instead of HTTP and its version."""
+
+SIGN = "icy-protocol"
+"""The header that an answer with such a status line is given here."""
 
 _INTERVAL_MIN = 64
 _INTERVAL = re.compile(r"[0-9]{1,9}")
 _PIECE = 16
 
 
-def is_radio(names: Iterable[str]) -> bool:
-    """Whether headers of these names are those of a station. Its broadcast has no end."""
-    return any(name.lower().startswith(("icy-", "ice-")) for name in names)
+def is_radio(headers: Mapping[str, str]) -> bool:
+    """Whether an answer is that of a station: its broadcast has no end where no length is told."""
+    server = headers.get("Server", "").lower()
+    return server.startswith(("icecast", "shoutcast")) or any(
+        name.lower().startswith(("icy-", "ice-")) for name in headers
+    )
 
 
 def titles_every(value: str | None) -> int | None:
