@@ -220,6 +220,19 @@ def test_what_ends_by_itself_comes_whole(
     assert make_work().fetch(url, field="input_url").read_bytes() == body
 
 
+def test_parts_of_one_song_are_fetched_once(
+    song: bytes, origin: Origin, make_work: Callable[..., Work]
+) -> None:
+    url = origin.add("/song", endless(song, chunks=True, whole=len(song)))
+    for start in ("0", "4", "8"):
+        arguments = ["-ss", start, "-t", "3"]
+        work = make_work()
+        done = convert(work, input_url=url, output_format="wav", input_args=arguments)
+        assert done.duration == pytest.approx(3.0, abs=0.05)
+        assert work.warnings == []
+    assert origin.count("/song") == 1
+
+
 def test_what_comes_at_the_pace_of_playing_is_taken_for_a_broadcast(
     song: bytes,
     origin: Origin,
@@ -303,6 +316,8 @@ def test_two_may_listen_to_one_station(
     def pace(exchange: Exchange, sent: int) -> None:
         while sent > 20 * BYTES_A_SECOND and not heard.is_set():
             exchange.wait(0.05)
+            if exchange.origin.closing.is_set():
+                return
 
     url = origin.add("/radio", endless(song, head=ICY, piece=2 * BYTES_A_SECOND, pace=pace))
     first, second = make_work(), make_work()

@@ -80,6 +80,29 @@ def test_a_station_is_left_after_what_is_wanted(burst: float) -> None:
             assert source.told[-1][1] == seconds
 
 
+def test_a_song_is_taken_whole_when_its_end_is_near() -> None:
+    source = Source(paced(burst=30.0), enough=5.0)
+    assert source.listen() is not None
+    assert 2.0 <= source.now - 100.0 <= 4.0
+    assert not source.gauge.is_for_itself(is_radio=False)
+    flood = Source(paced(speed=1_000_000.0), enough=5.0)
+    assert flood.listen() is not None
+    assert flood.now - 100.0 <= 1.5
+    # Who asked for no more gets no more.
+    asked = Source(paced(burst=30.0), seconds=5.0)
+    assert asked.listen() is not None
+    assert asked.now - 100.0 <= 1.0
+
+
+def test_others_do_not_wait_for_a_broadcast() -> None:
+    source = Source(paced(), seconds=300.0)
+    assert source.gauge.is_for_itself(is_radio=True)
+    assert not source.gauge.is_for_itself(is_radio=False)
+    assert not source.gauge.is_enough(1000, is_radio=False)
+    source.now += 5.1
+    assert source.gauge.is_for_itself(is_radio=False)
+
+
 def test_looks_are_few() -> None:
     source = Source(paced(), seconds=3000.0, deadline=4000.0)
     assert source.listen(is_radio=True)

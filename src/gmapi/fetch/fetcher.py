@@ -105,7 +105,7 @@ def download(
         if gauge is None or not transfer.is_untold:
             on_progress(received, transfer.total)
             return
-        if is_radio or portion.bound:
+        if gauge.is_for_itself(is_radio=is_radio):
             on_alone()
         if gauge.is_enough(received, is_radio=is_radio):
             transfer.finish()

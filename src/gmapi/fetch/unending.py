@@ -36,6 +36,10 @@ _RESERVE_SECONDS = 2.0
 _PACE_MIN, _PACE_MAX = 0.9, 1.1
 _PACE_WINDOW = 0.5
 _SAMPLES_MAX = 100
+# Of a song other parts may be wanted next, so it is better to have all of it when that is near.
+_GRACE_SECONDS = 2.0
+_GRACE_BYTES = 64 * 1024**2
+_PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,9 @@ class Gauge:
         self._path = path
         self._last_call = until - min(_RESERVE_SECONDS, deadline / 10)
         self._clock = clock
-        self._look_at: float | None = None
+        self._began: float | None = None
+        self._look_at = 0.0
+        self._grace: tuple[float, int] | None = None
         self._surely_at = 0.0
         self._pause = _PAUSE_MIN
         self._seconds = 0.0
@@ -94,8 +100,11 @@ class Gauge:
         if now >= self._last_call:
             self._last_call = float("inf")
             return self.is_worth_it()
-        if self._look_at is None:
+        if self._began is None:
+            self._began = now
             self._look_at = now + _FIRST_LOOK
+        if self._grace is not None:
+            return now >= self._grace[0] or received >= self._grace[1]
         if now < self._look_at:
             return False
         bound = self._portion.of_endless if is_radio else self._portion.bound
@@ -105,7 +114,20 @@ class Gauge:
         if now < self._surely_at and received * self._seconds < wanted * self._bytes:
             return False
         self._look(received, now, wanted + 1.0)
-        return self._seconds >= wanted
+        if self._seconds < wanted:
+            return False
+        if is_radio or bound == self._portion.seconds:
+            return True
+        self._grace = now + _GRACE_SECONDS, received + _GRACE_BYTES
+        return False
+
+    def is_for_itself(self, *, is_radio: bool) -> bool:
+        """Whether what comes will hardly be of use to others who ask for the same source."""
+        if is_radio:
+            return True
+        if self._began is None or self._portion.bound is None:
+            return False
+        return self._clock() > self._began + _PATIENCE_SECONDS
 
     def is_worth_it(self) -> bool:
         """Whether there is enough media for a source that cannot be had to its end."""
@@ -126,9 +148,8 @@ class Gauge:
     def _is_broadcast(self, received: int, now: float) -> bool:
         """Whether it has been coming at the pace of playing for long enough."""
         step = LIVE_SECONDS / 6
-        if not self._samples and now < self._first(step):
-            return False
-        if self._samples and now < self._samples[-1][0] + step:
+        last = self._samples[-1][0] if self._samples else self._began
+        if last is None or now < last + step:
             return False
         if not self._look(received, now, float("inf")):
             return False
@@ -139,10 +160,6 @@ class Gauge:
             return False
         at, seconds = before[-1]
         return _PACE_MIN <= (self._seconds - seconds) / (now - at) <= _PACE_MAX
-
-    def _first(self, step: float) -> float:
-        assert self._look_at is not None
-        return self._look_at - _FIRST_LOOK + step
 
     def _look(self, received: int, now: float, most: float) -> bool:
         assert self._portion.measure is not None
