@@ -121,8 +121,14 @@ def taken(work: Work) -> str:
 
 @pytest.mark.parametrize(
     "head",
-    [ICY, b"ICY 200 OK\r\n\r\n", ICECAST],
-    ids=["shoutcast", "without_headers", "icecast"],
+    [
+        ICY,
+        b"ICY 200 OK\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nicy-br:128\r\nContent-Length: 54000000\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nicy-br:128\r\nContent-Length: 99999999999\r\n\r\n",
+        ICECAST,
+    ],
+    ids=["shoutcast", "without_headers", "length", "large_length", "icecast"],
 )
 def test_a_station_ends_after_max_duration(
     head: bytes, song: bytes, origin: Origin, make_work: Callable[..., Work]
@@ -357,6 +363,7 @@ def test_without_a_server_it_is_the_same(song: bytes, origin: Origin, tmp_path: 
 def test_known_lengths_are_as_they_were(
     song: bytes, origin: Origin, make_work: Callable[..., Work]
 ) -> None:
-    routes: dict[str, Handler] = {"/a": content(song)}
-    path = make_work().fetch(origin.add("/a", routes["/a"]), field="input_url", max_duration=2)
-    assert path.read_bytes() == song
+    for number, headers in enumerate(({}, {"icy-name": "x", "Last-Modified": "y"})):
+        url = origin.add(f"/{number}", content(song * 6, headers=headers))
+        path = make_work().fetch(url, field="input_url", max_duration=2)
+        assert path.read_bytes() == song * 6

@@ -19,9 +19,19 @@ _PIECE = 16
 def is_radio(headers: Mapping[str, str]) -> bool:
     """Whether an answer is that of a station: its broadcast has no end where no length is told."""
     server = headers.get("Server", "").lower()
-    return server.startswith(("icecast", "shoutcast")) or any(
-        name.lower().startswith(("icy-", "ice-")) for name in headers
+    return server.startswith(("icecast", "shoutcast")) or _names_itself(headers)
+
+
+def is_length_made_up(headers: Mapping[str, str]) -> bool:
+    """Whether the length that an answer tells is some large number, as some stations do for
+    players that insist on one. A file has a date or a version, or comes in parts."""
+    return _names_itself(headers) and not any(
+        name in headers for name in ("ETag", "Last-Modified", "Accept-Ranges")
     )
+
+
+def _names_itself(headers: Mapping[str, str]) -> bool:
+    return any(name.lower().startswith(("icy-", "ice-")) for name in headers)
 
 
 def titles_every(value: str | None) -> int | None:

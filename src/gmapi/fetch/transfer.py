@@ -202,13 +202,11 @@ class Transfer:
         self.is_radio = icy.is_radio(answer.headers)
         every = icy.titles_every(answer.headers.get("icy-metaint"))
         self._titles = icy.Titles(every) if every else None
-        if self._titles:
-            self.total = None  # as what is sent is not what is kept
-        if self.total is not None and self.total > self._rules.max_bytes:
-            # Some stations name the largest number there is.
-            if not (self.is_radio and self._parts_do):
-                raise self._too_large()
+        # What is sent with titles is more than what is kept.
+        if self._titles or (self._parts_do and icy.is_length_made_up(answer.headers)):
             self.total = None
+        if self.total is not None and self.total > self._rules.max_bytes:
+            raise self._too_large()
 
     def _whole_size(self, answer: HTTPResponse) -> int | None:
         """The size of what was sent as a part although nobody asked for one."""
