@@ -40,6 +40,7 @@ def test_what_was_packed_is_seen_as_packed(data: bytes) -> None:
         b"\xff\xfb\x90\x64", b"\xff\xf1\x50\x80", b"OggS\0", b"fLaC", b"\x1a\x45\xdf\xa3",
         b"\0\0\0\x20ftypisom", b"FLV\1", b"\0\0\1\xba", b"WEBVTT\n", b"\xef\xbb\xbf[Script Info]",
         b"1\r\n00:00:01,000", b"G" + bytes(187) + b"G", b"\x30\x26\xb2\x75", b"RIFF\1\2\3\4WEBP",
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n", b'<?xml version="1.0"?>\n<MPD type="static">',
     ],
 )  # fmt: skip
 def test_media_is_not_packed_whatever_is_said(head: bytes) -> None:

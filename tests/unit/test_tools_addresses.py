@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from gmapi.terminal.convert import Order
 from gmapi.terminal.delivery import plain_source
 from gmapi.tools.registry import TOOLS
 
@@ -51,8 +50,6 @@ def test_every_address_field_is_trimmed() -> None:
 @pytest.mark.parametrize("wrapped", WRAPPED)
 def test_the_command_takes_addresses_as_they_are_copied(wrapped: str) -> None:
     assert plain_source(wrapped) == URL
-    order = Order(plain_source(wrapped), "mp3", [], [], None, None, {}, force=False, verbose=False)
-    assert order.files == {}
 
 
 @pytest.mark.parametrize("name", [" a.mp3", "'a'.mp3", '"a.mp3"', "<a>"])

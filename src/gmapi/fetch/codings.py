@@ -21,12 +21,13 @@ _COMPRESSIONS = {
 
 _OTHER_NAMES = {"x-gzip": "gzip", "x-compress": "compress", "x-deflate": "deflate"}
 
-# How files begin that people convert. Data packed with Brotli or deflate begins with any bytes,
-# but hardly ever with these.
+# How files begin that people convert, playlists and subtitles among them. Data packed with Brotli
+# or deflate begins with any bytes, but hardly ever with these.
 _MEDIA = re.compile(
     rb"\xff[\xd8\xe0-\xff]|\x89PNG\r\n|GIF8[79]a|RIFF....(?:WAVE|AVI |WEBP)|BM|II\*\x00|MM\x00\*"
     rb"|ID3[\x02-\x04]|OggS\x00|fLaC|\x1a\x45\xdf\xa3|FLV\x01|\x30\x26\xb2\x75|FORM|\.snd|MThd|caff"
     rb"|....(?:ftyp|moov|mdat|free|skip|wide|moof|styp)|\x00\x00\x01[\xb3\xba]|#!AMR|\x47.{187}\x47"
+    rb"|[\t\n\r -~]{32}"
     rb"|(?:\xef\xbb\xbf)?+(?:WEBVTT|\[Script Info\]|1\r?\n\d\d:)",
     re.DOTALL,
 )

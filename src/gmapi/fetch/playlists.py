@@ -279,6 +279,8 @@ class _LiveTrack:
         self.url = url
         self.seconds = 0.0
         self.ended = False
+        self.is_part = False
+        """Whether more would have come."""
         self.target = 1.0
         self._part = part
         self._next: int | None = None
@@ -311,13 +313,15 @@ class _LiveTrack:
             self.seconds += segment.seconds
             new = True
         self.ended = listed.ended or self.seconds >= seconds
+        self.is_part = not listed.ended
         return new
 
 
 def record(
     urls: tuple[SourceUrl, ...], targets: list[Path], reading: Reading, on_part: PartProgress
-) -> int:
-    """Record a live stream into one file for each of its media playlists; returns the bytes.
+) -> tuple[int, bool]:
+    """Record a live stream into one file for each of its media playlists; returns the bytes, and
+    whether more would have come.
 
     It ends with the stream, or when the seconds wanted are there, or when nothing new comes for
     as long as a source may be silent. Raises SourceError when nothing came at all.
@@ -332,7 +336,7 @@ def record(
         )
     recorded = 0.0
 
-    def fetch(connection: Connection) -> int:
+    def fetch(connection: Connection) -> tuple[int, bool]:
         nonlocal recorded
         with ExitStack() as stack:
             recorder = _Recorder(connection, reading, reading.rules.max_bytes)
@@ -366,7 +370,7 @@ def record(
                 raise bad_playlist(
                     "is of a live stream that has no segments now; try again when it runs"
                 )
-            return recorder.received
+            return recorder.received, any(track.is_part for track in tracks)
 
     def tick() -> None:
         part = min(1.0, recorded / seconds)

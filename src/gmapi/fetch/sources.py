@@ -123,8 +123,8 @@ class _Bringing:
             )
         if plan.live:
             paths = self._paths(len(plan.live))
-            size = record(plan.live, paths, reading, self._part_progress(0.0, 1.0))
-            return Source(tuple(paths), size, from_cache=False)
+            size, is_part = record(plan.live, paths, reading, self._part_progress(0.0, 1.0))
+            return Source(tuple(paths), size, from_cache=False, is_part=is_part)
         return self._tracks(plan.tracks, fetched.version, reading)
 
     def _tracks(self, tracks: tuple[Track, ...], version: str | None, reading: Reading) -> Source:

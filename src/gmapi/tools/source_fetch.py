@@ -59,8 +59,8 @@ class _Fetch:
         reporter.log(f"source {origin}: {amount(brought.size, None)} from {source.host}")
         if len(brought.paths) > 1:
             self._join(brought.paths)
-        elif brought.untold:
-            self._shorten(is_part=brought.is_part)
+        if brought.untold or brought.is_part:
+            self._shorten(brought)
         reporter.report(progress=high)
         return self._target
 
@@ -128,27 +128,27 @@ class _Fetch:
             cancelled=work.check,
         )
 
-    def _shorten(self, *, is_part: bool) -> None:
-        """Keep as much as is wanted of a source whose server told no length."""
+    def _shorten(self, brought: Source) -> None:
+        """Keep as much as is wanted of a source of which nobody told how long it is."""
         portion = self._portion
-        seconds = portion.of_endless if is_part else portion.seconds
+        seconds = portion.of_endless if brought.is_part else portion.seconds
         if seconds is None:
             return
         there = self._measure(self._target, seconds + 1.0) or 0.0
         # More than the work needs does no harm, as it takes no more of it by itself.
         as_needed = seconds == portion.enough
-        if there > seconds + _HAIR_SECONDS and not as_needed:
+        if brought.untold and there > seconds + _HAIR_SECONDS and not as_needed:
             self._cut(seconds)
-        if not is_part:
+        if not brought.is_part:
             return
         if there < seconds - _HAIR_SECONDS:
             self._work.warn(
-                f"Only the first {there:.0f} s of the source were taken: it broke off then, or "
-                "reached what this server fetches."
+                f"Only {there:.0f} s of the source were taken: it broke off then, or reached what "
+                "this server fetches."
             )
         elif not as_needed:
             self._work.warn(
-                f"The source tells no end, and its first {seconds:.0f} s were taken; a larger "
+                f"The source tells no end, and {seconds:.0f} s of it were taken; a larger "
                 "max_duration takes more, up to 3600 s."
             )
 
