@@ -35,9 +35,8 @@ class Source:
             on_seconds=lambda there, of, size: self.told.append((there, of)),
             **wanted,
         )
-        until = self.now + deadline
         self._deadline = deadline
-        self.gauge = Gauge(portion, Path("x"), until, deadline, lambda: self.now)
+        self.gauge = Gauge(portion, Path("x"), lambda: self.now)
 
     @property
     def there(self) -> float:
@@ -138,9 +137,9 @@ def test_a_file_that_comes_faster_or_slower_is_waited_for(speed: float) -> None:
         source.now += 0.2
 
 
-def test_near_the_deadline_what_is_there_is_taken() -> None:
-    source = Source(lambda elapsed: 40.0, seconds=300.0, deadline=60.0)
-    assert source.listen() == 40.0
-    assert 58.0 <= source.now - 100.0 <= 60.0
-    little = Source(lambda elapsed: 0.5, deadline=60.0)
-    assert little.listen() is None
+@pytest.mark.parametrize(
+    ("there", "worth"), [(0.0, False), (0.5, False), (1.0, True), (500.0, True)]
+)
+def test_little_is_not_worth_it(there: float, worth: bool) -> None:
+    assert Source(lambda elapsed: there).gauge.is_worth_it() is worth
+    assert not Source(lambda elapsed: there, measurable=False).gauge.is_worth_it()

@@ -78,7 +78,7 @@ def download(
     """
     checked = check_headers(headers or {})
     until = time.monotonic() + rules.deadline if until is None else until
-    gauge = Gauge(portion, target, until, rules.deadline) if portion.measure else None
+    gauge = Gauge(portion, target) if portion.measure else None
     transfer: Transfer | None = None
 
     def fetch(connection: Connection) -> Download:
@@ -113,7 +113,12 @@ def download(
             on_progress(received, None)
 
     try:
-        done = watched(fetch, rules, cancelled=cancelled, tick=tick, until=until)
+        try:
+            done = watched(fetch, rules, cancelled=cancelled, tick=tick, until=until)
+        except SourceError as error:
+            if transfer is None or not transfer.is_untold or time.monotonic() < until:
+                raise
+            done = transfer.end_here(error)
         if transfer is not None and transfer.failure and not (gauge and gauge.is_worth_it()):
             raise transfer.failure
         return done

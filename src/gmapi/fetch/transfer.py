@@ -108,6 +108,14 @@ class Transfer:
         self._answer = answer
         return None
 
+    def end_here(self, failure: SourceError) -> Download:
+        """What has come of an answer that its thread has been stopped from saving, with the reason
+        for that."""
+        assert self._answer is not None
+        self._is_part = True
+        self.failure = failure
+        return self._outcome(self._answer, not_modified=False)
+
     def save(self, file: BinaryIO) -> Download:
         """Write the body to `file`, from where it stands. Raises SourceError and OSError."""
         start = file.tell()

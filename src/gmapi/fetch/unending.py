@@ -30,7 +30,6 @@ _FIRST_LOOK = 0.3
 _PAUSE_SHARE = 5.0
 _PAUSE_MIN = 0.5
 _PAUSE_MAX = 10.0
-_RESERVE_SECONDS = 2.0
 # What comes as fast as it plays is broadcast now. A line that is by chance just as fast as its
 # film needs is taken for that, so the margin is narrow.
 _PACE_MIN, _PACE_MAX = 0.9, 1.1
@@ -70,20 +69,13 @@ WHOLE = Portion()
 
 
 class Gauge:
-    """Counts the media of one download that is under way at `path` and must be done when the
-    monotonic clock says `until`, `deadline` seconds after its start."""
+    """Counts the media of one download that is under way at `path`."""
 
     def __init__(
-        self,
-        portion: Portion,
-        path: Path,
-        until: float,
-        deadline: float,
-        clock: Callable[[], float] = time.monotonic,
+        self, portion: Portion, path: Path, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._portion = portion
         self._path = path
-        self._last_call = until - min(_RESERVE_SECONDS, deadline / 10)
         self._clock = clock
         self._began: float | None = None
         self._look_at = 0.0
@@ -97,9 +89,6 @@ class Gauge:
     def is_enough(self, received: int, *, is_radio: bool) -> bool:
         """Whether what has come by now is all that is to be taken."""
         now = self._clock()
-        if now >= self._last_call:
-            self._last_call = float("inf")
-            return self.is_worth_it()
         if self._began is None:
             self._began = now
             self._look_at = now + _FIRST_LOOK
