@@ -367,6 +367,49 @@ def test_without_a_server_it_is_the_same(song: bytes, origin: Origin, tmp_path: 
     assert any("were taken" in line for line in notes.lines)
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("kind", ["gif", "apng", "avif"])
+def test_animations_come_whole(
+    kind: str, program: str, origin: Origin, make_work: Callable[..., Work], tmp_path: Path
+) -> None:
+    """They are files, and their streams would mean something else in another container."""
+    made = tmp_path / f"made.{kind}"
+    words = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=2:d=3", "-f", kind, str(made)]
+    subprocess.run([BUNDLED, "-v", "error", "-nostdin", *words], check=True)
+    body = made.read_bytes()
+    url = origin.add("/a", endless(body, chunks=True, whole=len(body)))
+    work = make_work(program)
+    assert work.fetch(url, field="input_url", max_duration=1).read_bytes() == body
+    assert work.warnings == []
+
+
+def turned_film(folder: Path) -> bytes:
+    """Four seconds of a telephone's film, with its index in front."""
+    film, turned = folder / "film.mp4", folder / "turned.mp4"
+    program = [BUNDLED, "-v", "error", "-nostdin"]
+    pictures = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=4", "-f", "lavfi"]
+    codecs = ["-c:v", "libx264", "-bf", "0", "-g", "5", "-c:a", "aac"]
+    tone = ["-i", "sine=440:r=48000:d=4"]
+    subprocess.run([*program, *pictures, *tone, *codecs, str(film)], check=True)
+    turn = ["-display_rotation", "90", "-i", str(film), "-c", "copy", "-movflags", "faststart"]
+    subprocess.run([*program, *turn, str(turned)], check=True)
+    return turned.read_bytes()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_beginning_of_a_film_is_turned_as_it_was(
+    program: str, origin: Origin, make_work: Callable[..., Work], tmp_path: Path
+) -> None:
+    body = turned_film(tmp_path)
+    url = origin.add("/film", endless(body, chunks=True, whole=len(body)))
+    work = make_work(program)
+    path = work.fetch(url, field="input_url", max_duration=2)
+    assert length(path) == pytest.approx(2.0, abs=0.1)
+    picture = work.select(path).picture
+    assert picture is not None
+    assert (picture.width, picture.height) == (48, 64)
+
+
 def test_known_lengths_are_as_they_were(
     song: bytes, origin: Origin, make_work: Callable[..., Work]
 ) -> None:

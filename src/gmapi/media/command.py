@@ -233,7 +233,8 @@ def _whole_bytes(args: list[str]) -> list[str]:
     return changed
 
 
-CLOCKED = ("mpegts", "mov,mp4,m4a,3gp,3g2,mj2")
+MOV = "mov,mp4,m4a,3gp,3g2,mj2"
+CLOCKED = ("mpegts", MOV)
 """Containers whose times go on from file to file, as `MediaInfo.container` names them."""
 
 
@@ -254,16 +255,19 @@ def join(
 
 
 def beginning(
-    ffmpeg: Ffmpeg, source: Path, output: Path, seconds: float, *, max_pixels: int
+    ffmpeg: Ffmpeg, source: Path, output: Path, seconds: float, *, container: str, max_pixels: int
 ) -> list[str]:
-    """The command that puts the first `seconds` of all pictures and sound into a file, as they
-    are: to the end of a packet, and of the pictures that belong together."""
+    """The command that puts the first `seconds` of all pictures and sound of a source in this
+    `container` into a file, as they are: to the end of a packet, and of the pictures that belong
+    together."""
+    # Matroska takes almost anything, but not every ffmpeg writes into it that a film is turned.
+    muxer = "mov" if container == MOV else "matroska"
     return [
         *head(ffmpeg, None, "warning"),
         *span(0.0, seconds),
         *guarded_input(source, max_pixels),
         "-map", "0:V?", "-map", "0:a?", "-c", "copy", "-avoid_negative_ts", "disabled",
-        "-f", "matroska", f"file:{output}",
+        "-f", muxer, f"file:{output}",
     ]  # fmt: skip
 
 

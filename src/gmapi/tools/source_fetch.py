@@ -14,7 +14,7 @@ from gmapi.fetch.sniff import PAGE, NotMediaError
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.fetch.sources import Source, amount, bring
 from gmapi.fetch.unending import Portion
-from gmapi.media import command
+from gmapi.media import command, picture_files
 from gmapi.media.length import media_seconds
 from gmapi.tools.base import Wanted, Work
 from gmapi.tools.page import find_media
@@ -154,18 +154,22 @@ class _Fetch:
 
     def _cut(self, seconds: float) -> None:
         work = self._work
+        container = work.probe(self._target).container
+        if picture_files.is_picture(self._target, container):
+            return
         beginning = work.outputs / f"{self._target.name}.beginning"
         argv = command.beginning(
             work.ffmpeg,
             self._target,
             beginning,
             seconds,
+            container=container,
             max_pixels=work.settings.picture_max_pixels,
         )
         try:
             work.run_ffmpeg(argv, outputs=[beginning])
         except MediaError as error:
-            # Matroska cannot hold everything; the rest of the source is right as well.
+            # Not everything can be held; the rest of the source is right as well.
             work.reporter.log(f"the source is used to its end: {error.message}")
             beginning.unlink(missing_ok=True)
         else:
