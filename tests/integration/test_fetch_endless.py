@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,55 +12,25 @@ from typing import Any
 import pytest
 
 from gmapi.errors import SourceError
-from gmapi.fetch import unending
-from gmapi.fetch.fetcher import FetchRules
-from gmapi.fetch.source_cache import SourceCache
-from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import load_settings
-from gmapi.storage.base import new_file_id
-from gmapi.storage.local import LocalStorage
 from gmapi.terminal.single_run import SingleRun
 from gmapi.tools.base import FileResult, Work
 from gmapi.tools.ffmpeg import FFMPEG, FfmpegRequest
-from gmapi.tools.registry import TOOLS
-from gmapi.tools.source_fetch import FetchedSources
-from support.http.origin import Exchange, Handler, Origin, content, endless
-from support.media.programs import BUNDLED, PROGRAMS
-from support.screens.studio import Notes
-
-ICY = b"ICY 200 OK\r\nicy-name:Test\r\nicy-br:128\r\nContent-Type:audio/mpeg\r\n\r\n"
-ICECAST = (
-    b"HTTP/1.0 200 OK\r\nServer: Icecast 2.4.4\r\nice-audio-info: bitrate=128\r\nicy-name: Test\r\n"
-    b"Cache-Control: no-cache\r\n\r\n"
+from support.http.origin import Exchange, Origin, endless
+from support.media.broadcasts import (
+    BYTES_A_SECOND,
+    CODED,
+    ICECAST,
+    ICY,
+    length,
+    make_media,
+    station,
 )
-BYTES_A_SECOND = 16_000
-CODED = {
-    "mp3": ["-c:a", "libmp3lame", "-b:a", "128k", "-write_xing", "0", "-id3v2_version", "0"],
-    "adts": ["-c:a", "aac", "-b:a", "64k"],
-    "ogg": ["-c:a", "libopus"],
-    "flac": ["-c:a", "flac"],
-    "mpegts": ["-c:v", "mpeg2video", "-bf", "0", "-g", "5", "-c:a", "mp2"],
-    "flv": ["-c:v", "flv1", "-g", "5", "-c:a", "libmp3lame", "-ar", "44100"],
-    "matroska": ["-c:v", "libx264", "-bf", "0", "-g", "5", "-c:a", "libvorbis", "-live", "1"],
-}
-
-
-@functools.cache
-def make_media(kind: str, seconds: int) -> bytes:
-    """A tone, in containers for films with pictures to it, ten a second."""
-    film = kind in ("mpegts", "flv", "matroska")
-    pictures = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=10"] if film else []
-    tone = ["-f", "lavfi", "-i", "sine=440:r=48000"]
-    words = [*pictures, *tone, *CODED[kind], "-t", str(seconds), "-f", kind, "-"]
-    program = [BUNDLED, "-v", "error", "-nostdin"]
-    return subprocess.run([*program, *words], check=True, stdout=subprocess.PIPE).stdout
-
-
-@pytest.fixture(scope="module")
-def song() -> bytes:
-    """Twelve seconds of MP3 without a header, to be sent over and over."""
-    return make_media("mp3", 12)
+from support.media.programs import PROGRAMS
+from support.product import works
+from support.product.works import convert
+from support.screens.studio import Notes
 
 
 @pytest.fixture
@@ -71,55 +39,15 @@ def origin() -> Iterator[Origin]:
         yield started
 
 
-@functools.cache
-def inspected(launcher: Launcher, program: str) -> Ffmpeg:
-    return inspect(launcher, Path(program))
-
-
 @pytest.fixture
 def make_work(tmp_path: Path, launcher: Launcher, origin: Origin) -> Callable[..., Work]:
-    def make(program: str = BUNDLED, **values: Any) -> Work:
-        settings = load_settings(
-            {"data_dir": str(tmp_path / "data"), "fetch_allow": origin.authority, **values}
-        )
-        ident = new_file_id()
-        return Work(
-            job_id=ident,
-            file_id=ident,
-            folder=tmp_path / ident,
-            settings=settings,
-            ffmpeg=inspected(launcher, program),
-            launcher=launcher,
-            sources=FetchedSources(
-                SourceCache(tmp_path / "sources", FetchRules.from_settings(settings))
-            ),
-            storage=LocalStorage(tmp_path / "files"),
-            reporter=Notes(),
-        )
-
-    return make
+    return functools.partial(works.make_work, tmp_path, launcher, origin.authority)
 
 
-def station(song: bytes, head: bytes | None = ICY, **options: Any) -> Handler:
-    """Twenty seconds of a song at once, as stations begin, then two a second."""
-
-    def pace(exchange: Exchange, sent: int) -> None:
-        exchange.wait(1.0 if sent > 20 * BYTES_A_SECOND else 0.0)
-
-    return endless(song, head=head, piece=2 * BYTES_A_SECOND, pace=pace, **options)
-
-
-def convert(work: Work, tool: str = "ffmpeg", **fields: Any) -> Any:
-    request = TOOLS[tool].request.model_validate(fields)
-    TOOLS[tool].accept(request)
-    return TOOLS[tool].run(work, request)
-
-
-def length(path: Path) -> float:
-    """Seconds of sound, as it is decoded."""
-    words = ["-i", str(path), "-map", "0:a", "-ac", "1", "-ar", "8000", "-f", "s8", "-"]
-    program = [BUNDLED, "-v", "fatal", "-nostdin"]
-    return len(subprocess.run([*program, *words], check=True, stdout=subprocess.PIPE).stdout) / 8000
+@pytest.fixture(scope="module")
+def song() -> bytes:
+    """Twelve seconds of MP3 without a header, to be sent over and over."""
+    return make_media("mp3", 12)
 
 
 def taken(work: Work) -> str:
@@ -212,58 +140,6 @@ def test_the_caller_s_own_end_ends_the_fetch(
     url = origin.add("/radio", station(song))
     done = convert(make_work(), input_url=url, output_format="wav", **fields)
     assert done.duration == pytest.approx(seconds, abs=0.1)
-
-
-@pytest.mark.parametrize("chunks", [True, False], ids=["chunked", "until_close"])
-def test_what_ends_by_itself_comes_whole(
-    chunks: bool, song: bytes, origin: Origin, make_work: Callable[..., Work]
-) -> None:
-    body = song * 7  # 84 s: more than is taken of a broadcast
-    url = origin.add("/song", endless(body, chunks=chunks, whole=len(body)))
-    work = make_work()
-    path = work.fetch(url, field="input_url")
-    assert path.read_bytes() == body
-    assert taken(work) == ""
-    # It is kept, and cut as it would be when it comes, whichever was asked for first.
-    short = make_work()
-    assert length(short.fetch(url, field="input_url", max_duration=4)) == pytest.approx(4, abs=0.1)
-    assert make_work().fetch(url, field="input_url").read_bytes() == body
-
-
-def test_parts_of_one_song_are_fetched_once(
-    song: bytes, origin: Origin, make_work: Callable[..., Work]
-) -> None:
-    url = origin.add("/song", endless(song, chunks=True, whole=len(song)))
-    for start in ("0", "4", "8"):
-        arguments = ["-ss", start, "-t", "3"]
-        work = make_work()
-        done = convert(work, input_url=url, output_format="wav", input_args=arguments)
-        assert done.duration == pytest.approx(3.0, abs=0.05)
-        assert work.warnings == []
-    assert origin.count("/song") == 1
-
-
-def test_what_comes_at_the_pace_of_playing_is_taken_for_a_broadcast(
-    song: bytes,
-    origin: Origin,
-    make_work: Callable[..., Work],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(unending, "LIVE_SECONDS", 2.0)
-
-    began: list[float] = []
-
-    def pace(exchange: Exchange, sent: int) -> None:
-        began.append(time.monotonic())
-        exchange.wait(max(0.0, began[0] + sent / BYTES_A_SECOND - began[-1]))
-
-    url = origin.add("/live", endless(song, chunks=True, piece=1600, pace=pace))
-    work = make_work()
-    path = work.fetch(url, field="input_url")
-    assert length(path) == pytest.approx(2.0, abs=0.1)
-    assert "2 s" in taken(work)
-    messages = work.reporter.messages  # type: ignore[attr-defined]
-    assert any(" s, " in message for message in messages)
 
 
 def test_at_the_largest_size_what_is_there_is_taken(
@@ -365,55 +241,3 @@ def test_without_a_server_it_is_the_same(song: bytes, origin: Origin, tmp_path: 
     assert isinstance(done.result, FileResult)
     assert done.result.duration == pytest.approx(4.0, abs=0.1)
     assert any("were taken" in line for line in notes.lines)
-
-
-@pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("kind", ["gif", "apng", "avif"])
-def test_animations_come_whole(
-    kind: str, program: str, origin: Origin, make_work: Callable[..., Work], tmp_path: Path
-) -> None:
-    """They are files, and their streams would mean something else in another container."""
-    made = tmp_path / f"made.{kind}"
-    words = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=2:d=3", "-f", kind, str(made)]
-    subprocess.run([BUNDLED, "-v", "error", "-nostdin", *words], check=True)
-    body = made.read_bytes()
-    url = origin.add("/a", endless(body, chunks=True, whole=len(body)))
-    work = make_work(program)
-    assert work.fetch(url, field="input_url", max_duration=1).read_bytes() == body
-    assert work.warnings == []
-
-
-def turned_film(folder: Path) -> bytes:
-    """Four seconds of a telephone's film, with its index in front."""
-    film, turned = folder / "film.mp4", folder / "turned.mp4"
-    program = [BUNDLED, "-v", "error", "-nostdin"]
-    pictures = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=4", "-f", "lavfi"]
-    codecs = ["-c:v", "libx264", "-bf", "0", "-g", "5", "-c:a", "aac"]
-    tone = ["-i", "sine=440:r=48000:d=4"]
-    subprocess.run([*program, *pictures, *tone, *codecs, str(film)], check=True)
-    turn = ["-display_rotation", "90", "-i", str(film), "-c", "copy", "-movflags", "faststart"]
-    subprocess.run([*program, *turn, str(turned)], check=True)
-    return turned.read_bytes()
-
-
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_the_beginning_of_a_film_is_turned_as_it_was(
-    program: str, origin: Origin, make_work: Callable[..., Work], tmp_path: Path
-) -> None:
-    body = turned_film(tmp_path)
-    url = origin.add("/film", endless(body, chunks=True, whole=len(body)))
-    work = make_work(program)
-    path = work.fetch(url, field="input_url", max_duration=2)
-    assert length(path) == pytest.approx(2.0, abs=0.1)
-    picture = work.select(path).picture
-    assert picture is not None
-    assert (picture.width, picture.height) == (48, 64)
-
-
-def test_known_lengths_are_as_they_were(
-    song: bytes, origin: Origin, make_work: Callable[..., Work]
-) -> None:
-    for number, headers in enumerate(({}, {"icy-name": "x", "Last-Modified": "y"})):
-        url = origin.add(f"/{number}", content(song * 6, headers=headers))
-        path = make_work().fetch(url, field="input_url", max_duration=2)
-        assert path.read_bytes() == song * 6
