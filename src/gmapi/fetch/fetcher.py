@@ -80,9 +80,10 @@ def download(
     until = time.monotonic() + rules.deadline if until is None else until
     gauge = Gauge(portion, target) if portion.measure else None
     transfer: Transfer | None = None
+    is_over = False
 
     def fetch(connection: Connection) -> Download:
-        nonlocal transfer
+        nonlocal transfer, is_over
         transfer = Transfer(
             connection,
             source_url,
@@ -96,7 +97,9 @@ def download(
         if unchanged is not None:
             return unchanged
         with target.open("wb") as file:
-            return transfer.save(file)
+            done = transfer.save(file)
+        is_over = True
+        return done
 
     def tick() -> None:
         if transfer is None:
@@ -107,7 +110,7 @@ def download(
             return
         if gauge.is_for_itself(is_radio=is_radio):
             on_alone()
-        if gauge.is_enough(received, is_radio=is_radio):
+        if not is_over and gauge.is_enough(received, is_radio=is_radio):
             transfer.finish()
         if not gauge.tell(received, is_radio=is_radio):
             on_progress(received, None)
