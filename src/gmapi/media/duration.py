@@ -12,7 +12,7 @@ from gmapi.media.progress import number_or_none, time_or_none
 # Filters after which a second of the output is not made of one of the source, or of a later one.
 _TIME_FILTERS = re.compile(
     r"setpts|tempo|asetrate|rubberband|trim|select|loop|reverse|concat|framestep|decimate"
-    r"|silenceremove|segment|settb|freezeframes|shuffleframes|setrate"
+    r"|silenceremove|segment|settb|freezeframes|shuffleframes|setrate|thumbnail|tile"
 )
 
 
