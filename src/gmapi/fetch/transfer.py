@@ -18,7 +18,7 @@ from gmapi.errors import RequestError, SourceError
 from gmapi.fetch.address import SourceUrl, check_url
 from gmapi.fetch.connection import NETWORK_ERRORS, Connection
 from gmapi.fetch.headers import HARMLESS_HEADERS
-from gmapi.fetch.sniff import HEAD_BYTES, not_media, text_kind
+from gmapi.fetch.sniff import HEAD_BYTES, kind_of, not_media
 from gmapi.hosts import AllowEntry, parse_allow
 from gmapi.settings import Settings
 
@@ -198,10 +198,10 @@ class Transfer:
         return self._outcome(answer, not_modified=False)
 
     def _judge(self, answer: HTTPResponse) -> None:
-        """Look at the first bytes. Raises SourceError for text that nobody wants."""
+        """Look at the first bytes. Raises SourceError for what nobody wants."""
         head, content_type = bytes(self._head), answer.headers.get("Content-Type")
         self._head_checked = True
-        self.kind = text_kind(head, content_type)
+        self.kind = kind_of(head, content_type)
         if self.kind is None:
             return
         if self.kind not in self._wanted:

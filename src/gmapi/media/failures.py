@@ -99,8 +99,8 @@ _CASES = (
     _Case(r"Cannot allocate memory|malloc(?: of size \d+)? failed|Could not allocate|"
           r"std::bad_alloc", LimitError, _NO_MEMORY),
     _Case(r"Format not on (?:the )?whitelist", MediaError,
-          "the source is a kind of file that is not accepted here (a playlist or something else "
-          "that names other files); give the address of the media itself"),
+          "the source is a kind of file that this server does not read; give the address of an "
+          "ordinary video, sound or picture file, such as MP4, MP3 or PNG"),
     _Case(r"moov atom not found", MediaError,
           "the source is an incomplete MP4 file (its index is missing)"),
     _Case(r"Stream map '?([^']{0,200})'? matches no streams|"
@@ -165,7 +165,8 @@ _CASES = (
     _Case(r"Output file(?: #\d+)? is empty, nothing was encoded|[Nn]othing was encoded",
           MediaError, _NOTHING),
     _Case(r"Error opening input: (?:Invalid data|End of file)|"
-          r"Invalid data found when processing input$|^\S+: (?:Invalid data|End of file)",
+          r"Invalid data found when processing input$|[Cc]ould not find codec parameters$|"
+          r"^\S+: (?:Invalid data|Invalid argument|End of file)",
           MediaError, "the source is not media that ffmpeg knows, or it is damaged"),
 )  # fmt: skip
 

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gmapi.errors import LimitError, NoSpaceError
+from gmapi.errors import LimitError, MediaError, NoSpaceError
 from gmapi.fetch.address import check_url
-from gmapi.media import failures, process
+from gmapi.fetch.unread import unread
+from gmapi.media import command, failures, process, still_files
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.probe import MediaInfo, probe, seen_size
 from gmapi.media.progress import Progress
@@ -182,10 +183,23 @@ class Work:
         `share[0]` to `share[1]`.
 
         A playlist is fetched by its segments, at most `max_duration` seconds of it. Raises
-        SourceError when it cannot be had or is not media.
+        SourceError when it cannot be had or is not media, and MediaError for a picture of a kind
+        that ffmpeg would read wrongly.
         """
         wanted = Wanted(url, field, name, headers or {}, use_cache, max_duration, share)
-        return self._sources.bring(self, wanted)
+        return self._readable(self._sources.bring(self, wanted))
+
+    def _readable(self, source: Path) -> Path:
+        """The source as ffmpeg can read it; raises MediaError where it cannot be had so."""
+        still_files.check(source)
+        if not still_files.is_targa(source):
+            return source
+        picture = self.inputs / f"{source.name}.picture"
+        made = self.outputs / picture.name
+        argv = command.targa(self.ffmpeg, source, made, max_pixels=self.settings.picture_max_pixels)
+        self.run_ffmpeg(argv, outputs=[made])
+        made.replace(picture)
+        return picture
 
     def limits(self) -> Limits:
         """The limits of each child process."""
@@ -241,16 +255,20 @@ class Work:
         failures.check(finished, outputs, context=context)
 
     def probe(self, path: Path) -> MediaInfo:
-        """What ffmpeg says of a file. Raises MediaError when it cannot open it."""
-        return probe(
-            self.launcher,
-            self.ffmpeg,
-            path,
-            self.folder,
-            max_pixels=self.settings.picture_max_pixels,
-            limits=self.limits(),
-            cancelled=self.check,
-        )
+        """What ffmpeg says of a file. Raises MediaError when it cannot open it, or SourceError
+        where the file can be told to be no media."""
+        try:
+            return probe(
+                self.launcher,
+                self.ffmpeg,
+                path,
+                self.folder,
+                max_pixels=self.settings.picture_max_pixels,
+                limits=self.limits(),
+                cancelled=self.check,
+            )
+        except MediaError as error:
+            raise unread(path, error) from error
 
     def seen_size(self, path: Path) -> tuple[int, int] | None:
         """Width and height of the first picture as it is meant to be seen, None without any."""
