@@ -12,12 +12,18 @@ import zlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_UNPACK = "unpack it and give the address of the file inside"
-_EXPORT = "export it as a picture (PNG or JPEG) or as a video, and give the address of that"
-_DEVELOP = "develop it, and give the address of the JPEG or PNG"
-_PLAY = "have it played into a sound file such as MP3, and give the address of that"
-_NO_MEDIA = "give the address of a video, sound or picture file"
-_UNPROTECT = "give the address of a copy without protection"
+_UNPACK = "not a media file; unpack it and give the address of the file inside"
+_EXPORT = (
+    "which this server cannot read; export it as a picture (PNG or JPEG) or as a video, and give "
+    "the address of that"
+)
+_DEVELOP = "which this server cannot develop; give the address of a JPEG or PNG that was made of it"
+_PLAY = (
+    "which this server cannot play; record it as a sound file such as MP3, and give the address "
+    "of that"
+)
+_NO_MEDIA = "not a media file; give the address of a video, sound or picture file"
+_UNPROTECT = "which this server has no key for; give the address of a copy without protection"
 
 _Mark = tuple[int, bytes, str]
 """Where the bytes stand, the bytes, and what the file is."""
@@ -94,7 +100,7 @@ _MARKS: tuple[tuple[str, tuple[_Mark, ...]], ...] = (
         (8, b"CR\x02\x00", "a camera's raw photo (CR2)"),
     )),
     (_PLAY, (
-        (0, b"MThd\x00\x00\x00\x06", "a MIDI file, which holds notes and no sound"),
+        (0, b"MThd\x00\x00\x00\x06", "a MIDI file (notes, no sound)"),
         (0, b"NESM\x1a", "music for a game console (NSF)"),
         (0, b"NSFE", "music for a game console (NSF)"),
         (0, b"SNES-SPC700", "music for a game console (SPC)"),
@@ -156,8 +162,8 @@ _TORRENT = re.compile(
     rb"d(?:8:announce|13:announce-list|10:created by|13:creation date|7:comment|8:encoding"
     rb"|4:infod|5:nodesl)"
 )
-_TORRENT_NAME = "a torrent, which only names files"
-_32VID = "a 32vid film, which is made for the game"
+_TORRENT_NAME = "a torrent (a list of files)"
+_32VID = "a 32vid film for the game"
 _FLASH = "a Flash film (SWF)"
 _FLASH_VERSIONS = range(1, 61)
 _ZIP = "a ZIP archive"
@@ -169,21 +175,21 @@ _BOOK = "an electronic book (EPUB)"
 _PAINTING = "a painting with layers (KRA or ORA)"
 _SOUNDS = "a bank of instruments (SoundFont)"
 _DRAWING = "a CorelDRAW drawing"
-_MIDI = "a MIDI file, which holds notes and no sound"
+_MIDI = "a MIDI file (notes, no sound)"
 _EXE = "a program (Windows)"
 _FONT = "a font"
 
 REMEDIES: Mapping[str, str] = MappingProxyType(
     {name: remedy for remedy, marks in _MARKS for _, _, name in marks}
     | {
-        _TORRENT_NAME: "download the film with it, and give that file's address",
-        _32VID: "give the address of the film that it was made of",
+        _TORRENT_NAME: "not a media file; download what it lists, and give that file's address",
+        _32VID: "which this server cannot read; give the address of what it was made of",
     }
     | dict.fromkeys((_ZIP, GZIP), _UNPACK)
     | dict.fromkeys((_FLASH, _OFFICE, _BOOK, _PAINTING, _DRAWING), _EXPORT)
     | dict.fromkeys((_JAR, _EXE, _SOUNDS), _NO_MEDIA)
 )
-"""What to do about each kind."""
+"""What is the matter with each kind, and what to do about it."""
 
 _RIFF = {b"RMID": _MIDI, b"sfbk": _SOUNDS, b"CDRv": _DRAWING}
 _OFFICE_FOLDERS = (b"word/", b"xl/", b"ppt/", b"_rels/", b"docProps/")

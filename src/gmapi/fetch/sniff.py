@@ -34,7 +34,7 @@ PLAYLISTS = frozenset({HLS, DASH, LIST})
 _JSON_NAME = "JSON data"
 _XML = "an XML document"
 _SVG = "an SVG drawing"
-_LFS = "a pointer of Git LFS, not the file itself"
+_LFS = "a pointer of Git LFS"
 _MAGNET = "a magnet link"
 _ELEMENTS = {
     "svg": _SVG,
@@ -64,8 +64,9 @@ class NotMediaError(SourceError):
     code = "source_not_media"
 
     def __init__(self, kind: str, cause: object, hint: str = "") -> None:
-        remedy = _REMEDY.get(kind) or kinds.REMEDIES.get(kind, _FALLBACK_REMEDY)
-        super().__init__(f"The source is {kind}, not a media file; {remedy}.{hint}", cause=cause)
+        remedy = f"not a media file; {_REMEDY.get(kind, _FALLBACK_REMEDY)}"
+        remedy = kinds.REMEDIES.get(kind, remedy)
+        super().__init__(f"The source is {kind}, {remedy}.{hint}", cause=cause)
         self.kind = kind
 
 

@@ -16,6 +16,7 @@ from gmapi.errors import GmapiError, LimitError, MediaError, NoSpaceError
 
 if TYPE_CHECKING:
     from gmapi.media.formats import OutputFormat
+    from gmapi.media.header import MediaInfo
     from gmapi.media.process import Finished
 
 
@@ -76,6 +77,13 @@ def _too_many_pixels(match: re.Match[str], context: Context) -> str:
 _NO_MEMORY = (
     "the conversion needs more memory than this server allows; use a smaller picture, "
     "fewer filters or a simpler codec"
+)
+
+# Where the decoder of TIFF says one of these it leaves the rest of the picture black, often all of
+# it, and ffmpeg calls that success.
+_SPOILED = (
+    r"^\[tiff\] \[error\] (?:JPEG compression is not supported|Decoded only|Uncompressing failed|"
+    r"(?:Run|Read) went out of bounds|Error initializing LZW)"
 )
 
 _EMPTY = "nothing was encoded"
@@ -223,18 +231,49 @@ def check(finished: Finished, outputs: Sequence[Path], *, context: Context | Non
     """Raise what `explain` makes of a run that failed or left an output missing or empty.
 
     ffmpeg 5 ends with 0 when the disk was full at the very end, and any version does when nothing
-    was left to write.
+    was left to write, or when a still picture could not be decoded to its end.
     """
     full = any("No space left on device" in line for line in finished.tail)
     # Some formats have a header even then, so an empty result is not always an empty file.
     empty = any(_EMPTY in line for line in finished.tail) or not all(map(_has_content, outputs))
     if finished.returncode == 0 and not full and not empty:
+        spoiled = [line for line in finished.tail if re.search(_SPOILED, line)]
+        if spoiled:
+            raise unreadable(" | ".join(spoiled))
         return
     error = explain(finished.returncode, finished.tail, context=context)
     if finished.returncode == 0 and not full:
         # Whatever else was said did not make ffmpeg fail.
         error = MediaError(_NOTHING, cause=error.cause)
     raise error
+
+
+def unreadable(cause: object = None) -> MediaError:
+    """The error for a source of which no picture can be decoded."""
+    return MediaError(
+        "The source's pictures cannot be read: they are damaged, or in a format that this "
+        "server's ffmpeg does not know.",
+        cause=cause,
+        code="corrupt_media",
+    )
+
+
+def no_pictures(info: MediaInfo) -> MediaError:
+    """The error for a source without pictures where they are needed."""
+    kinds = {stream.kind for stream in info.streams}
+    if "audio" in kinds:
+        sentence = (
+            "The source has no pictures, only sound; for sound use /api/ffmpeg, for example with "
+            "output_format dfpwm."
+        )
+    elif "subtitle" in kinds:
+        sentence = (
+            "The source holds only subtitles; give the address of the film, and for "
+            "/api/sanjuuni that of the subtitles as subtitle_url."
+        )
+    else:
+        sentence = "The source has no pictures; give the address of a video or picture file."
+    return MediaError(sentence, code="no_video")
 
 
 def _has_content(path: Path) -> bool:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from gmapi.errors import MediaError
 
 _SAVE = "save it as PNG or as an ordinary JPEG, and give the address of that"
-_DEVELOP = "develop it, and give the address of the JPEG or PNG"
+_DEVELOP = "this server cannot develop it, so give the address of a JPEG or PNG that was made of it"
 
 _SEGMENTS_MAX = 2000
 _DIRECTORIES_MAX = 16
@@ -139,7 +139,7 @@ def _tiff_trouble(file: BinaryIO, order: str) -> str | None:
         or each.first(_COMPRESSION, 1) in _RAW_COMPRESSIONS
         for each in directories
     ):
-        return f"a camera's raw photo (such as DNG, NEF or ARW), which is not read; {_DEVELOP}"
+        return f"a camera's raw photo (DNG, NEF, ARW or the like); {_DEVELOP}"
     picture = directories[0]
     compression = picture.first(_COMPRESSION, 1)
     if compression not in _READ:
@@ -225,7 +225,8 @@ def is_targa(path: Path) -> bool:
         palette = colours * ((colour_bits + 7) // 8)
     elif any(head[1:2] + head[3:8]):
         return False
-    data = size - _TARGA_HEAD.size - name - palette
-    pixels, each = width * height, (depth + 7) // 8
+    data: int = size - _TARGA_HEAD.size - name - palette
+    pixels: int = width * height
+    each: int = (depth + 7) // 8
     # A run of at most 128 pixels of one colour takes a byte and the colour.
     return data >= (pixels // 128 * (1 + each) if kind in _RUNS else pixels * each)
