@@ -127,8 +127,8 @@ _CASES = (
           r"Decoder for (\w+) not found|no decoder found for: (\w+)",
           MediaError, "the source uses a codec that this server cannot decode ({0})"),
     _Case(r"(?i)cannot determine format of input|encrypted|No key found|decryption key",
-          MediaError, "the source could not be decoded; it is damaged, encrypted or in a codec "
-          "that this server does not know"),
+          MediaError, "the source could not be decoded; it is damaged, or in a form that this "
+          "server's ffmpeg does not know"),
     _Case(r"[Cc]odec (\w+) not supported in (?:WAVE|\w+) format|"
           r"Could not find tag for codec (\w+) in stream|"
           r"Unsupported (?:audio|video) codec|Unsupported codec|"
@@ -251,7 +251,7 @@ def check(finished: Finished, outputs: Sequence[Path], *, context: Context | Non
 def unreadable(cause: object = None) -> MediaError:
     """The error for a source of which no picture can be decoded."""
     return MediaError(
-        "The source's pictures cannot be read: they are damaged, or in a format that this "
+        "The source's pictures cannot be read: they are damaged, or in a form that this "
         "server's ffmpeg does not know.",
         cause=cause,
         code="corrupt_media",
