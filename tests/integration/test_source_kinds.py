@@ -62,14 +62,9 @@ def fairplay(make: Path) -> bytes:
 REFUSED: dict[str, tuple[bytes | Callable[[Path], bytes], str, str]] = {
     "zip": (odd_files.zipped(("song.mp3", noise())), "source_not_media",
             "a ZIP archive, not a media file; unpack it and give the address of the file inside"),
-    "svgz": (odd_files.svgz(), "source_not_media", "an SVG drawing"),
     "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + jpeg(), "source_not_media", "a PDF document"),
-    "exe": (odd_files.program(), "source_not_media", "a program"),
-    "midi": (b"MThd\0\0\0\6\0\0\0\1\0\x60MTrk" + noise(), "source_not_media", "a MIDI file"),
-    "swf": (b"CWS\x09" + noise(), "source_not_media", "a Flash film"),
     "spc": (b"SNES-SPC700 Sound File Data v0.30\x1a\x1a" + bytes(66000), "source_not_media",
             "music for a game console"),
-    "torrent": (b"d8:announce3:udp4:infod6:lengthi1eee", "source_not_media", "a torrent"),
     "text": (b"This song is no longer here.\n" * 9, "source_not_media", "is a text"),
     "zeros": (bytes(50_000), "source_not_media", "nothing but zero bytes"),
     "disc": (bytes(32768) + b"\x01CD001\x01\0" + noise(), "source_not_media", "image of a disc"),
@@ -77,8 +72,6 @@ REFUSED: dict[str, tuple[bytes | Callable[[Path], bytes], str, str]] = {
     "start of a jpeg": (b"\xff\xd8\xff", "media_failed|corrupt_media", "damaged, or in a form"),
     "torn png": (b"\x89PNG\r\n\x1a\n" + noise(300), "media_failed|corrupt_media", "damaged"),
     "jpeg in tiff": (tiff(jpeg(), {259: (3, [7])}), "corrupt_media", "TIFF.*compression JPEG"),
-    "old jpeg in tiff": (tiff(jpeg(), {259: (3, [6])}), "corrupt_media", "TIFF.*compression JPEG"),
-    "zstandard in tiff": (tiff(noise(), {259: (3, [50000])}), "corrupt_media", "Zstandard"),
     "tiles in tiff": (odd_files.tiled_tiff(), "corrupt_media", "TIFF picture in tiles"),
     "spoilt tiff": (tiff(noise(), {259: (3, [5])}), "corrupt_media", "damaged"),
     "raw photo": (tiff(noise(), {50706: (1, [1, 4, 0, 0])}), "corrupt_media", "raw photo"),
@@ -106,7 +99,7 @@ def test_what_cannot_be_read_is_refused_with_what_it_is(
 @pytest.mark.parametrize("tool", ["sanjuuni", "video_frame"])
 def test_subtitles_are_told_from_sound(runs: ToolRuns, tool: str) -> None:
     source = b"1\r\n00:00:01,000 --> 00:00:02,000\r\nHi\r\n"
-    with pytest.raises(MediaError, match="only subtitles; give the address of the film") as caught:
+    with pytest.raises(MediaError, match="only text, such as subtitles; give the ad") as caught:
         runs.run(tool, source, **TOOLS[tool])
     assert caught.value.code == "no_video"
 
@@ -131,8 +124,9 @@ def test_a_targa_picture_is_a_still_for_the_game(runs: ToolRuns, tool: str) -> N
 
 def test_a_torn_targa_picture_is_an_error(runs: ToolRuns) -> None:
     source = targa(10)[:400] + b"TRUEVISION-XFILE.\0"
-    with pytest.raises(JobError):
-        runs.run("ffmpeg", b"\xff" + source, output_format="png")
+    with pytest.raises(MediaError, match="a Targa picture, but it is damaged") as caught:
+        runs.run("ffmpeg", source, output_format="png")
+    assert caught.value.code == "corrupt_media"
 
 
 @pytest.mark.parametrize("tool", TOOLS)

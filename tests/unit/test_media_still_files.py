@@ -37,6 +37,7 @@ WRONG = [
     (jpeg(0xC9), "arithmetic coding"),
     (jpeg(0xCA), "arithmetic coding"),
     (jpeg(0xC5), "hierarchical"),
+    (b"\x89PNG\r\n\x1a\n\0\0\0\4CgBIP\0 \2" + noise(), "Apple's own"),
     (jpeg(0xC1, 12, before=_EXIF), "12 bits a sample"),
     (jpeg(0xC9, before=b"\xff\xff\xfe\x00\x04ab"), "arithmetic coding"),
     (tiff(noise(), {259: (3, [7])}), "compression JPEG,"),

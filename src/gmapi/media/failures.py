@@ -268,7 +268,7 @@ def no_pictures(info: MediaInfo) -> MediaError:
         )
     elif "subtitle" in kinds:
         sentence = (
-            "The source holds only subtitles; give the address of the film, and for "
+            "The source holds only text, such as subtitles; give the address of the film, and for "
             "/api/sanjuuni that of the subtitles as subtitle_url."
         )
     else:

@@ -16,8 +16,12 @@ from typing import BinaryIO
 
 from gmapi.errors import MediaError
 
-_SAVE = "save it as PNG or as an ordinary JPEG, and give the address of that"
+_SAVE = "save it as an ordinary PNG or JPEG, and give the address of that"
 _DEVELOP = "this server cannot develop it, so give the address of a JPEG or PNG that was made of it"
+
+# Where the type of the first chunk stands.
+_PNG_CHUNK_AT = 12
+_CGBI = f"a PNG picture in a form of Apple's own (CgBI), which ffmpeg cannot read; {_SAVE}"
 
 _SEGMENTS_MAX = 2000
 _DIRECTORIES_MAX = 16
@@ -30,7 +34,10 @@ def check(path: Path) -> None:
     what it is. A bounded part of the file is read."""
     with path.open("rb") as file:
         head = file.read(4)
-        if head[:3] == b"\xff\xd8\xff":
+        if head == b"\x89PNG":
+            file.seek(_PNG_CHUNK_AT)
+            trouble = _CGBI if file.read(4) == b"CgBI" else None
+        elif head[:3] == b"\xff\xd8\xff":
             trouble = _jpeg_trouble(file)
         elif head in (b"II*\0", b"MM\0*"):
             trouble = _tiff_trouble(file, ">" if head[:1] == b"M" else "<")

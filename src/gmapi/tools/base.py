@@ -222,10 +222,17 @@ class Work:
             return source
         picture = self.inputs / f"{source.name}.picture"
         made = self.outputs / picture.name
-        argv = command.targa(self.ffmpeg, source, made, max_pixels=self.settings.picture_max_pixels)
-        self.run_ffmpeg(argv, outputs=[made])
-        made.replace(picture)
-        return picture
+        limit = self.settings.picture_max_pixels
+        argv = command.targa(self.ffmpeg, source, made, max_pixels=limit)
+        try:
+            self.run_ffmpeg(argv, outputs=[made], context=failures.Context(max_pixels=limit))
+        except MediaError as error:
+            raise MediaError(
+                "The source is a Targa picture, but it is damaged; try another copy of it.",
+                code="corrupt_media",
+                cause=error.cause,
+            ) from error
+        return made.replace(picture)
 
     def limits(self) -> Limits:
         """The limits of each child process."""
