@@ -146,7 +146,21 @@ def film(*samples: bytes, late: bool = False, beside: bytes = b"") -> bytes:
     return box(b"ftyp", b"M4A \0\0\0\0") + (data + index if late else index + data)
 
 
+def webm(encryption: bytes) -> bytes:
+    """The beginning of a WebM with one track, whose encoding has this element in it."""
+    encoding = b"\x62\x40" + bytes([0x80 + 7 + len(encryption)]) + b"\x50\x31\x81\0\x50\x33\x81"
+    encodings = encoding + b"\1" + encryption
+    return b"\x1a\x45\xdf\xa3\x84webm" + noise(90) + b"\x6d\x80\x95" + encodings + noise()
+
+
+def broadcast(scrambled: int, clear: int) -> bytes:
+    """So many packets of a transport stream."""
+    packets = [b"\x47\1\0\x90"] * scrambled + [b"\x47\1\0\x10"] * clear
+    return b"".join(packet + noise(184) for packet in packets)
+
+
 ENCRYPTED = [
+    webm(b"\x50\x35\x84key!"), broadcast(50, 5),
     film(b"drms"), film(b"avc1", b"enca"), film(b"encv"), film(b"encv", late=True),
     film(b"mp4a", beside=box(b"senc", bytes(8))), odd_files.encrypted_wmv(),
 ]  # fmt: skip
@@ -167,7 +181,8 @@ def test_what_is_encrypted_is_refused(put: Put, data: bytes) -> None:
         box(b"ftyp", b"isom") + struct.pack(">I4sQ", 1, b"moov", 1 << 62),
         box(b"ftyp", b"isom") + box(b"moov", box(b"trak") * 5000),
         box(b"ftyp", b"isom") + struct.pack(">I4s", 0, b"moov") + box(b"mvhd"),
-        odd_files.encrypted_wmv()[:30] + noise(),
+        odd_files.encrypted_wmv()[:30] + noise(), webm(b"\x50\x34\x84zlib"),
+        broadcast(5, 50), broadcast(50, 5)[1:], b"\x47" * 3,
     ],
 )  # fmt: skip
 def test_what_is_not_passes(put: Put, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +29,15 @@ _ASF_ENCRYPTION = (
     bytes.fromhex("14e68a29 2226 174c b935 dae07ee9289c"),
 )
 
+# Matroska and WebM: an encoding of a track, and in it one that is encryption.
+_EBML = b"\x1a\x45\xdf\xa3"
+_EBML_BYTES = 64 * 1024
+_EBML_ENCRYPTION = re.compile(rb"\x6d\x80.{1,8}?\x62\x40.{1,40}?\x50\x35", re.DOTALL)
+
+# ISO/IEC 13818-1: packets whose fourth byte says whether they are scrambled.
+_TS_SYNC, _TS_PACKET_BYTES, _TS_PACKETS = 0x47, 188, 2000
+_TS_SCRAMBLED = 0xC0
+
 
 def check(path: Path) -> None:
     """Raise MediaError for a source whose container says that it is encrypted. A bounded part of
@@ -37,6 +47,11 @@ def check(path: Path) -> None:
         if head == _ASF:
             header = file.read(_ASF_HEADER_BYTES)
             encrypted = any(mark in header for mark in _ASF_ENCRYPTION)
+        elif head.startswith(_EBML):
+            encrypted = _EBML_ENCRYPTION.search(file.read(_EBML_BYTES)) is not None
+        elif head[:1] == bytes([_TS_SYNC]):
+            file.seek(0)
+            encrypted = _is_scrambled(file.read(_TS_PACKETS * _TS_PACKET_BYTES))
         elif head[4:8] in _BEGINNINGS:
             encrypted = _is_encrypted_mp4(file)
         else:
@@ -46,6 +61,15 @@ def check(path: Path) -> None:
             "The source is encrypted (protected against copying), and this server has no key for "
             "it; give the address of a copy without protection."
         )
+
+
+def _is_scrambled(data: bytes) -> bool:
+    """Whether these are packets of a broadcast of which most cannot be read; its tables can."""
+    packets = len(data) // _TS_PACKET_BYTES
+    whole = data[: packets * _TS_PACKET_BYTES]
+    if packets < 4 or set(whole[::_TS_PACKET_BYTES]) != {_TS_SYNC}:
+        return False
+    return sum(bool(flags & _TS_SCRAMBLED) for flags in whole[3::_TS_PACKET_BYTES]) * 2 > packets
 
 
 def _is_encrypted_mp4(file: BinaryIO) -> bool:
