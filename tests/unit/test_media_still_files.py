@@ -50,6 +50,9 @@ WRONG = [
     (tiff(noise(), {259: (3, [99])}), "compression number 99"),
     (odd_files.tiled_tiff(), "in tiles"),
     (tiff(noise(), {262: (3, [8])}), "Lab"),
+    (tiff(noise(), {258: (3, [16]), 339: (3, [3])}), "floating-point numbers of 16 bits"),
+    (tiff(noise(), {258: (3, [32])}), "whole numbers of 32 bits"),
+    (tiff(noise(), {262: (3, [5]), 284: (3, [2])}), "CMYK with each colour apart"),
     (tiff(noise(), {262: (3, [32803])}), "raw photo"),
     (tiff(noise(), {262: (3, [34892])}), "raw photo"),
     (tiff(noise(), _DNG), "raw photo"),
@@ -79,6 +82,7 @@ def test_a_raw_photo_is_told_by_what_is_behind_its_thumbnail(put: Put) -> None:
 READ = [
     jpeg(), jpeg(0xC1), jpeg(0xC2), jpeg(0xC3, 12), jpeg(before=_EXIF), jpeg()[:30],
     tiff(), tiff(order=">"), tiff(noise(), {259: (3, [5])}), tiff(noise(), {259: (3, [34925])}),
+    tiff(noise(), {258: (3, [32] * 3), 339: (3, [3] * 3)}), tiff(noise(), {284: (3, [2])}),
     tiff(noise(), {262: (3, [5])}), tiff()[:20], b"II*\0", b"II*\0\xff\xff\xff\xff", b"",
     b"\xff\xd8\xff", odd_files.xpm(), noise(),
 ]  # fmt: skip

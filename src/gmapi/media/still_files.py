@@ -99,7 +99,20 @@ def _next_marker(file: BinaryIO) -> int | None:
 
 _COMPRESSION, _COLOURS, _BITS, _TILE_WIDTH = 259, 262, 258, 322
 _SUB_DIRECTORIES, _DNG_VERSION = 330, 50706
-_TAGS = frozenset({_COMPRESSION, _COLOURS, _BITS, _TILE_WIDTH, _SUB_DIRECTORIES, _DNG_VERSION})
+_PLANES, _NUMBERS = 284, 339
+_TAGS = frozenset(
+    {
+        _COMPRESSION,
+        _COLOURS,
+        _BITS,
+        _TILE_WIDTH,
+        _SUB_DIRECTORIES,
+        _DNG_VERSION,
+        _PLANES,
+        _NUMBERS,
+    }
+)
+_CMYK, _APART, _FLOAT = 5, 2, 3
 _SIZES = {1: "B", 3: "H", 4: "I"}
 _RAW_COLOURS = frozenset({32803, 34892})  # as the sensor has them: a mosaic, or linear
 _RAW_COMPRESSIONS = frozenset({32767, 32769, 32770, 34713, 65000, 65535})  # of cameras' makers
@@ -156,6 +169,18 @@ def _tiff_trouble(file: BinaryIO, order: str) -> str | None:
         return f"a TIFF picture in tiles, which ffmpeg cannot read; {_SAVE}"
     if picture.first(_COLOURS, 1) not in _READ_COLOURS:
         return f"a TIFF picture in Lab or other colours that ffmpeg cannot read; {_SAVE}"
+    bits, is_float = picture.first(_BITS, 1), picture.first(_NUMBERS, 1) == _FLOAT
+    if (bits > 16 and not is_float) or (bits <= 16 and is_float):
+        numbers = "floating-point" if is_float else "whole"
+        return (
+            f"a TIFF picture of {numbers} numbers of {bits} bits, of which ffmpeg makes a wrong "
+            f"picture; {_SAVE}"
+        )
+    if picture.first(_COLOURS, 1) == _CMYK and picture.first(_PLANES, 1) == _APART:
+        return (
+            "a TIFF picture in CMYK with each colour apart, of which ffmpeg makes a wrong "
+            f"picture; {_SAVE}"
+        )
     return None
 
 
