@@ -233,6 +233,15 @@ _TARGA_KINDS = frozenset({1, 2, 3, 9, 10, 11})
 _DEPTHS = frozenset({8, 15, 16, 24, 32})
 
 
+def torn_targa(cause: object) -> MediaError:
+    """The error for a Targa picture that cannot be decoded."""
+    return MediaError(
+        "The source is a Targa picture, but it is damaged; try another copy of it.",
+        code="corrupt_media",
+        cause=cause,
+    )
+
+
 def is_targa(path: Path) -> bool:
     """Whether the file is a Targa picture. It has no mark at its beginning, and only newer ones
     have one at their end; the others must have a header that makes sense, and a fitting size."""

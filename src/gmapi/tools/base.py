@@ -227,11 +227,7 @@ class Work:
         try:
             self.run_ffmpeg(argv, outputs=[made], context=failures.Context(max_pixels=limit))
         except MediaError as error:
-            raise MediaError(
-                "The source is a Targa picture, but it is damaged; try another copy of it.",
-                code="corrupt_media",
-                cause=error.cause,
-            ) from error
+            raise still_files.torn_targa(error.cause) from error
         return made.replace(picture)
 
     def limits(self) -> Limits:
