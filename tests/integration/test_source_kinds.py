@@ -104,6 +104,19 @@ def test_subtitles_are_told_from_sound(runs: ToolRuns, tool: str) -> None:
     assert caught.value.code == "no_video"
 
 
+@pytest.mark.parametrize("made", ["s16le", "u8", "srt"])
+def test_an_output_that_cannot_be_read_back_is_no_bad_source(
+    runs: ToolRuns, tmp_path: Path, made: str
+) -> None:
+    words = ["-f", "lavfi", "-i", "anullsrc=d=1:r=8000:cl=mono"]
+    source = make_media(tmp_path / "silence.wav", *words).read_bytes()
+    if made == "srt":
+        source = b"1\r\n00:00:01,000 --> 00:00:02,000\r\nHi\r\n"
+    done = runs.run("ffmpeg", source, output_format=made)
+    assert done.only_file().stat().st_size > 0
+    assert not any("zero bytes" in line or "a text" in line for line in done.notes.lines)
+
+
 # -- what can be read, and is ----------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from gmapi.errors import GmapiError, SourceError
+from gmapi.errors import MediaError
 from gmapi.fetch.sniff import text_of
 
 # The mark of a disc image stands behind sixteen sectors.
@@ -87,20 +87,19 @@ _MEDIA_MARKS = (
 )
 
 
-def unread(path: Path, error: GmapiError) -> GmapiError:
+def unread(path: Path, error: MediaError) -> MediaError:
     """The error for a source that ffmpeg could not open, for which it raised `error`: one that
-    says what the file is, or `error` itself where that is not known."""
+    says what the file is (`source_not_media` where it is none), or `error` itself where that is
+    not known."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
         tail = file.read(_TAIL_BYTES)
     sentence = _not_media(head, tail)
     if sentence:
-        return SourceError(sentence, code="source_not_media", cause=error.cause)
+        return MediaError(sentence, code="source_not_media", cause=error.cause)
     sentence = _damaged(head)
-    if sentence:
-        return type(error)(sentence, code=error.code, cause=error.cause)
-    return error
+    return MediaError(sentence, code=error.code, cause=error.cause) if sentence else error
 
 
 def _not_media(head: bytes, tail: bytes) -> str | None:

@@ -301,8 +301,8 @@ class Work:
         return result.model_copy(update={"warnings": list(self.warnings) or None})
 
     def probe(self, path: Path) -> MediaInfo:
-        """What ffmpeg says of a file. Raises MediaError when it cannot open it, or SourceError
-        where the file can be told to be no media."""
+        """What ffmpeg says of a file. Raises MediaError when it cannot open it, with what the
+        file is where that can be told of a source."""
         try:
             return probe(
                 self.launcher,
@@ -314,6 +314,8 @@ class Work:
                 cancelled=self.check,
             )
         except MediaError as error:
+            if self.outputs in path.parents:
+                raise
             raise unread(path, error) from error
 
     def select(
