@@ -117,6 +117,13 @@ def test_an_output_that_cannot_be_read_back_is_no_bad_source(
     assert not any("zero bytes" in line or "a text" in line for line in done.notes.lines)
 
 
+def test_raw_samples_are_what_the_caller_says(runs: ToolRuns) -> None:
+    samples = noise() * 32
+    words = ["-f", "s16le", "-ar", "48000", "-ac", "1"]
+    done = runs.run("ffmpeg", samples, output_format="dfpwm", input_args=words)
+    assert done.only_file().stat().st_size == len(samples) // 16
+
+
 # -- what can be read, and is ----------------------------------------------------------------------
 
 

@@ -300,15 +300,16 @@ class Work:
         """A result, the last one or one on the way, with what `warn` has been told so far."""
         return result.model_copy(update={"warnings": list(self.warnings) or None})
 
-    def probe(self, path: Path) -> MediaInfo:
-        """What ffmpeg says of a file. Raises MediaError when it cannot open it, with what the
-        file is where that can be told of a source."""
+    def probe(self, path: Path, input_args: Sequence[str] = ()) -> MediaInfo:
+        """What ffmpeg says of a file, read with `input_args`. Raises MediaError when it cannot
+        open it, with what the file is where that can be told of a source."""
         try:
             return probe(
                 self.launcher,
                 self.ffmpeg,
                 path,
                 self.folder,
+                input_args=input_args,
                 max_pixels=self.settings.picture_max_pixels,
                 limits=self.limits(),
                 cancelled=self.check,
