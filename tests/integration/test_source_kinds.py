@@ -71,6 +71,8 @@ REFUSED: dict[str, tuple[bytes | Callable[[Path], bytes], str, str]] = {
     "noise": (noise(), "media_failed", "not media that ffmpeg knows, or it is damaged"),
     "start of a jpeg": (b"\xff\xd8\xff", "media_failed|corrupt_media", "damaged, or in a form"),
     "torn png": (b"\x89PNG\r\n\x1a\n" + noise(300), "media_failed|corrupt_media", "damaged"),
+    "png of noise": (odd_files.png(noise(300)), "media_failed|corrupt_media",
+                     "cannot be read|could not be decoded"),
     "jpeg in tiff": (tiff(jpeg(), {259: (3, [7])}), "corrupt_media", "TIFF.*compression JPEG"),
     "tiles in tiff": (odd_files.tiled_tiff(), "corrupt_media", "TIFF picture in tiles"),
     "spoilt tiff": (tiff(noise(), {259: (3, [5])}), "corrupt_media", "damaged"),
@@ -94,6 +96,7 @@ def test_what_cannot_be_read_is_refused_with_what_it_is(
         runs.run(tool, source, **TOOLS[tool])
     assert caught.value.code in code.split("|")
     assert "other files" not in caught.value.message
+    assert tool == "ffmpeg" or "-ss" not in caught.value.message, "it has no such flags"
 
 
 @pytest.mark.parametrize("tool", ["sanjuuni", "video_frame"])

@@ -130,6 +130,7 @@ _COMPRESSIONS = {
     34676: "SGI LogLuv",
     34677: "SGI LogLuv",
     34887: "LERC",
+    34926: "Zstandard",
     50000: "Zstandard",
     50001: "WebP",
     34927: "WebP",

@@ -197,7 +197,13 @@ class _Cut:
                 self._report("Cutting frames.")
 
             limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
-            work.run_ffmpeg(argv, stdout=take, context=limit)
+            try:
+                work.run_ffmpeg(argv, stdout=take, context=limit)
+            except MediaError as error:
+                if self._frames:
+                    raise
+                # What ffmpeg says then is about flags that this tool does not have.
+                raise failures.unreadable(error.cause) from error
 
     def _note_size(self, png: bytes) -> None:
         # The IHDR chunk comes first: width and height stand at bytes 16 to 24.

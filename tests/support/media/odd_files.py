@@ -7,6 +7,7 @@ import io
 import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 
 # A tiny generator, so that noise is the same in every run and no mark of anything.
@@ -143,6 +144,16 @@ def targa(kind: int = 2, *, foot: bool = False) -> bytes:
     for level in GREY:
         made += (b"\x80" if kind == 10 else b"") + bytes([level]) * (depth // 8)
     return made + (bytes(8) + b"TRUEVISION-XFILE.\0" if foot else b"")
+
+
+def png(data: bytes) -> bytes:
+    """A PNG with a right header, whose compressed pixels are `data`."""
+    made = b"\x89PNG\r\n\x1a\n"
+    head = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0)
+    for kind, inside in ((b"IHDR", head), (b"IDAT", data), (b"IEND", b"")):
+        made += struct.pack(">I", len(inside)) + kind + inside
+        made += struct.pack(">I", zlib.crc32(kind + inside))
+    return made
 
 
 def xpm() -> bytes:
