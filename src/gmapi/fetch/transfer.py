@@ -18,7 +18,7 @@ from gmapi.fetch.codings import compression, is_packed
 from gmapi.fetch.connection import NETWORK_ERRORS, Connection, Stopped
 from gmapi.fetch.ranges import Span, sent_part, whole_size
 from gmapi.fetch.redirects import Route
-from gmapi.fetch.sniff import HEAD_BYTES, not_media, text_kind
+from gmapi.fetch.sniff import HEAD_BYTES, kind_of, not_media
 from gmapi.fetch.terms import LIST_BYTES_MAX, Download, FetchRules, StatusError, Validators
 
 MAX_RESUMES = 3
@@ -161,12 +161,12 @@ class Transfer:
         )
 
     def _judge(self, answer: HTTPResponse) -> None:
-        """Look at the first bytes. Raises SourceError for text that nobody wants."""
+        """Look at the first bytes. Raises SourceError for what nobody wants."""
         head, content_type = bytes(self._head), answer.headers.get("Content-Type")
         if self._compression and is_packed(self._compression, head):
             raise self._compressed(answer)
         self._head_checked = True
-        self.kind = text_kind(head, content_type)
+        self.kind = kind_of(head, content_type)
         if self.kind is None:
             return
         if self.kind not in self._wanted:

@@ -152,7 +152,7 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
                 share=(low, high),
             )
         )
-    info = work.probe(inputs[0])
+    info = work.probe(inputs[0], input_args)
     total = expected_duration(info, input_args, args) if len(inputs) == 1 else None
     work.reporter.report(message="Converting.")
     name = file_name(request.output_name, target.extension)

@@ -111,9 +111,7 @@ def run(work: Work, request: VideoFrameRequest) -> VideoFrameResult:
     chosen = work.select(source, video_track=request.video_track, audio_track=request.audio_track)
     chosen = work.upright(chosen)
     if chosen.picture is None:
-        raise MediaError(
-            "The source has no video. For sound alone use /api/ffmpeg.", code="no_video"
-        )
+        raise failures.no_pictures(chosen.info)
     if chosen.size is None:
         raise failures.unreadable()
     if chosen.hdr is not None:
@@ -206,7 +204,13 @@ class _Cut:
                 self._report("Cutting frames.")
 
             limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
-            work.run_ffmpeg(argv, stdout=take, context=limit)
+            try:
+                work.run_ffmpeg(argv, stdout=take, context=limit)
+            except MediaError as error:
+                if self._frames:
+                    raise
+                # What ffmpeg says then is about flags that this tool does not have.
+                raise failures.unreadable(error.cause) from error
 
     def _note_size(self, png: bytes) -> None:
         # The IHDR chunk comes first: width and height stand at bytes 16 to 24.
