@@ -1,5 +1,6 @@
 """Files of DFPWM brought to the length of their film, and what counts as silence."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_ones_and_zeros_go_on_in_turn(tmp_path: Path) -> None:
     path.write_bytes(SOUND + b"\x55" * 300)
     settle(path, 1.0)
     bits = [byte >> n & 1 for byte in path.read_bytes()[len(SOUND) :] for n in range(8)]
-    assert all(a != b for a, b in zip(bits, bits[1:], strict=False))
+    assert all(a != b for a, b in itertools.pairwise(bits))
 
 
 def test_other_rates_have_other_lengths(tmp_path: Path) -> None:
