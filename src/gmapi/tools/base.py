@@ -13,10 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmapi.errors import LimitError, NoSpaceError
 from gmapi.fetch.address import check_url
-from gmapi.media import failures, process
+from gmapi.media import damage, failures, process
 from gmapi.media.binaries import Ffmpeg
+from gmapi.media.faults import Faults
+from gmapi.media.folded_log import FoldedLog
 from gmapi.media.probe import MediaInfo, probe, seen_size
 from gmapi.media.progress import Progress
+from gmapi.media.reading import Reading, read_through
 from gmapi.media.timing import PictureTimes, picture_times
 from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
@@ -158,6 +161,16 @@ class Work:
         self.inputs.mkdir(parents=True, exist_ok=True)
         self.outputs.mkdir(parents=True, exist_ok=True)
         self._reserve = free_space_reserve(folder)
+        self.warnings: list[str] = []
+        self._lengths: dict[Path, float | None] = {}
+        self._readings: dict[Path, Reading] = {}
+        self._longest: float | None = None
+
+    def warn(self, sentence: str) -> None:
+        """Tell the caller something about the result, once: a sentence for people."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+            self.reporter.log(f"warning: {sentence}")
 
     def check(self) -> None:
         """Raise when the work must stop: cancelled, taken over, out of time or out of space."""
@@ -185,6 +198,7 @@ class Work:
         SourceError when it cannot be had or is not media.
         """
         wanted = Wanted(url, field, name, headers or {}, use_cache, max_duration, share)
+        self._longest = max_duration
         return self._sources.bring(self, wanted)
 
     def limits(self) -> Limits:
@@ -214,10 +228,20 @@ class Work:
         outputs: Sequence[Path] = (),
         context: failures.Context | None = None,
     ) -> None:
-        """Run one ffmpeg command that makes `outputs`; its log goes to the job's log.
+        """Run one ffmpeg command that makes `outputs`; its log goes to the job's log, and what is
+        lost of a damaged source to `warn`.
 
         Raises MediaError (or LimitError, NoSpaceError) with a public sentence when it fails.
         """
+        log, faults = FoldedLog(self.reporter.log), Faults()
+        made: float | None = None
+
+        def report(now: Progress) -> None:
+            nonlocal made
+            made = now.out_time
+            if on_progress is not None:
+                on_progress(now)
+
         finished = process.run(
             self.launcher,
             argv,
@@ -230,19 +254,43 @@ class Work:
                 max_files=FILES_MAX,
                 wall_seconds=max(1.0, self._deadline - time.monotonic()),
             ),
-            on_progress=on_progress or (lambda _: None),
-            on_line=self.reporter.log,
+            on_progress=report,
+            on_line=log.take,
+            on_leveled=faults.take,
             cancelled=self.check,
             stdout=stdout,
             hide=(self.folder, self.settings.data_dir),
         )
         if finished.returncode != 0:
             self.check()  # killed because the job must stop: that is the reason to give
+        log.close()
         failures.check(finished, outputs, context=context)
+        for sentence in damage.warnings(
+            argv,
+            faults,
+            made=made,
+            lengths=self._lengths,
+            longest=self._longest,
+            read=self._read_through,
+        ):
+            self.warn(sentence)
+
+    def _read_through(self, path: Path) -> Reading:
+        if path not in self._readings:
+            self._readings[path] = read_through(
+                self.launcher,
+                self.ffmpeg,
+                path,
+                cwd=self.folder,
+                max_pixels=self.settings.picture_max_pixels,
+                limits=self.limits(),
+                cancelled=self.check,
+            )
+        return self._readings[path]
 
     def probe(self, path: Path) -> MediaInfo:
         """What ffmpeg says of a file. Raises MediaError when it cannot open it."""
-        return probe(
+        info = probe(
             self.launcher,
             self.ffmpeg,
             path,
@@ -251,6 +299,9 @@ class Work:
             limits=self.limits(),
             cancelled=self.check,
         )
+        if not path.is_relative_to(self.outputs):
+            self._lengths[path] = info.duration
+        return info
 
     def seen_size(self, path: Path) -> tuple[int, int] | None:
         """Width and height of the first picture as it is meant to be seen, None without any."""
