@@ -5,14 +5,13 @@ Nothing is decoded, but the whole source is read: this is for sources that there
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmapi.media import command
-from gmapi.media.probe import MediaInfo, Stream, parse_header
+from gmapi.media.header import MediaInfo, Stream, parse_header
 from gmapi.media.process import Watch, run
 from gmapi.sandbox.launch import Grants
 from gmapi.sandbox.limits import Limits
@@ -27,7 +26,6 @@ _LINE_BYTES = 4096
 _STREAMS_MAX = 256
 # AV_NOPTS_VALUE and what ffmpeg's own arithmetic makes of it: no packet is that early.
 _NO_TIME = -(1 << 60)
-_START = re.compile(r"  Duration: \S{1,40}, start: (-?\d{1,12}\.\d{1,9})")
 _ESTIMATED = "Estimating duration from bitrate"
 # Containers whose header has the length, which the others take from what is there: by the first
 # of the names that ffmpeg calls them.
@@ -111,13 +109,12 @@ def read_through(
         hide=(path.parent, cwd),
     )
     info = parse_header("\n".join(lines))
-    start = next((float(m[1]) for line in lines if (m := _START.match(line))), 0.0)
     firm = info.container.split(",")[0] in _PROMISING
     estimated = any(_ESTIMATED in line for line in lines)
     return Reading(
         info,
         info.duration if firm and not estimated else None,
-        start,
+        info.start or 0.0,
         dict(zip(_mapped(info.streams), packets.tracks(), strict=False)),
     )
 
