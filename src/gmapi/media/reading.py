@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
     from gmapi.sandbox.launcher import Launcher
 
-_READ_SECONDS = 600.0
+_READ_SECONDS = 60.0
 _LINES_MAX = 5000
 _LINE_BYTES = 4096
 _STREAMS_MAX = 256
@@ -81,7 +81,7 @@ def read_through(
     limits: Limits,
     cancelled: Callable[[], None],
 ) -> Reading:
-    """Read the packets of all pictures, sound and subtitles; LimitError after ten minutes."""
+    """Read the packets of all pictures, sound and subtitles; LimitError after a minute."""
     lines: list[str] = []
 
     def take(line: str) -> None:

@@ -13,10 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmapi.errors import LimitError, NoSpaceError
 from gmapi.fetch.address import check_url
-        """Sentences for the result, see `warn`."""
-        self._lengths: dict[Path, float | None] = {}
-        self._readings: dict[Path, Reading] = {}
-        self._longest: float | None = None
+from gmapi.media import damage, failures, picture_files, pictures, process, selection
+from gmapi.media.binaries import Ffmpeg
+from gmapi.media.faults import Faults
+from gmapi.media.folded_log import FoldedLog
+from gmapi.media.header import MediaInfo
+from gmapi.media.probe import probe, seen_size
+from gmapi.media.progress import Progress
+from gmapi.media.reading import Reading, read_through
+from gmapi.media.selection import Selection, Track
+from gmapi.media.timing import ONE_PICTURE, PictureTimes, picture_times
 from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
 from gmapi.settings import Settings
@@ -158,19 +164,10 @@ class Work:
         self.outputs.mkdir(parents=True, exist_ok=True)
         self._reserve = free_space_reserve(folder)
         self.warnings: list[str] = []
-<<<<<<< HEAD
+        """Sentences for the result, see `warn`."""
         self._lengths: dict[Path, float | None] = {}
         self._readings: dict[Path, Reading] = {}
         self._longest: float | None = None
-
-    def warn(self, sentence: str) -> None:
-        """Tell the caller something about the result, once: a sentence for people."""
-        if sentence not in self.warnings:
-            self.warnings.append(sentence)
-            self.reporter.log(f"warning: {sentence}")
-=======
-        """Sentences for the result, see `warn`."""
->>>>>>> main
 
     def check(self) -> None:
         """Raise when the work must stop: cancelled, taken over, out of time or out of space."""
@@ -198,7 +195,7 @@ class Work:
         SourceError when it cannot be had or is not media.
         """
         wanted = Wanted(url, field, name, headers or {}, use_cache, max_duration, share)
-        self._longest = max_duration
+        self._longest = max_duration or self._longest
         return self._sources.bring(self, wanted)
 
     def limits(self) -> Limits:
@@ -265,14 +262,23 @@ class Work:
             self.check()  # killed because the job must stop: that is the reason to give
         log.close()
         failures.check(finished, outputs, context=context)
-        for sentence in damage.warnings(
-            argv,
-            faults,
-            made=made,
-            lengths=self._lengths,
-            longest=self._longest,
-            read=self._read_through,
-        ):
+        self._warn_of_damage(argv, faults, made)
+
+    def _warn_of_damage(self, argv: Sequence[str], faults: Faults, made: float | None) -> None:
+        try:
+            told = damage.warnings(
+                argv,
+                faults,
+                made=made,
+                lengths=self._lengths,
+                longest=self._longest,
+                read=self._read_through,
+            )
+        except LimitError as error:  # what was asked for is there all the same
+            self.check()
+            self.reporter.log(f"the source could not be looked at again: {error.message}")
+            return
+        for sentence in told:
             self.warn(sentence)
 
     def _read_through(self, path: Path) -> Reading:

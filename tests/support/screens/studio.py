@@ -16,18 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gmapi.fetch.fetcher import FetchRules
-from gmapi.fetch.source_cache import SourceCache
 from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings, load_settings
-from gmapi.storage.base import new_file_id
-from gmapi.storage.local import LocalStorage
-from gmapi.tools.base import Work
 from gmapi.tools.sanjuuni import SANJUUNI
 from gmapi.tools.screens.request import SanjuuniRequest, ScreenResult
-from gmapi.tools.source_fetch import FetchedSources
 from support.media.files import ffmpeg_program
+from support.product.file_work import file_work
 
 
 class Notes:
@@ -78,26 +73,10 @@ class Made:
     parts: list[bytes] = field(default_factory=list)
 
 
-class _FileWork(Work):
-    """Work whose sources are files."""
-
-    def __init__(self, files: Mapping[str, Path], **options: Any) -> None:
-        super().__init__(**options)
-        self._files = files
-
-    def fetch(self, url: str, *, field: str, name: str = "input", **options: Any) -> Path:
-        # Without an extension, as what was fetched.
-        link = self.inputs / name
-        link.symlink_to(self._files[field].absolute())
-        return link
-
-
 class Studio:
     """What conversions need, made once."""
 
     def __init__(self, folder: Path, launcher: Launcher, ffmpeg: Ffmpeg) -> None:
-        for name in ("files", "work", "sources", "data"):
-            (folder / name).mkdir()
         self.folder = folder
         self.ffmpeg = ffmpeg
         self.launcher = launcher
@@ -121,26 +100,17 @@ class Studio:
         request = SanjuuniRequest.model_validate(values)
         SANJUUNI.accept(request)
         notes = notes or Notes()
-        file_id = new_file_id()
-        storage = LocalStorage(self.folder / "files")
-        chosen = self.settings(**(settings or {}))
-        work = _FileWork(
+        work = file_work(
+            self.folder,
+            self.launcher,
+            self.ffmpeg,
             {"input_url": source, "subtitle_url": subtitle_file or source},
-            job_id=file_id,
-            file_id=file_id,
-            folder=self.folder / "work" / file_id,
-            settings=chosen,
-            ffmpeg=self.ffmpeg,
-            launcher=self.launcher,
-            sources=FetchedSources(
-                SourceCache(self.folder / "sources", FetchRules.from_settings(chosen))
-            ),
-            storage=storage,
-            reporter=notes,
+            notes,
+            self.settings(**(settings or {})),
         )
         result = SANJUUNI.run(work, request)
         assert isinstance(result, ScreenResult)
-        made = self.folder / "files" / file_id
+        made = self.folder / "files" / work.file_id
         names = {path.name for path in made.iterdir()}
         data = (made / result.file_name).read_bytes()
         parts = [(made / address.rpartition("/")[2]).read_bytes() for address in result.parts or []]
