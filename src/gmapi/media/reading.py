@@ -65,6 +65,11 @@ class Reading:
     start: float
     tracks: dict[int, Track]
 
+    @classmethod
+    def unknown(cls) -> Reading:
+        """That of a source which could not be read through."""
+        return cls(MediaInfo(None, ()), None, 0.0, {})
+
     def end_of(self, *kinds: str) -> float | None:
         """When the last packet of these kinds of streams ends, seconds from the source's start."""
         ends = [t.end - self.start for t in self.tracks.values() if t.end and t.kind in kinds]
@@ -77,11 +82,15 @@ def read_through(
     path: Path,
     *,
     cwd: Path,
+    demuxer: str | None = None,
     max_pixels: int,
     limits: Limits,
     cancelled: Callable[[], None],
 ) -> Reading:
-    """Read the packets of all pictures, sound and subtitles; LimitError after a minute."""
+    """Read the packets of all pictures, sound and subtitles; LimitError after a minute.
+
+    `demuxer` is named where a file does not tell its format.
+    """
     lines: list[str] = []
 
     def take(line: str) -> None:
@@ -92,6 +101,7 @@ def read_through(
     argv = [
         *command.head(ffmpeg, None),
         "-copyts",
+        *(["-f", demuxer] if demuxer else []),
         *command.guarded_input(path, max_pixels),
         "-map", "0:v?", "-map", "0:a?", "-map", "0:s?",
         "-c", "copy", "-f", "framecrc", "pipe:1",

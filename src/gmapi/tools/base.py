@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmapi.errors import LimitError, NoSpaceError
 from gmapi.fetch.address import check_url
-from gmapi.media import damage, failures, picture_files, pictures, process, selection
+from gmapi.media import failures, picture_files, pictures, process, selection
 from gmapi.media.binaries import Ffmpeg
-from gmapi.media.faults import Faults
-from gmapi.media.folded_log import FoldedLog
 from gmapi.media.header import MediaInfo
 from gmapi.media.probe import probe, seen_size
 from gmapi.media.progress import Progress
@@ -31,6 +30,7 @@ from gmapi.storage.framestore import FrameWriter
 from gmapi.storage.growing import GrowingFile
 from gmapi.storage.interface import Storage
 from gmapi.tools.fields import Sometimes, ToolRequest
+from gmapi.tools.look_back import Listener, LookBack
 
 GAME_REPLY_MAX = 16 * 1024**2
 """A game computer accepts at most this many bytes in one reply (contract, P2)."""
@@ -77,6 +77,7 @@ class FileResult(ToolResult):
     duration: Sometimes[float] = Field(default=None, description="Seconds of sound or video.")
     width: Sometimes[int] = Field(default=None, description="Pixels from left to right.")
     height: Sometimes[int] = Field(default=None, description="Pixels from top to bottom.")
+    frames: Sometimes[int] = Field(default=None, description="How many pictures it has.")
 
 
 @dataclass(frozen=True)
@@ -165,9 +166,7 @@ class Work:
         self._reserve = free_space_reserve(folder)
         self.warnings: list[str] = []
         """Sentences for the result, see `warn`."""
-        self._lengths: dict[Path, float | None] = {}
-        self._readings: dict[Path, Reading] = {}
-        self._longest: float | None = None
+        self.look_back = LookBack(self.look_through)
 
     def check(self) -> None:
         """Raise when the work must stop: cancelled, taken over, out of time or out of space."""
@@ -195,7 +194,7 @@ class Work:
         SourceError when it cannot be had or is not media.
         """
         wanted = Wanted(url, field, name, headers or {}, use_cache, max_duration, share)
-        self._longest = max_duration or self._longest
+        self.look_back.longest = max_duration or self.look_back.longest
         return self._sources.bring(self, wanted)
 
     def limits(self) -> Limits:
@@ -230,15 +229,7 @@ class Work:
 
         Raises MediaError (or LimitError, NoSpaceError) with a public sentence when it fails.
         """
-        log, faults = FoldedLog(self.reporter.log), Faults()
-        made: float | None = None
-
-        def report(now: Progress) -> None:
-            nonlocal made
-            made = now.out_time
-            if on_progress is not None:
-                on_progress(now)
-
+        run = Listener(self.reporter.log, on_progress)
         finished = process.run(
             self.launcher,
             argv,
@@ -251,48 +242,38 @@ class Work:
                 max_files=FILES_MAX,
                 wall_seconds=max(1.0, self._deadline - time.monotonic()),
             ),
-            on_progress=report,
-            on_line=log.take,
-            on_leveled=faults.take,
+            on_progress=run.progress,
+            on_line=run.line,
+            on_leveled=run.faults.take,
             cancelled=self.check,
             stdout=stdout,
             hide=(self.folder, self.settings.data_dir),
         )
         if finished.returncode != 0:
             self.check()  # killed because the job must stop: that is the reason to give
-        log.close()
+        run.close()
         failures.check(finished, outputs, context=context)
-        self._warn_of_damage(argv, faults, made)
-
-    def _warn_of_damage(self, argv: Sequence[str], faults: Faults, made: float | None) -> None:
-        try:
-            told = damage.warnings(
-                argv,
-                faults,
-                made=made,
-                lengths=self._lengths,
-                longest=self._longest,
-                read=self._read_through,
-            )
-        except LimitError as error:  # what was asked for is there all the same
-            self.check()
-            self.reporter.log(f"the source could not be looked at again: {error.message}")
-            return
-        for sentence in told:
+        self.look_back.note(outputs, run)
+        for sentence in self.look_back.damage(argv, run):
             self.warn(sentence)
 
-    def _read_through(self, path: Path) -> Reading:
-        if path not in self._readings:
-            self._readings[path] = read_through(
-                self.launcher,
-                self.ffmpeg,
-                path,
-                cwd=self.folder,
-                max_pixels=self.settings.picture_max_pixels,
-                limits=self.limits(),
-                cancelled=self.check,
-            )
-        return self._readings[path]
+    def look_through(self, path: Path, demuxer: str | None = None) -> Reading:
+        """All packets of a file; see `read_through`."""
+        if path.suffix:  # under a name that tells nothing: what is inside counts
+            link = self.folder / path.stem
+            with contextlib.suppress(OSError):  # links are not allowed to everybody on Windows
+                link.symlink_to(path.absolute())
+                path = link
+        return read_through(
+            self.launcher,
+            self.ffmpeg,
+            path,
+            cwd=self.folder,
+            demuxer=demuxer,
+            max_pixels=self.settings.picture_max_pixels,
+            limits=self.limits(),
+            cancelled=self.check,
+        )
 
     def warn(self, sentence: str) -> None:
         """Let the result say something that its reader would not expect, once."""
@@ -312,7 +293,7 @@ class Work:
             cancelled=self.check,
         )
         if not path.is_relative_to(self.outputs):
-            self._lengths[path] = info.duration
+            self.look_back.lengths[path] = info.duration
         return info
 
     def select(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from gmapi.errors import MediaError, RequestError
+from gmapi.errors import RequestError
 from gmapi.fetch.headers import check_headers
 from gmapi.media import command, failures
 from gmapi.media.arguments import check_arguments, check_input_arguments
 from gmapi.media.duration import expected_duration
-from gmapi.media.formats import output_format
+from gmapi.media.formats import OutputFormat, output_format
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress, estimate
+from gmapi.tools import made
 from gmapi.tools.base import GAME_REPLY_MAX, FileResult, Reporter, Tool, Work
 from gmapi.tools.fields import (
     OUTPUT_NAME,
@@ -144,7 +146,7 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
     context = failures.Context(target=target, max_pixels=work.settings.picture_max_pixels)
     told = progress_reports(work.reporter, total)
     work.run_ffmpeg(argv, on_progress=told, outputs=[output], context=context)
-    return _publish(work, output, name, target.media_type)
+    return _publish(work, output, name, target)
 
 
 def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progress], None]:
@@ -166,20 +168,12 @@ def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progr
     return report
 
 
-def _publish(work: Work, output: Any, name: str, media_type: str) -> FileResult:
+def _publish(work: Work, output: Path, name: str, target: OutputFormat) -> FileResult:
     facts: dict[str, Any] = {}
     if name.endswith(".dfpwm"):
         facts["duration"] = round(output.stat().st_size / 6000, 3)
     else:
-        try:
-            made = work.probe(output)
-        except MediaError as error:  # formats that are written but cannot be read back
-            work.reporter.log(f"the output's length is not known: {error.message}")
-        else:
-            facts["duration"] = made.duration
-            picture = next((s for s in made.streams if s.kind == "video"), None)
-            if picture is not None:
-                facts.update(width=picture.width, height=picture.height)
+        facts |= made.facts(work, output, target)
     stored = work.publish(name, output)
     message = f"Done: {name}, {stored.size:,} bytes."
     if stored.size > GAME_REPLY_MAX:
@@ -190,7 +184,7 @@ def _publish(work: Work, output: Any, name: str, media_type: str) -> FileResult:
         file_id=work.file_id,
         file_name=name,
         size=stored.size,
-        media_type=media_type,
+        media_type=target.media_type,
         **facts,
     )
 
