@@ -36,9 +36,14 @@ AUDIO_NAMES: dict[command.Channel, tuple[str, str]] = {
     "left": ("audio_dfpwm_left_url", "audio_left.dfpwm"),
     "right": ("audio_dfpwm_right_url", "audio_right.dfpwm"),
 }
+DFPWM_BYTES = command.DFPWM_RATE // 8
+"""Bytes of sound in a second."""
+
 FETCHED = 10.0
 CUT = 99.0
 
+
+_SHORT_SECONDS = 0.25
 
 # Bounds go before the validator, or the OpenAPI document does not show them.
 Side = Annotated[int, Field(ge=1, le=SIDE_MAX), BeforeValidator(whole_number)]
@@ -156,8 +161,17 @@ class _Cut:
         if self._frames == 0:
             raise MediaError("No frame could be read from the video.", code="corrupt_media")
         self._result.current_frames = self._result.total_frames = self._frames
+        self._result.duration = self._length()
         self._result.message = self._closing_message()
         return self._result
+
+    def _length(self) -> float | None:
+        """Seconds: those of the source, unless less of it could be cut."""
+        told, fps = self._result.duration, self._request.fps
+        made = max(self._frames / fps, self._audio_bytes / DFPWM_BYTES)
+        if told is None:
+            return round(made, 3) if self._frames > 1 else None
+        return round(made, 3) if made < told - max(_SHORT_SECONDS, 1 / fps) else told
 
     # -- frames ---------------------------------------------------------------------------------
 
