@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -92,7 +91,28 @@ def check(request: FfmpegRequest) -> None:
     if count > INPUTS_MAX:
         raise RequestError(f"input_urls: at most {INPUTS_MAX} sources.", field="input_urls")
     check_input_arguments(request.input_args)
-    check_arguments(request.args, inputs=count)
+    _check_tracks(request, check_arguments(request.args, inputs=count))
+
+
+def _check_tracks(request: FfmpegRequest, args: Sequence[str]) -> None:
+    """Tracks are chosen in one way: by a field, of the only source, or by the caller's -map."""
+    for field, track in (
+        ("audio_track", request.audio_track),
+        ("video_track", request.video_track),
+    ):
+        if track is None:
+            continue
+        if len(request.sources()) > 1:
+            raise RequestError(
+                f"{field}: does not say which of several sources is meant; give -map in args "
+                "instead, such as -map 1:a:0.",
+                field=field,
+            )
+        if command.Options(args).has("map"):
+            raise RequestError(
+                f"{field}: -map in args chooses the tracks already; leave out one of the two.",
+                field=field,
+            )
 
 
 def _check_size(request: FfmpegRequest) -> None:
@@ -169,11 +189,9 @@ def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progr
 
 
 def _publish(work: Work, output: Path, name: str, target: OutputFormat) -> FileResult:
-    facts: dict[str, Any] = {}
-    if name.endswith(".dfpwm"):
-        facts["duration"] = round(output.stat().st_size / 6000, 3)
-    else:
-        facts |= made.facts(work, output, target)
+    facts = made.facts(work, output, target)
+    if trouble := made.in_game(work, output, target):
+        work.warn(trouble)
     stored = work.publish(name, output)
     message = f"Done: {name}, {stored.size:,} bytes."
     if stored.size > GAME_REPLY_MAX:

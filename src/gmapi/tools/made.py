@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gmapi.errors import LimitError
-from gmapi.media import webp
+from gmapi.media import command, webp
 from gmapi.media.formats import OutputFormat
 from gmapi.media.header import Stream
 from gmapi.media.reading import Reading
@@ -33,6 +33,9 @@ def facts(work: Work, path: Path, target: OutputFormat) -> dict[str, Any]:
     """`duration` in seconds (none for a still), `width` and `height` in pixels, and `frames`, as
     far as the file has them."""
     written = work.look_back.written(path)
+    if target.muxer == "dfpwm":  # one bit for each sample, and nothing else
+        rate, channels = _sound(written)
+        return {"duration": round(path.stat().st_size * 8 / (rate * channels), 3)}
     if target.muxer in _RAW_SOUND:
         return _given(duration=_raw_length(path, written))
     if target.muxer == "webp" and (moving := webp.animation(path)) is not None:
@@ -50,6 +53,26 @@ def facts(work: Work, path: Path, target: OutputFormat) -> dict[str, Any]:
     if not reading.info.streams:  # formats that are written but cannot be read back
         return _by_header(written, target)
     return _by_packets(path, reading, written, target)
+
+
+def in_game(work: Work, path: Path, target: OutputFormat) -> str | None:
+    """Why the game cannot play a file of DFPWM, for people; None when it can."""
+    rate, channels = _sound(work.look_back.written(path))
+    if target.muxer != "dfpwm" or (rate, channels) == (command.DFPWM_RATE, 1):
+        return None
+    count = "1 channel" if channels == 1 else f"{channels} channels"
+    return (
+        f"The game plays DFPWM of one channel at {command.DFPWM_RATE:,} Hz only, and this file "
+        f"has {count} at {rate:,} Hz; leave -ac and -ar out of args."
+    )
+
+
+def _sound(written: tuple[Stream, ...]) -> tuple[int, int]:
+    """Samples a second and channels."""
+    sound = _first(written, "audio")
+    if sound is None:
+        return command.DFPWM_RATE, 1
+    return sound.sample_rate or command.DFPWM_RATE, sound.channels or 1
 
 
 def _by_packets(
