@@ -178,7 +178,7 @@ def test_a_source_with_holes_is_told(
         assert re.match(
             r"The source could not be read in places\. Lost or damaged: |"
             r"The source could not be decoded to its end: [\d.]+ s of 6\.0 s were used\.|"
-            r"The source ends early: 5\.\d s of its 6\.0 s",
+            r"The source ends early: [45]\.\d s of its 6\.0 s",
             line,
         )
 
