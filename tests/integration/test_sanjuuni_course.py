@@ -82,7 +82,7 @@ def test_what_is_left_out_is_told(studio: Studio, tmp_path: Path) -> None:
         ({"output_format": "nfp"}, "in nfp"),
     ):
         made = studio.convert(PLASMA, subtitle_file=text, **fields)
-        assert f"subtitles are not shown {where}" in made.notes.lines
+        assert f"warning: Subtitles are not shown {where}." in made.notes.lines
 
 
 def test_a_source_is_fetched_once_for_all_that_is_made_of_it(

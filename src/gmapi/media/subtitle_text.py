@@ -61,8 +61,8 @@ def decode(data: bytes) -> SubtitleText:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _decoded(data[len(mark) :], encoding)
-    if encoding := _wide(data):
-        return _decoded(data, encoding)
+    if wide := _wide(data):
+        return _decoded(data, wide)
     text = data.decode("utf-8", "replace")
     broken = text.count(_REPLACED)
     if not broken:
