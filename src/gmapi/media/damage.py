@@ -25,6 +25,7 @@ _UNDECODED_SECONDS = 0.5
 _UNDECODED_PART = 0.05
 # An index at the end of a file is no media.
 _INDEX_PART = 0.02
+_NOUNS = {"audio": "sound", "subtitle": "subtitles"}
 # A source that was cut to a length at a segment or a packet.
 _CUT_SECONDS = 1.0
 # As much goes with the last packet of a file that is cut.
@@ -201,9 +202,10 @@ class _View:
             count += lost + damaged
             track = self.reading.tracks.get(place[1])
             of = f" of {track.packets}" if track and track.packets >= max(lost, damaged) else ""
-            is_sound = track is not None and track.kind == "audio"
+            kind = track.kind if track else "video"
+            is_sound = kind == "audio"
             if lost:
-                parts.append(f"{lost}{of} packets of the {'sound' if is_sound else 'video'}")
+                parts.append(f"{lost}{of} packets of the {_NOUNS.get(kind, kind)}")
             if damaged:
                 parts.append(f"{damaged}{of} {'pieces of the sound' if is_sound else 'pictures'}")
         if not count and faults.blotched:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # A first few thousand lines tell the language.
 _LOOKED_AT_BYTES = 64 * 1024
@@ -18,11 +18,13 @@ _MARKS = (
 )
 # Python's names. Windows knows more letters than the ISO codes of the same languages, and is what
 # subtitles were written with.
-_USUAL = (
-    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8-r", "cp874",
-    "cp932", "gb18030", "big5", "cp949", "euc-jp",
+_LATIN = ("cp1252", "cp1250", "cp1254")
+_OTHER = (
+    "cp1251", "cp1253", "cp1255", "cp1256", "koi8-r", "cp874", "cp932", "gb18030", "big5",
+    "cp949", "euc-jp",
 )  # fmt: skip
-_RARE = ("cp1257", "cp1258", "koi8-u", "mac-roman", "cp437", "cp850", "cp852", "cp866")
+_RARE_LATIN = ("cp1257", "cp1258", "mac-roman", "cp437", "cp850", "cp852")
+_RARE_OTHER = ("koi8-u", "cp866")
 _RARE_FROM_BYTES = 400
 """Bytes of words that are not plain ASCII, below which the encodings of fewer people are no
 better than a guess."""
@@ -39,6 +41,17 @@ _TITLES = {
 # Broken places in this many that are whole, and it is still the same encoding.
 _BROKEN_PART = 0.02
 _REPLACED = "\ufffd"
+
+
+_HEAD_BYTES = 4096
+# What no text has.
+_CONTROLS = bytes({*range(9), 11, *range(14, 27), *range(28, 32)})
+_HIGH = re.compile(rb"[\x80-\xff]+")
+_PLAIN_LETTERS = re.compile(rb"[A-Za-z]")
+_TAG = re.compile(rb"<[^<>]{0,200}>|\{[^{}]{0,200}\}")
+# Fewer marks than this are no sample of a language.
+_TOO_FEW = 3
+_LYRICS = re.compile(rb"^\[\d\d:\d\d", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -58,11 +71,9 @@ class SubtitleText:
 
 def decode(data: bytes) -> SubtitleText:
     """Read the bytes of a subtitle file. Never fails; takes time with their number."""
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return _decoded(data[len(mark) :], encoding)
-    if wide := _wide(data):
-        return _decoded(data, wide)
+    if encoding := _marked(data) or _wide(data):
+        found = _decoded(data, encoding)
+        return replace(found, text=found.text.removeprefix("\ufeff"))
     text = data.decode("utf-8", "replace")
     broken = text.count(_REPLACED)
     if not broken:
@@ -73,11 +84,25 @@ def decode(data: bytes) -> SubtitleText:
     return _decoded(data, _guessed(data))
 
 
+def looks_like_subtitles(head: bytes) -> bool:
+    """Whether the first bytes of a file are those of subtitles as text, in any encoding."""
+    plain = head[:_HEAD_BYTES]
+    if wide := _marked(plain) or _wide(plain):
+        plain = plain.decode(wide, "ignore").encode("utf-8", "ignore")
+    if len(plain.translate(None, _CONTROLS)) != len(plain):
+        return False
+    return b"-->" in plain or b"[script info]" in plain.lower() or bool(_LYRICS.search(plain))
+
+
 def _decoded(data: bytes, encoding: str) -> SubtitleText:
     text = data.decode(encoding, "replace")
     name = codecs.lookup(encoding).name.replace("-", "_")
     title = _TITLES.get(name, name.replace("_", "-").upper())
     return SubtitleText(text, title, text.count(_REPLACED))
+
+
+def _marked(data: bytes) -> str | None:
+    return next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
 
 
 def _wide(data: bytes) -> str | None:
@@ -96,13 +121,27 @@ def _guessed(data: bytes) -> str:
     # Times and plain words say nothing about the language.
     lines = data[: 16 * _LOOKED_AT_BYTES].splitlines()
     words = b"\n".join(line for line in lines if not line.isascii())[:_LOOKED_AT_BYTES]
-    rare = _RARE if len(words) >= _RARE_FROM_BYTES else ()
+    is_much = len(words) >= _RARE_FROM_BYTES
+    candidates = _LATIN + (_RARE_LATIN if is_much else ())
+    if _has_foreign_words(words):
+        candidates += _OTHER + (_RARE_OTHER if is_much else ())
+    elif sum(map(len, _HIGH.findall(words))) < _TOO_FEW:
+        return "cp1252"
     found = chardet.detect(
         words,
-        include_encodings=(*_USUAL, *rare),
+        include_encodings=candidates,
         max_bytes=_LOOKED_AT_BYTES,
         compat_names=False,
         no_match_encoding="cp1252",
         empty_input_encoding="cp1252",
     )
     return found["encoding"] or "cp1252"
+
+
+def _has_foreign_words(words: bytes) -> bool:
+    """Whether whole words are beyond ASCII, as in Greek or Chinese, and not single letters."""
+    runs = _HIGH.findall(words)
+    high = sum(map(len, runs))
+    in_words = sum(len(run) for run in runs if len(run) > 2)
+    plain = len(_PLAIN_LETTERS.findall(_TAG.sub(b"", words)))
+    return in_words * 2 >= high or plain < high

@@ -26,6 +26,7 @@ from gmapi.tools.fields import (
     field_error,
     file_name,
 )
+from gmapi.tools.subtitle_encoding import in_utf8
 
 INPUTS_MAX = 8
 ARGUMENTS_MAX_BYTES = 64 * 1024
@@ -137,17 +138,16 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
     for number, (field, url) in enumerate(sources):
         low = FETCHED * number / len(sources)
         high = FETCHED * (number + 1) / len(sources)
-        inputs.append(
-            work.fetch(
-                url,
-                field=field,
-                name=f"input{number}",
-                headers=request.headers,
-                use_cache=not request.no_cache,
-                max_duration=request.max_duration,
-                share=(low, high),
-            )
+        source = work.fetch(
+            url,
+            field=field,
+            name=f"input{number}",
+            headers=request.headers,
+            use_cache=not request.no_cache,
+            max_duration=request.max_duration,
+            share=(low, high),
         )
+        inputs.append(in_utf8(work, source))
     info = work.probe(inputs[0])
     total = expected_duration(info, input_args, args) if len(inputs) == 1 else None
     work.reporter.report(message="Converting.")

@@ -7,11 +7,10 @@ from pathlib import Path
 from gmapi.computercraft.options import Format
 from gmapi.computercraft.subtitles import Hidden
 from gmapi.errors import SourceError
-from gmapi.media.subtitle_text import SubtitleText, decode
+from gmapi.media.subtitle_text import decode
 from gmapi.tools.base import Work
 from gmapi.tools.screens.plan import ScreenPlan
-
-SUBTITLE_BYTES_MAX = 2 << 20
+from gmapi.tools.subtitle_encoding import SUBTITLE_BYTES_MAX, tell_encoding
 
 
 def read_subtitles(work: Work, plan: ScreenPlan, path: Path | None) -> str | None:
@@ -27,18 +26,6 @@ def read_subtitles(work: Work, plan: ScreenPlan, path: Path | None) -> str | Non
     found = decode(path.read_bytes())
     tell_encoding(work, found)
     return found.text
-
-
-def tell_encoding(work: Work, found: SubtitleText) -> None:
-    """Log how subtitles were read where that was a guess, and warn of what could not be read."""
-    if not found.is_utf8:
-        work.reporter.log(f"the subtitles are read as {found.encoding}")
-    if found.broken:
-        letters = "letter" if found.broken == 1 else "letters"
-        work.warn(
-            f"{found.broken:,} {letters} of the subtitles could not be read as {found.encoding}; "
-            "save the file as UTF-8."
-        )
 
 
 def warn_of_hidden(work: Work, hidden: Hidden | None) -> None:
