@@ -10,8 +10,8 @@ SHOWN_MAX = 10
 """Lines that differ in nothing but numbers, before the rest of them is only counted."""
 
 _SHAPES_MAX = 500
-_NUMBER = re.compile(r"(?:0x)?[0-9a-fA-F]*[0-9][0-9a-fA-F]*")
-_REPEATED = re.compile(r"\s*Last message repeated (\d{1,9}) times")
+_NUMBER = re.compile(r"(?:0x[0-9a-f]++|[0-9]++)")
+_REPEATED = re.compile(r"Last message repeated (\d{1,9}) times")
 _CHANGES = re.compile(
     r"Changing (video|audio) frame properties on the fly is not supported by all filters|"
     r"filter context - .{0,200}incoming frame - "
@@ -35,7 +35,7 @@ class FoldedLog:
 
     def take(self, line: str) -> None:
         """One line."""
-        if again := _REPEATED.fullmatch(line):
+        if again := _REPEATED.fullmatch(line.strip()):
             if self._last is not None:
                 self._shapes[self._last] += int(again[1])
             return
