@@ -145,7 +145,7 @@ def test_a_source_with_too_large_pictures_is_not_decoded(
 ) -> None:
     source = screen_media(name) if name == "large.mkv" else media_dir / name
     for kind in ("32vid", "png"):
-        with pytest.raises(LimitError, match="larger than the limit of 3000 pixels"):
+        with pytest.raises(LimitError, match="larger than the limit of 3,000 pixels; give a"):
             studio.convert(
                 source, output_format=kind, width=10, settings={"picture_max_pixels": 3_000}
             )

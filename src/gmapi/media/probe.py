@@ -31,7 +31,7 @@ def probe(
     path: Path,
     cwd: Path,
     *,
-    max_pixels: int = 40_000_000,
+    max_pixels: int = 70_000_000,
     limits: Limits | None = None,
     cancelled: Callable[[], None] = lambda: None,
 ) -> MediaInfo:
@@ -77,7 +77,7 @@ def seen_size(
     chosen: Selection,
     cwd: Path,
     *,
-    max_pixels: int = 40_000_000,
+    max_pixels: int = 70_000_000,
     limits: Limits | None = None,
     cancelled: Callable[[], None] = lambda: None,
 ) -> tuple[int, int] | None:
