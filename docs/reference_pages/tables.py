@@ -14,7 +14,7 @@ from gmapi.computercraft.ass import CUES_MAX
 from gmapi.computercraft.monitor import MONITOR_COLUMNS_MAX, MONITOR_ROWS_MAX, PIXELS_MAX, SIDE_MAX
 from gmapi.error_codes import ERROR_CODES
 from gmapi.fetch.segments import SEGMENTS_MAX
-from gmapi.fetch.transfer import LIST_BYTES_MAX, FetchRules
+from gmapi.fetch.terms import LIST_BYTES_MAX, FetchRules
 from gmapi.jobs.logbook import READ_MAX
 from gmapi.jobs.model import MAX_ATTEMPTS
 from gmapi.media.arguments import ARGUMENT_BYTES_MAX, ARGUMENTS_MAX
@@ -22,9 +22,9 @@ from gmapi.media.formats import OUTPUT_FORMATS, OutputFormat
 from gmapi.settings import ENV_ALIASES, ENV_PREFIX, Settings
 from gmapi.tools.base import GAME_REPLY_MAX
 from gmapi.tools.ffmpeg import ARGUMENTS_MAX_BYTES, INPUTS_MAX
-from gmapi.tools.screens.conversion import SUBTITLE_BYTES_MAX
 from gmapi.tools.screens.output import PICTURES_MAX
 from gmapi.tools.screens.plan import FORMATS, PREVIEWS
+from gmapi.tools.subtitle_encoding import SUBTITLE_BYTES_MAX
 from gmapi.tools.video_frame import SIDE_MAX as FRAME_SIDE_MAX
 from gmapi.web.admission import ADMITTED
 from gmapi.web.body import DEPTH_MAX, VALUES_MAX
