@@ -83,16 +83,13 @@ def run(
     rate: int = sound.RATE,
     outputs: Sequence[Path],
     on_progress: Callable[[Progress], None],
-    on_line: Callable[[str], None] = lambda line: None,
     context: Context | None = None,
 ) -> None:
     """Run the command that `argv` gives for a source, and when the sound changes on the way the
     one for its `evened` sound. Raises what `Work.run_ffmpeg` does."""
 
     def go(words: Sequence[str]) -> None:
-        work.run_ffmpeg(
-            words, on_progress=on_progress, on_line=on_line, outputs=outputs, context=context
-        )
+        work.run_ffmpeg(words, on_progress=on_progress, outputs=outputs, context=context)
 
     try:
         go(argv(chosen))
