@@ -28,9 +28,11 @@ from gmapi.computercraft.screen import U8, Screen
 from gmapi.computercraft.subtitles import SubtitleFaults, Subtitles
 from gmapi.media import raw_pictures
 from gmapi.media.binaries import Ffmpeg, inspect
-from gmapi.media.raw_pictures import Look, PictureSize
+from gmapi.media.raw_pictures import Look
+from gmapi.media.shapes import PictureSize
 from gmapi.sandbox.launcher import Launcher
 from gmapi.tools.screens.chunks import make_writer
+from support.media.selected import selected
 from support.screens.golden_cases import FOLDER, GOLDENS, Golden, reference_ffmpeg
 from support.screens.kernel_choices import NATIVE, NUMPY, needs_native
 
@@ -98,8 +100,9 @@ def pictures(program: Ffmpeg, path: Path, width: int, height: int, folder: Path)
     size = PictureSize(width, height, (width, height))
     unnamed = folder / path.stem
     shutil.copyfile(path, unnamed)
-    argv = raw_pictures.pictures(
-        program, unnamed, Look(size, faithful=True), max_pixels=MAX_PIXELS, progress_fd=PROGRESS_FD
+    chosen = selected(program.path, unnamed)
+    argv = raw_pictures.decoded(
+        program, chosen, Look(size, faithful=True), max_pixels=MAX_PIXELS, progress_fd=PROGRESS_FD
     )
     data = subprocess.run(argv, capture_output=True, check=True).stdout
     found = np.frombuffer(data, np.uint8).reshape(-1, height, width, 3)
@@ -111,7 +114,12 @@ def sound(program: Ffmpeg, path: Path, dfpwm: bool, folder: Path) -> list[bytes]
     """The whole pieces of half a second; the reference drops the rest."""
     output = folder / f"{path.name}.{dfpwm}"
     argv = raw_pictures.sound(
-        program, path, output, dfpwm=dfpwm, max_pixels=MAX_PIXELS, progress_fd=PROGRESS_FD
+        program,
+        selected(program.path, path),
+        output,
+        dfpwm=dfpwm,
+        max_pixels=MAX_PIXELS,
+        progress_fd=PROGRESS_FD,
     )
     subprocess.run(argv, capture_output=True, check=True)
     data, size = output.read_bytes(), 3000 if dfpwm else 24_000

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from gmapi.media import command, failures, probe, timing
+from gmapi.media import command, failures, timing
 from gmapi.media.binaries import Ffmpeg
+from gmapi.media.pictures import frames
 from gmapi.media.png_stream import PngSplitter
 from gmapi.media.process import PROGRESS_FD, Watch, run
+from gmapi.media.shapes import Fit, PictureSize
 from gmapi.media.timing import picture_count, picture_times
 from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
 from support.media.files import ffmpeg_program
+from support.media.selected import selected
 
 PIXELS = 40_000_000
 
@@ -65,10 +68,19 @@ Pictures = Callable[..., list[bytes]]
 
 @pytest.fixture
 def pictures(launcher: Launcher, ffmpeg: Ffmpeg, tmp_path: Path) -> Pictures:
-    def pictures(source: Path, **options: object) -> list[bytes]:
-        argv = command.frames(
-            ffmpeg, source,
-            **{"width": None, "height": None, "fps": 20, "mode": "fit", **options},  # type: ignore[arg-type]
+    def pictures(
+        source: Path, width: int | None = None, height: int | None = None, mode: str = "fit",
+        **options: object,
+    ) -> list[bytes]:  # fmt: skip
+        chosen = selected(ffmpeg.path, source)
+        assert chosen.size is not None
+        size = PictureSize.inside(width, height, chosen.size)
+        if mode != "fit" and width is not None and height is not None:
+            fit: Fit = "stretch" if mode == "stretch" else "contain"
+            size = PictureSize.fitted(width, height, chosen.size, fit)
+        argv = frames(
+            ffmpeg, chosen, size, **{"fps": 20, **options},  # type: ignore[arg-type]
+            times=picture_times(launcher, ffmpeg, chosen, cwd=tmp_path),
             max_pixels=PIXELS, progress_fd=PROGRESS_FD,
         )  # fmt: skip
         splitter = PngSplitter()
@@ -158,26 +170,23 @@ SEE_THROUGH = "color=red@0.5:s=16x16,format=rgba,drawbox=w=8:h=16:c=white@0:repl
 def test_transparent_is_black(pictures: Pictures, tmp_path: Path) -> None:
     source = make(tmp_path, "in", "-f", "lavfi", "-i", SEE_THROUGH, "-frames:v", "1",
                   "-c:v", "png", "-f", "image2pipe")  # fmt: skip
-    (file,) = pictures(source, has_alpha=True)
+    (file,) = pictures(source)
     row = pixels(file)[8]
     assert row[2] == (0, 0, 0)
     red, green, blue = row[13]
     assert abs(red - 127) <= 2
     assert (green, blue) == (0, 0)
     # What is not to be seen has no part in what is beside it.
-    (small,) = pictures(source, has_alpha=True, width=4, height=4, mode="stretch")
+    (small,) = pictures(source, width=4, height=4, mode="stretch")
     assert all(max(green, blue) <= 2 for red, green, blue in pixels(small)[1])
 
 
 def test_transparent_is_black_in_palettes_too(
-    pictures: Pictures, ffmpeg: Ffmpeg, launcher: Launcher, screen_media: Callable[[str], Path],
-    tmp_path: Path,
-) -> None:  # fmt: skip
+    pictures: Pictures, screen_media: Callable[[str], Path]
+) -> None:
     """The left half of this picture is not to be seen and white underneath."""
     source = screen_media("half_there_palette.png")
-    stream = probe.probe(launcher, ffmpeg, source, tmp_path).first("video")
-    assert stream is not None
-    (file,) = pictures(source, has_alpha=stream.has_alpha)
+    (file,) = pictures(source)
     row = pixels(file)[10]
     assert set(row[:18]) == {(0, 0, 0)}
     assert min(min(pixel) for pixel in row[22:]) > 200
@@ -203,7 +212,9 @@ SOURCES = [
 def test_frame_count_is_known_before(
     launcher: Launcher, ffmpeg: Ffmpeg, pictures: Pictures, media: Path, source: str, fps: int
 ) -> None:
-    count = picture_count(picture_times(launcher, ffmpeg, media / source, cwd=media), fps)
+    count = picture_count(
+        picture_times(launcher, ffmpeg, selected(ffmpeg.path, media / source), cwd=media), fps
+    )
     truth = len(pictures(media / source, fps=fps, width=8, height=8))
     assert count is not None
     # V1 allows ten too many and any number too few; this is what is measured.
@@ -215,16 +226,14 @@ def test_frame_count_of_a_part(
     launcher: Launcher, ffmpeg: Ffmpeg, pictures: Pictures, media: Path
 ) -> None:
     part = {"start": 1.2, "duration": 1.0}
-    times = picture_times(launcher, ffmpeg, media / "mkv", cwd=media, **part)
+    chosen = selected(ffmpeg.path, media / "mkv")
+    times = picture_times(launcher, ffmpeg, chosen, cwd=media, **part)
     count = picture_count(times, 20, part["duration"])
     assert count == len(pictures(media / "mkv", **part)) == 20
-    rest = picture_times(launcher, ffmpeg, media / "mkv", cwd=media, start=2.0)
+    rest = picture_times(
+        launcher, ffmpeg, selected(ffmpeg.path, media / "mkv"), cwd=media, start=2.0
+    )
     assert picture_count(rest, 20) == pytest.approx(20, abs=1)
-
-
-def test_no_video_no_count(launcher: Launcher, ffmpeg: Ffmpeg, tmp_path: Path) -> None:
-    song = make(tmp_path, "in", "-f", "lavfi", "-i", "sine=d=1", "-f", "wav")
-    assert picture_count(picture_times(launcher, ffmpeg, song, cwd=tmp_path), 20) is None
 
 
 def test_pictures_keep_time_with_sound_that_starts_first(pictures: Pictures, media: Path) -> None:
@@ -240,11 +249,9 @@ Channels = Callable[..., dict[str, bytes]]
 def channels(launcher: Launcher, ffmpeg: Ffmpeg, tmp_path: Path) -> Channels:
     def channels(source: Path, names: tuple[str, ...] = ("mono", "left", "right"),
                  **part: float) -> dict[str, bytes]:  # fmt: skip
-        audio = probe.probe(launcher, ffmpeg, source, tmp_path).first("audio")
-        assert audio is not None
         outputs = {name: tmp_path / f"{name}.dfpwm" for name in names}
         argv = command.dfpwm_channels(
-            ffmpeg, source, outputs, channels=audio.channels,  # type: ignore[arg-type]
+            ffmpeg, selected(ffmpeg.path, source), outputs,  # type: ignore[arg-type]
             max_pixels=PIXELS, progress_fd=PROGRESS_FD, **part,  # type: ignore[arg-type]
         )  # fmt: skip
         finished = run(
@@ -314,8 +321,8 @@ def test_part_of_the_sound(channels: Channels, media: Path) -> None:
 def test_pictures_beyond_those_that_are_kept_are_counted(
     launcher: Launcher, ffmpeg: Ffmpeg, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    all_of_them = picture_times(launcher, ffmpeg, media / "mp4", cwd=media)
+    all_of_them = picture_times(launcher, ffmpeg, selected(ffmpeg.path, media / "mp4"), cwd=media)
     monkeypatch.setattr(timing, "PICTURES_MAX", 10)
-    times = picture_times(launcher, ffmpeg, media / "mp4", cwd=media)
+    times = picture_times(launcher, ffmpeg, selected(ffmpeg.path, media / "mp4"), cwd=media)
     assert len(times.starts) == 10 < times.count == all_of_them.count
     assert times.end == pytest.approx(all_of_them.end, abs=0.1)

@@ -12,8 +12,10 @@ import pytest
 from gmapi.computercraft.pipeline import Pipeline
 from gmapi.computercraft.screen import U8
 from gmapi.media.binaries import Ffmpeg
-from gmapi.media.raw_pictures import Look, PictureSize, pictures
+from gmapi.media.raw_pictures import Look, decoded
+from gmapi.media.shapes import PictureSize
 from support.media.files import ffmpeg_program
+from support.media.selected import selected
 
 WIDTH, HEIGHT = 16, 6
 
@@ -41,7 +43,8 @@ def _decoded(ffmpeg: Ffmpeg, path: Path, look: Look) -> list[U8]:
     """The pictures as the converter gets them."""
     reading, writing = os.pipe()
     try:
-        command = pictures(ffmpeg, path, look, max_pixels=10**6, progress_fd=writing)
+        chosen = selected(ffmpeg.path, path)
+        command = decoded(ffmpeg, chosen, look, max_pixels=10**6, progress_fd=writing)
         output = subprocess.run(
             command, stdout=subprocess.PIPE, pass_fds=[writing], check=True
         ).stdout

@@ -9,10 +9,12 @@ from gmapi.media.command import (
     Options,
     defaults,
     dfpwm_channels,
-    frames,
     transcode,
 )
 from gmapi.media.formats import OUTPUT_FORMATS, output_format
+from gmapi.media.header import MediaInfo, Stream
+from gmapi.media.selection import choose
+from gmapi.media.shapes import PictureSize
 
 FFMPEG = Ffmpeg(
     Path("/opt/ffmpeg"), "9.0", lambda: Abilities(frozenset({"mp3", "dfpwm"}), frozenset())
@@ -159,20 +161,12 @@ def test_dfpwm_comes_in_whole_bytes(args: list[str], changed: str) -> None:
     assert len([word for word in words if "asetnsamples" in word]) <= 1
 
 
-def test_frames_needs_sizes_that_make_sense() -> None:
-    def build(width: int | None, height: int | None, mode: str) -> list[str]:
-        return frames(
-            FFMPEG, Path("/a"), width=width, height=height, fps=20, mode=mode,  # type: ignore[arg-type]
-            max_pixels=1, progress_fd=0,
-        )  # fmt: skip
-
-    with pytest.raises(ValueError, match="both"):
-        build(10, None, "pad")
+def test_sizes_that_make_no_sense() -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        build(0, 10, "fit")
-    assert "pad=10:20" in after(build(10, 20, "pad"), "-vf")
+        PictureSize.inside(0, 10, (64, 48))
+    chosen = choose(Path("/a"), MediaInfo(1.0, (Stream(0, "audio", "mp3", sample_rate=44100),)))
     with pytest.raises(ValueError, match="output"):
-        dfpwm_channels(FFMPEG, Path("/a"), {}, channels=2, max_pixels=1, progress_fd=0)
+        dfpwm_channels(FFMPEG, chosen, {}, max_pixels=1, progress_fd=0)
 
 
 def test_find_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from gmapi.media.duration import expected_duration
-from gmapi.media.probe import MediaInfo, Stream
+from gmapi.media.header import MediaInfo, Stream
 
 SONG = MediaInfo(100.0, (Stream(0, "video", "h264", fps=25.0), Stream(1, "audio", "aac")))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gmapi.media.probe import Stream
+from gmapi.media.header import Stream
 from gmapi.media.timing import PictureTimes
 from gmapi.tools.screens.plan import make_plan
 from gmapi.tools.screens.request import SanjuuniRequest

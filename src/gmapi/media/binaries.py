@@ -27,6 +27,8 @@ _VERSION = re.compile(r"^ffmpeg version (\S+)", re.MULTILINE)
 _MUXER = re.compile(r"^ [D ]E[d ]?\s+(\S+)", re.MULTILINE)
 # " A....D dfpwm   DFPWM1a audio": six flags, the first one the kind of stream.
 _ENCODER = re.compile(r"^ [VAS][F.][S.][X.][B.][D.] (\S+)", re.MULTILINE)
+# " T.C scale   V->V   Scale the input": two or three flags, the name, what goes in and out.
+_FILTER = re.compile(r"^ [T.][S.][C.]? (\S+)\s+\S+->\S+", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Ffmpeg:
     path: Path
     version: str
     abilities: Callable[[], Abilities]
+    filter_names: Callable[[], frozenset[str]] = frozenset
 
     @property
     def muxers(self) -> frozenset[str]:
@@ -55,6 +58,11 @@ class Ffmpeg:
     def encoders(self) -> frozenset[str]:
         """Names of its encoders."""
         return self.abilities().encoders
+
+    @property
+    def filters(self) -> frozenset[str]:
+        """Names of its filters."""
+        return self.filter_names()
 
     @property
     def major(self) -> int | None:
@@ -121,7 +129,11 @@ def inspect(launcher: Launcher, path: Path) -> Ffmpeg:
             encoders=_names(_ENCODER.findall(_ask(launcher, path, ["-hide_banner", "-encoders"]))),
         )
 
-    return Ffmpeg(path, version[1], abilities)
+    @cache
+    def filter_names() -> frozenset[str]:
+        return _names(_FILTER.findall(_ask(launcher, path, ["-hide_banner", "-filters"])))
+
+    return Ffmpeg(path, version[1], abilities, filter_names)
 
 
 def _names(entries: Iterable[str]) -> frozenset[str]:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
     from gmapi.media.formats import OutputFormat
+    from gmapi.media.selection import Selection
 
 DFPWM_RATE = 48_000
 """Samples per second of all DFPWM sound (client contract, F1)."""
 
 Channel = Literal["mono", "left", "right"]
-Mode = Literal["fit", "pad", "stretch"]
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -259,109 +259,31 @@ def span(start: float, duration: float | None) -> list[str]:
     return words if duration is None else [*words, "-t", f"{duration:.6f}"]
 
 
-def over(background: tuple[int, int, int]) -> str:
-    """Filters that put pictures with transparency over (red, green, blue).
-
-    Over a plain copy of the picture itself, which has the same times; and before it is scaled,
-    which would mix in the colours of what is not to be seen. The scale filter's own blending
-    leaves palettes as they are and darkens YUV.
-    """
-    red, green, blue = background
-    return (
-        f"format=rgba,split[over][under];[under]lutrgb=r={red}:g={green}:b={blue}:a=255[plain];"
-        "[plain][over]overlay=format=rgb"
-    )
-
-
-def frames(
-    ffmpeg: Ffmpeg,
-    input: Path,
-    *,
-    start: float = 0.0,
-    duration: float | None = None,
-    width: int | None,
-    height: int | None,
-    fps: float,
-    mode: Mode,
-    has_alpha: bool = False,
-    max_pixels: int,
-    progress_fd: int,
-) -> list[str]:
-    """The command that writes `fps` pictures a second to stdout, PNG files one after another.
-
-    They are 8-bit RGB, not interlaced, square pixels, rotated as the source says, and over black
-    where the source `has_alpha`. "stretch" and "pad" give exactly `width` x `height` (pad: the
-    picture centred on black), "fit" the largest picture inside; without one side that side is
-    free, and "pad" and "stretch" need both. Raises ValueError for sizes that make no sense.
-    """
-    # A whole source gives one picture even when it is shorter than that, as a still is; a part of
-    # one gives no picture beyond its end.
-    last = "pass" if duration is None else "round"
-    chain = [
-        # Picture n is what is seen at n / fps from the start, even where the video starts late.
-        f"fps=fps={fps:g}:start_time=0:eof_action={last}",
-        *([over((0, 0, 0))] if has_alpha else []),
-        f"scale={_scale(width, height, mode)}",
-        "format=rgb24",
-        "setsar=1",
-    ]
-    if mode == "pad":
-        chain.append(f"pad={width}:{height}:(ow-iw)/2:(oh-ih)/2:black")
-    return [
-        *head(ffmpeg, progress_fd, "warning"),
-        *span(start, duration),
-        *guarded_input(input, max_pixels),
-        "-map", "0:V:0", "-vf", ",".join(chain), "-fps_mode", "passthrough",
-        # Measured: Paeth prediction with zlib's level 1 costs least time of all, and higher
-        # levels save 4 to 9 percent for half as much time again.
-        "-c:v", "png", "-pred", "paeth", "-compression_level", "1",
-        "-f", "image2pipe", "pipe:1",
-    ]  # fmt: skip
-
-
-def _scale(width: int | None, height: int | None, mode: Mode) -> str:
-    """Width and height of the scale filter. `dar` is the shape as seen, with its pixels' shape."""
-    if (width is not None and width < 1) or (height is not None and height < 1):
-        raise ValueError("width and height are at least 1")
-    if mode != "fit":
-        if width is None or height is None:
-            raise ValueError(f"{mode} needs both width and height")
-        if mode == "stretch":
-            return f"w={width}:h={height}"
-    if width is None and height is None:
-        return "w='max(1,round(ih*dar))':h=ih"
-    wide = f"{height}*dar" if width is None else str(width)
-    high = f"{width}/dar" if height is None else str(height)
-    if width is not None and height is not None:
-        wide, high = f"min({width},{height}*dar)", f"min({height},{width}/dar)"
-    return f"w='max(1,round({wide}))':h='max(1,round({high}))'"
-
-
 def dfpwm_channels(
     ffmpeg: Ffmpeg,
-    input: Path,
+    chosen: Selection,
     outputs: Mapping[Channel, Path],
     *,
-    channels: int | None,
     start: float = 0.0,
     duration: float | None = None,
     max_pixels: int,
     progress_fd: int,
 ) -> list[str]:
-    """The command that writes the first sound track as DFPWM files, all in one pass.
+    """The command that writes the sound as DFPWM files, all in one pass.
 
-    `channels` is how many the source has: one channel gives the same bytes in all outputs, more
-    than two are mixed down to two first. Sound that starts late or has gaps is filled up with
+    One channel gives the same bytes in all outputs, more than two are mixed down to two first.
+    Sound that starts late or has gaps is filled up with
     silence, so that all files run in time with the pictures. Raises ValueError without outputs.
     """
     if not outputs:
         raise ValueError("dfpwm_channels needs at least one output")
+    channels = chosen.sound.channels if chosen.sound else None
     layout = "mono" if channels == 1 else "stereo"
     names = [name for name in ("mono", "left", "right") if name in outputs]
     pans = {"mono": "0.5*c0+0.5*c1", "left": "c0", "right": "c1"}
     labels = "".join(f"[{name}_in]" for name in names)
     graph = [
-        f"[0:a:0]aresample={DFPWM_RATE}:async=1:first_pts=0,aformat=channel_layouts={layout},"
+        f"[{chosen.sound_map}]aresample={DFPWM_RATE}:async=1:first_pts=0,aformat=channel_layouts={layout},"
         f"asplit={len(names)}{labels}"
     ]
     for name in names:
@@ -370,7 +292,7 @@ def dfpwm_channels(
     command = [
         *head(ffmpeg, progress_fd, "warning"),
         *span(start, duration),
-        *guarded_input(input, max_pixels),
+        *guarded_input(chosen.path, max_pixels),
         "-filter_complex", ";".join(graph),
     ]  # fmt: skip
     for name, path in outputs.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gmapi.media.command import Options
-from gmapi.media.probe import MediaInfo
+from gmapi.media.header import MediaInfo
 from gmapi.media.progress import number_or_none, time_or_none
 
 

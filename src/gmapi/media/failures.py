@@ -236,6 +236,16 @@ def check(finished: Finished, outputs: Sequence[Path], *, context: Context | Non
     raise error
 
 
+def unreadable(cause: object = None) -> MediaError:
+    """The error for a source of which no picture can be decoded."""
+    return MediaError(
+        "The source's pictures cannot be read: they are damaged, or in a format that this "
+        "server's ffmpeg does not know.",
+        cause=cause,
+        code="corrupt_media",
+    )
+
+
 def _has_content(path: Path) -> bool:
     try:
         return path.stat().st_size > 0

@@ -5,36 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from gmapi.media import command
+from gmapi.media import command, pictures, shapes
 
 if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
-
-Fit = Literal["contain", "cover", "stretch"]
-
-
-@dataclass(frozen=True)
-class PictureSize:
-    """`width` x `height` pixels; `inner` is what the picture is scaled to before it is cut to
-    that size, or set in the middle of it."""
-
-    width: int
-    height: int
-    inner: tuple[int, int]
-
-    @classmethod
-    def fitted(cls, width: int, height: int, source: tuple[int, int], fit: Fit) -> PictureSize:
-        """A source of the size `source` brought to `width` x `height`: "contain" shows all of it
-        with bars, "cover" fills everything and cuts what is too much, "stretch" distorts."""
-        across, down = width / source[0], height / source[1]
-        if fit == "stretch" or across == down:
-            return cls(width, height, (width, height))
-        factor = min(across, down) if fit == "contain" else max(across, down)
-        wide = max(1, round(source[0] * factor))
-        high = max(1, round(source[1] * factor))
-        return cls(width, height, (wide, high))
+    from gmapi.media.selection import Selection
+    from gmapi.media.shapes import PictureSize
+    from gmapi.media.timing import PictureTimes
 
 
 @dataclass(frozen=True)
@@ -44,9 +23,8 @@ class Look:
     `fps` resamples in time, None keeps every decoded picture. `faithful` is the reference's way:
     stored orientation and pixel shape, one colour matrix for all, transparency ignored.
     `is_small` when one thread decodes the source about as fast as pictures are converted; it costs
-    less in all than several. `background` is (red, green, blue) behind transparency, which is
-    there where `has_alpha`, and beside the picture. `shrinks` when the picture is not larger than
-    its source.
+    less in all than several. `background` is (red, green, blue) behind transparency, and beside
+    the picture. `shrinks` when the picture is not larger than its source.
     """
 
     size: PictureSize
@@ -55,12 +33,17 @@ class Look:
     background: tuple[int, int, int] = (0, 0, 0)
     one: bool = False
     shrinks: bool = True
-    has_alpha: bool = False
     is_small: bool = False
 
 
-def pictures(
-    ffmpeg: Ffmpeg, input: Path, look: Look, *, max_pixels: int, progress_fd: int
+def decoded(
+    ffmpeg: Ffmpeg,
+    chosen: Selection,
+    look: Look,
+    *,
+    times: PictureTimes | None = None,
+    max_pixels: int,
+    progress_fd: int,
 ) -> list[str]:
     """The command that writes pictures to stdout and nothing else.
 
@@ -76,8 +59,9 @@ def pictures(
     words += ["-filter_threads", "1"]
     if look.is_small:
         words += ["-threads", "1"]
-    words += command.guarded_input(input, max_pixels)
-    words += ["-map", "0:V:0", "-vf", ",".join(_filters(look))]
+    # The crop filter takes all pictures to be as large as the first.
+    words += pictures.source(chosen, max_pixels, lives_on=not look.size.is_cut)
+    words += ["-map", chosen.picture_map, "-vf", ",".join(_filters(ffmpeg, chosen, look, times))]
     if look.one:
         words += ["-frames:v", "1"]
     pixels = "bgr24" if look.faithful else "gbrp"
@@ -86,27 +70,25 @@ def pictures(
     ]  # fmt: skip
 
 
-def _filters(look: Look) -> list[str]:
+def _filters(
+    ffmpeg: Ffmpeg, chosen: Selection, look: Look, times: PictureTimes | None
+) -> list[str]:
     size = look.size
     colour = "0x{:02X}{:02X}{:02X}".format(*look.background)
-    chain = []
-    if look.fps is not None:
-        # Picture n is what is seen at n / fps from the start, even where the video starts late.
-        chain.append(f"fps=fps={look.fps}:start_time=0:eof_action=pass")
-    scale = f"scale={size.inner[0]}:{size.inner[1]}"
+    chain = pictures.rhythm(chosen, times, look.fps)
+    scale = f"scale={shapes.scale(size, stored=look.faithful)}"
     if look.faithful:
         chain.append(f"{scale}:flags=bicubic:in_color_matrix=bt601")
     else:
-        if look.has_alpha:
-            chain.append(command.over(look.background))
+        if chosen.has_alpha:
+            chain.append(shapes.over(look.background))
         kernel = "area" if look.shrinks else "bicubic"
-        chain.append(f"{scale}:flags={kernel}")
-    wide, high = size.inner
-    if wide > size.width or high > size.height:
+        chain += [f"{scale}:flags={kernel}", *pictures.sdr(ffmpeg, chosen)]
+    if size.is_cut:
         chain.append(f"crop={size.width}:{size.height}")
-    if wide < size.width or high < size.height:
+    if size.has_bars:
         chain.append("format=bgr24" if look.faithful else "format=gbrp")
-        chain.append(f"pad={size.width}:{size.height}:(ow-iw)/2:(oh-ih)/2:{colour}")
+        chain.append(shapes.pad(size, colour))
     if not look.faithful:
         # ffmpeg's order of planes is green, blue, red.
         chain.append("format=gbrp,shuffleplanes=2:0:1")
@@ -114,17 +96,23 @@ def _filters(look: Look) -> list[str]:
 
 
 def sound(
-    ffmpeg: Ffmpeg, input: Path, output: Path, *, dfpwm: bool, max_pixels: int, progress_fd: int
+    ffmpeg: Ffmpeg,
+    chosen: Selection,
+    output: Path,
+    *,
+    dfpwm: bool,
+    max_pixels: int,
+    progress_fd: int,
 ) -> list[str]:
-    """The command that writes the first sound track to a file that others read as it grows:
+    """The command that writes the sound to a file that others read as it grows:
     one channel at 48 kHz, unsigned 8-bit samples or DFPWM.
 
     Sound that starts late or has gaps is filled up, so that it runs in time with the pictures.
     """
     return [
         *command.head(ffmpeg, progress_fd, "warning"),
-        *command.guarded_input(input, max_pixels),
-        "-map", "0:a:0",
+        *command.guarded_input(chosen.path, max_pixels),
+        "-map", chosen.sound_map,
         "-af", f"aresample={command.DFPWM_RATE}:async=1:first_pts=0,asetnsamples=n=6000:p=0",
         "-ac", "1", "-flush_packets", "1",
         "-f", "dfpwm" if dfpwm else "u8", f"file:{output}",

@@ -17,6 +17,7 @@ from gmapi.sandbox.limits import Limits
 
 if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
+    from gmapi.media.selection import Selection
     from gmapi.sandbox.launcher import Launcher
 
 # Reading a whole source without decoding it, from a slow disk.
@@ -41,11 +42,14 @@ class PictureTimes:
     picture goes. Empty and 0 when the container tells no times.
 
     `unlisted` is how many pictures there are beyond those in `starts`, see `PICTURES_MAX`.
+    `rate` is given where the pictures tell no times (raw streams, old AVI): they are shown at so
+    many a second, from 0 on.
     """
 
     starts: Sequence[float]
     end: float
     unlisted: int = 0
+    rate: float | None = None
 
     @property
     def count(self) -> int:
@@ -79,10 +83,14 @@ class PictureTimes:
         )
 
 
+ONE_PICTURE = PictureTimes((0.0,), 0.04)
+"""Those of a still."""
+
+
 def picture_times(
     launcher: Launcher,
     ffmpeg: Ffmpeg,
-    path: Path,
+    chosen: Selection,
     *,
     cwd: Path,
     start: float = 0.0,
@@ -92,19 +100,19 @@ def picture_times(
     wall_seconds: float = _COUNT_SECONDS,
     cancelled: Callable[[], None] = lambda: None,
 ) -> PictureTimes:
-    """The times of all pictures of the first video stream; LimitError after `wall_seconds`."""
+    """The times of all pictures that are meant; LimitError after `wall_seconds`."""
     packets = _Packets(exact_last=(ffmpeg.major or 0) >= 6)
     argv = [
         *command.head(ffmpeg, None, "error"),
         *command.span(start, duration),
-        *command.guarded_input(path, max_pixels),
-        "-map", "0:V:0", "-c", "copy", "-f", "framecrc", "pipe:1",
+        *command.guarded_input(chosen.path, max_pixels),
+        "-map", chosen.picture_map, "-c", "copy", "-f", "framecrc", "pipe:1",
     ]  # fmt: skip
     run(
         launcher,
         argv,
         cwd=cwd,
-        grants=Grants(read=(path.absolute(),)),
+        grants=Grants(read=(chosen.path.absolute(),)),
         limits=limits or Limits(),
         watch=Watch((), 0, 0, wall_seconds),
         cancelled=cancelled,
@@ -114,14 +122,14 @@ def picture_times(
 
 
 def picture_count(times: PictureTimes, fps: float, duration: float | None = None) -> int | None:
-    """How many pictures `command.frames` makes at `fps` of a source, or of `duration` seconds.
+    """How many pictures `pictures.frames` makes at `fps` of a source, or of `duration` seconds.
 
     Within a picture of the truth for most sources; with ffmpeg 5 up to 0.5 s of pictures too few,
     or too many, when the last picture stays long. None when there are no times.
     """
     if times.end <= 0:
         return None
-    # As the fps filter of `command.frames` rounds at the end; times are not exact, so that a
+    # As the fps filter of `pictures.frames` rounds at the end; times are not exact, so that a
     # hair's breadth is no picture.
     if duration is None:
         return max(1, math.ceil(times.end * fps - 1e-3))
@@ -150,12 +158,19 @@ class _Packets:
         self._unlisted = 0
         self._end: float | None = None
         self._total = 0.0
+        self._untold = 0
 
     def times(self) -> PictureTimes:
         """What was read so far."""
         end = self._total if self._end is None else self._end
         starts = self._starts if self._ordered else array("d", sorted(self._starts))
-        return PictureTimes(starts, max(end, 0.0), self._unlisted)
+        found = PictureTimes(starts, max(end, 0.0), self._unlisted)
+        if self._untold * 2 <= found.count or found.usual_step <= 0:
+            return found
+        # The order of decoding is not that of showing, but their steps are the same.
+        rate = 1 / found.usual_step
+        shown = array("d", (number / rate for number in range(len(starts))))
+        return PictureTimes(shown, found.count / rate, self._unlisted, rate)
 
     def feed(self, data: bytes) -> None:
         if len(self._starts) >= PICTURES_MAX:
@@ -176,7 +191,10 @@ class _Packets:
         time, seconds = int(parts[2]), int(parts[3]) * self._base
         self._total += seconds
         if time < self._NO_TIME:
-            return
+            time = int(parts[1])
+            if time < self._NO_TIME:
+                return
+            self._untold += 1
         if not self._exact_last:
             seconds = min(seconds, _LAST_PICTURE_SECONDS)
         start = time * self._base

@@ -13,11 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmapi.errors import LimitError, NoSpaceError
 from gmapi.fetch.address import check_url
-from gmapi.media import failures, process
+from gmapi.media import failures, picture_files, pictures, process, selection
 from gmapi.media.binaries import Ffmpeg
-from gmapi.media.probe import MediaInfo, probe, seen_size
+from gmapi.media.header import MediaInfo
+from gmapi.media.probe import probe, seen_size
 from gmapi.media.progress import Progress
-from gmapi.media.timing import PictureTimes, picture_times
+from gmapi.media.selection import Selection, Track
+from gmapi.media.timing import ONE_PICTURE, PictureTimes, picture_times
 from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
 from gmapi.settings import Settings
@@ -158,6 +160,8 @@ class Work:
         self.inputs.mkdir(parents=True, exist_ok=True)
         self.outputs.mkdir(parents=True, exist_ok=True)
         self._reserve = free_space_reserve(folder)
+        self.warnings: list[str] = []
+        """Sentences for the result, see `warn`."""
 
     def check(self) -> None:
         """Raise when the work must stop: cancelled, taken over, out of time or out of space."""
@@ -240,6 +244,12 @@ class Work:
             self.check()  # killed because the job must stop: that is the reason to give
         failures.check(finished, outputs, context=context)
 
+    def warn(self, sentence: str) -> None:
+        """Let the result say something that its reader would not expect, once."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+            self.reporter.log(f"warning: {sentence}")
+
     def probe(self, path: Path) -> MediaInfo:
         """What ffmpeg says of a file. Raises MediaError when it cannot open it."""
         return probe(
@@ -252,24 +262,59 @@ class Work:
             cancelled=self.check,
         )
 
-    def seen_size(self, path: Path) -> tuple[int, int] | None:
-        """Width and height of the first picture as it is meant to be seen, None without any."""
-        return seen_size(
+    def select(
+        self, path: Path, *, video_track: Track | None = None, audio_track: Track | None = None
+    ) -> Selection:
+        """The decision about a fetched source, which may have to be read from another `path` than
+        the one given; what else there is goes to the log and the warnings.
+
+        Raises MediaError when ffmpeg cannot open it, RequestError for a track that is not there.
+        """
+        info = self.probe(path)
+        for line in selection.described(info):
+            self.reporter.log(line)
+        is_film = picture_files.holds_film(path, info.container)
+        chosen = selection.choose(
+            path, info, video_track=video_track, audio_track=audio_track, is_film=is_film
+        )
+        for note in chosen.notes:
+            self.warn(note)
+        if chosen.picture is not None and chosen.picture.tile_group is not None:
+            return self.select(self._assembled(chosen))
+        return chosen
+
+    def _assembled(self, chosen: Selection) -> Path:
+        """One picture of all its tiles: no other command can take them together."""
+        whole = self.outputs / "assembled"
+        limit = self.settings.picture_max_pixels
+        argv = pictures.assembled(self.ffmpeg, chosen, whole, max_pixels=limit)
+        self.run_ffmpeg(argv, outputs=[whole], context=failures.Context(max_pixels=limit))
+        return whole.replace(self.inputs / f"{chosen.path.name}.assembled")
+
+    def upright(self, chosen: Selection) -> Selection:
+        """The same with the size of a still as it is meant to be seen, which only decoding
+        shows: cameras write into the picture itself how it is to be turned."""
+        if not chosen.is_still:
+            return chosen
+        size = seen_size(
             self.launcher,
             self.ffmpeg,
-            path,
+            chosen,
             self.folder,
             max_pixels=self.settings.picture_max_pixels,
             limits=self.limits(),
             cancelled=self.check,
         )
+        return chosen if size is None else selection.turned(chosen, size)
 
-    def picture_times(self, path: Path) -> PictureTimes:
+    def picture_times(self, chosen: Selection) -> PictureTimes:
         """When the pictures of a source are shown."""
+        if chosen.is_still:
+            return ONE_PICTURE
         return picture_times(
             self.launcher,
             self.ffmpeg,
-            path,
+            chosen,
             cwd=self.folder,
             max_pixels=self.settings.picture_max_pixels,
             limits=self.limits(),

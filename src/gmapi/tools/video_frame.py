@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
 from gmapi.errors import LimitError, MediaError
 from gmapi.fetch.headers import check_headers
-from gmapi.media import command, failures
+from gmapi.media import command, failures, pictures, tones
 from gmapi.media.png_stream import PngSplitter
-from gmapi.media.probe import MediaInfo, Stream
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
+from gmapi.media.selection import Selection
+from gmapi.media.shapes import PictureSize
 from gmapi.media.timing import picture_count
 from gmapi.tools.base import GAME_REPLY_MAX, Tool, ToolResult, Work
 from gmapi.tools.fields import LuaFlag, LuaFloat, Sometimes, ToolRequest, whole_number
@@ -100,27 +101,28 @@ def run(work: Work, request: VideoFrameRequest) -> VideoFrameResult:
         max_duration=request.max_duration,
         share=(0.0, FETCHED),
     )
-    info = work.probe(source)
-    video = info.first("video")
-    if video is None:
+    chosen = work.upright(work.select(source))
+    if chosen.picture is None:
         raise MediaError(
             "The source has no video. For sound alone use /api/ffmpeg.", code="no_video"
         )
-    return _Cut(work, request, source, info, video).run()
+    if chosen.size is None:
+        raise failures.unreadable()
+    if chosen.hdr is not None:
+        work.warn(tones.told(work.ffmpeg, chosen.hdr))
+    return _Cut(work, request, chosen, chosen.size).run()
 
 
 class _Cut:
     """One run: frames in this thread, the sound beside it in another."""
 
     def __init__(
-        self, work: Work, request: VideoFrameRequest, source: Any, info: MediaInfo, video: Stream
+        self, work: Work, request: VideoFrameRequest, chosen: Selection, size: tuple[int, int]
     ) -> None:
         self._work = work
         self._request = request
-        self._source = source
-        self._info = info
-        self._width, self._height, self._mode = _size(request, video)
-        self._has_alpha = video.has_alpha
+        self._chosen = chosen
+        self._size = _size(request, size)
         self._ended = threading.Event()
         self._frames = 0
         self._bytes = 0
@@ -132,13 +134,14 @@ class _Cut:
             fps=int(fps) if fps.is_integer() else fps,
             frame_pattern=f"/frames/{work.job_id}/frame_%06d.png",
             audio_urls=None,
-            duration=info.duration,
+            duration=chosen.length,
         )
 
     def run(self) -> VideoFrameResult:
         work = self._work
         work.reporter.report(message="Counting the frames.")
-        counted = picture_count(work.picture_times(self._source), self._request.fps)
+        self._times = work.picture_times(self._chosen)
+        counted = picture_count(self._times, self._request.fps)
         self._result.total_frames = counted or 0
         self._expected = counted
         self._started = time.monotonic()
@@ -161,14 +164,12 @@ class _Cut:
     def _cut_frames(self) -> None:
         work = self._work
         splitter = PngSplitter()
-        argv = command.frames(
+        argv = pictures.frames(
             work.ffmpeg,
-            self._source,
-            width=self._width,
-            height=self._height,
+            self._chosen,
+            self._size,
+            times=self._times,
             fps=self._request.fps,
-            mode=self._mode,
-            has_alpha=self._has_alpha,
             max_pixels=work.settings.picture_max_pixels,
             progress_fd=PROGRESS_FD,
         )
@@ -218,16 +219,14 @@ class _Cut:
     def _cut_sound(self) -> dict[str, str] | None:
         """Make and publish the three DFPWM files; None when the source has no usable sound."""
         work = self._work
-        track = self._info.first("audio")
-        if track is None:
+        if self._chosen.sound is None:
             work.reporter.log("the source has no sound")
             return None
         outputs = {channel: work.outputs / name for channel, (_, name) in AUDIO_NAMES.items()}
         argv = command.dfpwm_channels(
             work.ffmpeg,
-            self._source,
+            self._chosen,
             outputs,
-            channels=track.channels,
             max_pixels=work.settings.picture_max_pixels,
             progress_fd=PROGRESS_FD,
         )
@@ -266,18 +265,18 @@ class _Cut:
         return message
 
 
-def _size(request: VideoFrameRequest, video: Stream) -> tuple[int | None, int | None, command.Mode]:
-    """Width, height and how to reach them; with neither given the source's own, at most 720p."""
+def _size(request: VideoFrameRequest, source: tuple[int, int]) -> PictureSize:
+    """The size of the frames; with neither side given the source's own, at most 720p."""
     width, height = request.w, request.h
     if width is None and height is None:
-        width = min(video.width or DEFAULT_WIDTH_MAX, DEFAULT_WIDTH_MAX)
-        height = min(video.height or DEFAULT_HEIGHT_MAX, DEFAULT_HEIGHT_MAX)
-        return width, height, "fit"
-    if width is None or height is None:
-        return width, height, "fit"
-    if request.force_resolution:
-        return width, height, "stretch"
-    return width, height, "pad" if request.pad_to_target else "fit"
+        wide, high = min(source[0], DEFAULT_WIDTH_MAX), min(source[1], DEFAULT_HEIGHT_MAX)
+        return PictureSize.inside(wide, high, source)
+    if width is not None and height is not None:
+        if request.force_resolution:
+            return PictureSize.fitted(width, height, source, "stretch")
+        if request.pad_to_target:
+            return PictureSize.fitted(width, height, source, "contain")
+    return PictureSize.inside(width, height, source)
 
 
 VIDEO_FRAME = Tool(

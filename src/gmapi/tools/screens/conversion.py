@@ -24,7 +24,7 @@ from gmapi.tools.screens.plan import ScreenPlan
 from gmapi.tools.screens.preview import PreviewFile
 from gmapi.tools.screens.request import ScreenResult
 from gmapi.tools.screens.sound_track import SoundTrack
-from gmapi.tools.screens.source import inspect, unreadable
+from gmapi.tools.screens.source import inspect
 
 FETCHED = 15.0
 CONVERTED = 99.0
@@ -97,7 +97,7 @@ class Conversion:
             sound = None
             if self._source.has_sound:
                 dfpwm = self._plan.options.audio is Audio.DFPWM
-                sound = stack.enter_context(SoundTrack(work, self._source.path, dfpwm=dfpwm))
+                sound = stack.enter_context(SoundTrack(work, self._source.chosen, dfpwm=dfpwm))
             growing = stack.enter_context(work.grow(self._name))
             file = ScreenFile(work, self._name, writer, growing)
             mixer = Mixer(file, writer, self._maker.film.fps, sound)
@@ -121,10 +121,11 @@ class Conversion:
     def _pictures(self, take: Callable[[Chunk], None], report: Callable[[], None]) -> None:
         """Decode and convert; each picture's chunk is handed on in order."""
         work = self._work
-        argv = raw_pictures.pictures(
+        argv = raw_pictures.decoded(
             work.ffmpeg,
-            self._source.path,
+            self._source.chosen,
             self._source.look,
+            times=self._source.times,
             max_pixels=work.settings.picture_max_pixels,
             progress_fd=PROGRESS_FD,
         )
@@ -154,10 +155,10 @@ class Conversion:
                 if pipeline.finish():
                     raise
                 # What ffmpeg says then is about flags that this tool does not have.
-                raise unreadable(error.cause) from error
+                raise failures.unreadable(error.cause) from error
             pipeline.finish()
         if self._frames == 0:
-            raise unreadable()
+            raise failures.unreadable()
 
     def _report(self, size: int) -> None:
         expected = self._source.rhythm.expected

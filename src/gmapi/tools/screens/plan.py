@@ -20,7 +20,7 @@ from gmapi.computercraft.options import (
     Rgb,
 )
 from gmapi.errors import RequestError
-from gmapi.media.raw_pictures import Fit
+from gmapi.media.shapes import Fit
 from gmapi.tools.fields import file_name
 from gmapi.tools.screens.request import SanjuuniRequest
 

@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from gmapi.computercraft.options import Format, Quality
-from gmapi.media.probe import MediaInfo, Stream
+from gmapi.media.header import Stream
+from gmapi.media.selection import ANIMATIONS
 from gmapi.media.timing import PictureTimes, picture_count
 from gmapi.tools.screens.plan import ScreenPlan
 
 STILL_FPS = 25
 """What the reference says of a still: one picture of 0.04 s."""
 
-_ANIMATIONS = frozenset({"gif", "apng", "webp", "webp_anim", "jpegxl_anim"})
 _ANIMATION_FPS_MAX = 60
 _VID32_FPS_MAX = 255
 _TOLD_FPS_MAX = 120
 """Where a header tells no rate, ffmpeg takes the clock's resolution for one, such as 1000."""
+# Pictures and sound further apart are seen to be.
+_IN_STEP_SECONDS = 0.1
 # ffmpeg prints rates with two digits; the NTSC ones are 1000/1001 of a whole number.
 _PRINTED = 0.006
 
@@ -44,20 +46,20 @@ class Rhythm:
 
 def is_animation(video: Stream) -> bool:
     """Whether the source is a picture file that may hold several pictures."""
-    return video.codec in _ANIMATIONS
+    return video.codec in ANIMATIONS
 
 
-def is_picture_file(info: MediaInfo) -> bool:
-    """Whether the source is a file of one picture; some have further ones, such as thumbnails."""
-    return info.container.endswith("_pipe")
+def find_rhythm(
+    plan: ScreenPlan, video: Stream, times: PictureTimes, *, with_sound: bool = False
+) -> Rhythm:
+    """The rhythm of a source with these picture times; without any its own rate is believed.
 
-
-def find_rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
-    """The rhythm of a source with these picture times; without any its own rate is believed."""
+    `with_sound` when sound is played beside the pictures, which then must not start early.
+    """
     count = times.count or None
     if count == 1:
         return Rhythm(Fraction(STILL_FPS), expected=1, still=True)
-    rate = exact_rate(_told_rate(video.fps, times))
+    rate = exact_rate(times.rate or _told_rate(video.fps, times))
     whole = plan.options.format is Format.VID32 and plan.preview is None
     exact = plan.options.quality is Quality.EXACT
     if plan.fps is not None:
@@ -70,6 +72,8 @@ def find_rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
         # Its header tells no rate; ffmpeg guesses one from the first delays.
         rate = exact_rate(round(average, 3))
     if exact:
+        if with_sound and times.starts and times.starts[0] > _IN_STEP_SECONDS:
+            return Rhythm(rate, rate, expected=picture_count(times, float(rate)))
         return Rhythm(rate, expected=count)
     if animated and average:
         if not whole and plan.preview is None and plan.options.format is not Format.RAW:

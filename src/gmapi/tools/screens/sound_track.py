@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from pathlib import Path
 from typing import Self
 
 from gmapi.errors import MediaError
 from gmapi.media import raw_pictures
 from gmapi.media.process import PROGRESS_FD
+from gmapi.media.selection import Selection
 from gmapi.tools.base import Work
 
 SECONDS_PER_PIECE = 0.5
@@ -21,7 +21,7 @@ class SoundTrack:
     Inside `with` it is made in a thread of its own; leaving stops it.
     """
 
-    def __init__(self, work: Work, source: Path, *, dfpwm: bool) -> None:
+    def __init__(self, work: Work, source: Selection, *, dfpwm: bool) -> None:
         self._work = work
         self._source = source
         self._dfpwm = dfpwm

@@ -4,7 +4,9 @@ import time
 
 import pytest
 
-from gmapi.media.probe import MediaInfo, Stream, parse_header
+from gmapi.media.header import MediaInfo, Stream, parse_header
+
+DEFAULT = frozenset({"default"})
 
 MP4_9 = """Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'input':
   Metadata:
@@ -60,19 +62,55 @@ def test_mp4_of_ffmpeg_9_with_tags_that_look_like_streams() -> None:
     assert parse_header(MP4_9) == MediaInfo(
         63.04,
         (
-            Stream(0, "video", "h264", 640, 360, 640, 360, fps=23.98),
-            Stream(1, "audio", "aac", sample_rate=44100, channels=6),
+            Stream(
+                0,
+                "video",
+                "h264",
+                640,
+                360,
+                640,
+                360,
+                fps=23.98,
+                ticks=10240,
+                flags=DEFAULT,
+                transfer="bt709",
+                primaries="bt709",
+                matrix="bt709",
+            ),
+            Stream(1, "audio", "aac", sample_rate=44100, channels=6, language="eng", flags=DEFAULT),
         ),
         "mov,mp4,m4a,3gp,3g2,mj2",
+        0.0,
     )
 
 
 def test_mkv_of_ffmpeg_5_with_durations_and_wide_pixels() -> None:
     info = parse_header(MKV_5)
     assert info.streams == (
-        Stream(0, "video", "h264", 1024, 576, 720, 576, fps=25.0, duration=5.0),
-        Stream(1, "audio", "vorbis", sample_rate=48000, channels=2, duration=12.02),
-        Stream(2, "subtitle", "subrip"),
+        Stream(
+            0,
+            "video",
+            "h264",
+            1024,
+            576,
+            720,
+            576,
+            fps=25.0,
+            duration=5.0,
+            ticks=1000,
+            flags=DEFAULT,
+        ),
+        Stream(
+            1,
+            "audio",
+            "vorbis",
+            sample_rate=48000,
+            channels=2,
+            duration=12.02,
+            language="ger",
+            flags=DEFAULT,
+        ),
+        Stream(2, "subtitle", "subrip", language="eng"),
     )
     assert info.duration == 12.02
 

@@ -1,0 +1,253 @@
+"""What of a source is meant: decided here once, for all tools.
+
+Which pictures and which sound, how they are decoded, whether it is a still, how large it is to be
+seen, how long it is, and in which colours. All of it from the header alone; when the pictures are
+shown is in `timing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gmapi.errors import RequestError
+from gmapi.media.header import MediaInfo, Stream
+from gmapi.media.languages import same_language
+
+Track = int | str
+"""A number from 1 on, or a language such as "eng"."""
+
+ANIMATIONS = frozenset({"gif", "apng", "webp", "webp_anim", "jpegxl_anim"})
+"""Codecs of picture files that may hold several pictures."""
+
+# What belongs to a picture and is none of its own.
+_BESIDE = frozenset(
+    {"attached pic", "timed thumbnails", "dependent", "still image", "non-diegetic", "metadata"}
+)
+_NOT_THE_FILM = ("comment", "visual impaired", "descriptions", "karaoke", "lyrics")
+_COMMENTARY = ("comment", "audio description", "descriptive")
+# Decoders that know what the ones ffmpeg takes by itself leave out: transparency.
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+_HDR = {"smpte2084": "pq", "arib-std-b67": "hlg"}
+# Their times count from 0, and the duration is the time of the end.
+_ENDS = ("matroska",)
+_MP4 = "mov,"
+_UNKNOWN_CODECS = frozenset({"none", "unknown", "timed_id3"})
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The decision about one source, which is read from `path`.
+
+    `picture` and `sound` are the streams meant, None without any; `cover` is a cover that comes
+    with sound. `length` is in seconds, a late start not counted, None when nothing tells it.
+    `is_still` when the source is one picture, however many others, such as thumbnails or icons of
+    other sizes, are beside it. `notes` are sentences about what could also have been meant.
+    """
+
+    path: Path
+    info: MediaInfo
+    picture: Stream | None
+    sound: Stream | None
+    cover: Stream | None = None
+    length: float | None = None
+    is_still: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def picture_map(self) -> str:
+        """The value of -map for the pictures. Raises ValueError without any."""
+        return _map(self.picture)
+
+    @property
+    def sound_map(self) -> str:
+        """The value of -map for the sound. Raises ValueError without any."""
+        return _map(self.sound)
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the pictures have transparency."""
+        return self.picture is not None and self.picture.has_alpha
+
+    @property
+    def hdr(self) -> str | None:
+        """ "pq" or "hlg" when the pictures are brighter than a usual screen, else None."""
+        return _HDR.get(self.picture.transfer or "") if self.picture else None
+
+    @property
+    def decoder(self) -> str | None:
+        """The decoder to name for the pictures, where the usual one loses something."""
+        picture = self.picture
+        return _ALPHA_DECODERS.get(picture.codec) if picture and picture.has_alpha else None
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height in pixels as the pictures are to be seen; None when not known."""
+        picture = self.picture
+        if picture is None or not picture.width or not picture.height:
+            return None
+        return picture.width, picture.height
+
+    @property
+    def input_words(self) -> list[str]:
+        """Options before `-i` that belong to this source."""
+        if self.decoder is None or self.picture is None:
+            return []
+        return [f"-c:{self.picture.index}", self.decoder]
+
+    @property
+    def may_change(self) -> bool:
+        """Whether filters may live on when the pictures change their shape on the way.
+
+        Not all filters bear that; what turns pictures, flattens them or maps their tones is made
+        anew then.
+        """
+        picture = self.picture
+        return picture is not None and not (picture.has_alpha or picture.is_turned or self.hdr)
+
+
+def _map(stream: Stream | None) -> str:
+    if stream is None:
+        raise ValueError("the source has no such stream")
+    return f"0:{stream.index}"
+
+
+def choose(
+    path: Path,
+    info: MediaInfo,
+    *,
+    video_track: Track | None = None,
+    audio_track: Track | None = None,
+    is_film: bool = False,
+) -> Selection:
+    """Decide about a source with this header. `is_film` when a picture file turned out to hold
+    many pictures that follow each other.
+
+    Raises RequestError, with what there is, for a track that is not there.
+    """
+    pictures = [s for s in info.streams if s.kind == "video" and not s.flags & _BESIDE]
+    sounds = [s for s in info.streams if s.kind == "audio"]
+    notes: list[str] = []
+    if video_track is not None:
+        picture: Stream | None = _asked(video_track, pictures, "video_track", "video track")
+    else:
+        picture = _picture(info, pictures)
+    if audio_track is not None:
+        sound: Stream | None = _asked(audio_track, sounds, "audio_track", "sound track")
+    else:
+        sound = _sound(sounds, picture)
+        if sound is not None and len(sounds) > 1:
+            notes.append(_taken(sound, sounds, "sound", "audio_track"))
+    is_still = picture is not None and not is_film and _is_still(info, picture)
+    if picture is not None and video_track is None and not is_still:
+        moving = [s for s in pictures if not _is_item(info, s)]
+        if len(moving) > 1:
+            notes.append(_taken(picture, pictures, "video", "video_track"))
+    cover = next((s for s in info.streams if s.kind == "video" and s.attached_picture), None)
+    return Selection(path, info, picture, sound, cover, _length(info), is_still, tuple(notes))
+
+
+def described(info: MediaInfo) -> list[str]:
+    """A line for each track that can be chosen, with its number."""
+    lines = []
+    for kind, name in (("video", "video_track"), ("audio", "audio_track")):
+        streams = [s for s in info.streams if s.kind == kind and not s.flags & _BESIDE]
+        if len(streams) > 1:
+            lines += [f"{name} {n}: {_words(s)}" for n, s in enumerate(streams, 1)]
+    return lines
+
+
+def _picture(info: MediaInfo, pictures: Sequence[Stream]) -> Stream | None:
+    known = [s for s in pictures if s.codec not in _UNKNOWN_CODECS] or pictures
+    # Of a picture file that also moves (AVIF, HEIF) the animation is meant.
+    moving = [s for s in known if not _is_item(info, s)]
+    if not moving and (tiles := [s for s in known if s.tile_group is not None]):
+        return tiles[0]
+    return max(moving or known, key=_rank, default=None)
+
+
+def _rank(stream: Stream) -> tuple[bool, int]:
+    """Of several the default ones, and of those the largest; `max` takes the first of equals."""
+    area = (stream.coded_width or 0) * (stream.coded_height or 0)
+    return "default" in stream.flags, area
+
+
+def _sound(sounds: Sequence[Stream], picture: Stream | None) -> Stream | None:
+    heard = [s for s in sounds if s.codec not in _UNKNOWN_CODECS and s.sample_rate] or sounds
+    # A broadcast may carry several programs, each with sound of its own.
+    program = picture.program if picture is not None else None
+    heard = [s for s in heard if s.program == program] or heard
+    default = [s for s in heard if "default" in s.flags]
+    if len(default) == 1:
+        return default[0]
+    plain = [s for s in default or heard if not _is_commentary(s)]
+    return next(iter(plain or default or heard), None)
+
+
+def _is_commentary(stream: Stream) -> bool:
+    title = (stream.title or "").casefold()
+    return any(f in stream.flags for f in _NOT_THE_FILM) or any(w in title for w in _COMMENTARY)
+
+
+def _asked(track: Track, streams: Sequence[Stream], field: str, noun: str) -> Stream:
+    if isinstance(track, int):
+        found = streams[track - 1] if 1 <= track <= len(streams) else None
+    else:
+        found = next((s for s in streams if same_language(track, s.language)), None)
+    if found is not None:
+        return found
+    if not streams:
+        raise RequestError(f"{field}: the source has no {noun}; leave {field} out.", field=field)
+    listed = "; ".join(f"{n}: {_words(s)}" for n, s in enumerate(streams, 1))
+    raise RequestError(
+        f"{field}: the source has no {noun} {track}. It has {listed[:1000]}.", field=field
+    )
+
+
+def _taken(stream: Stream, streams: Sequence[Stream], noun: str, field: str) -> str:
+    number = streams.index(stream) + 1
+    return (
+        f"The source has {len(streams)} {noun} tracks; number {number} was taken "
+        f"({_words(stream)}). Another one can be chosen with {field}."
+    )
+
+
+def _words(stream: Stream) -> str:
+    """A track in words, such as "eng, Commentary, aac, 2 channels"."""
+    size = f"{stream.width} x {stream.height}" if stream.width and stream.height else None
+    channels = stream.channels and f"{stream.channels} channel{'s'[: stream.channels != 1]}"
+    title = stream.title and "".join(c for c in stream.title[:60] if c.isprintable())
+    flags = [flag for flag in ("default", *_NOT_THE_FILM, "dub") if flag in stream.flags]
+    words = (stream.language, title, stream.codec, size, channels, *flags)
+    return ", ".join(word for word in words if word)
+
+
+def _is_item(info: MediaInfo, stream: Stream) -> bool:
+    """Whether it is a picture by itself in a file of the MP4 family, as in AVIF and HEIF."""
+    if stream.tile_group is not None:
+        return True
+    return info.container.startswith(_MP4) and stream.ticks == 1
+
+
+def _is_still(info: MediaInfo, picture: Stream) -> bool:
+    if _is_item(info, picture) or info.container == "ico":
+        return True
+    return info.container.endswith("_pipe") and picture.codec not in ANIMATIONS
+
+
+def _length(info: MediaInfo) -> float | None:
+    duration, start = info.duration, info.start or 0.0
+    if duration is None:
+        return None
+    if info.container.startswith(_ENDS) and 0 < start < duration:
+        return duration - start
+    return duration
+
+
+def turned(selection: Selection, size: tuple[int, int]) -> Selection:
+    """The same decision with the size that decoding has shown (`probe.seen_size`)."""
+    if selection.picture is None:
+        return selection
+    width, height = size
+    return replace(selection, picture=replace(selection.picture, width=width, height=height))
