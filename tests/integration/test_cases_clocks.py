@@ -1,5 +1,5 @@
-"""Sources whose clock is odd: no times at all, late starts, holes, many pictures a second, ends that
-come too early. What comes out has the length of the source and keeps its step."""
+"""Sources whose clock is odd: no times at all, late starts, holes, many pictures a second, ends
+that come too early. What comes out has the length of the source and keeps its step."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_pictures_without_times_play_at_their_rate(
 def test_avi_holds_h264_without_times(tools: Tools, make: Maker, way: str, b_frames: int) -> None:
     coded = [*H264, "-bf", str(b_frames), "-preset", "fast", "-c:a", "pcm_s16le"]
     words = [*stripes(THREE), *tones([440] * 3), "-map", "0", "-map", "1"]
-    whole = make(f"for-avi-{b_frames}.mkv", *words, *coded)
+    whole = make(f"for-avi-{b_frames}.mov", *words, *coded)
     source = make(f"timeless-{b_frames}.avi", "-i", str(whole), "-c", "copy")
     made = convert(tools, way, source)
     found = seen(made)
