@@ -25,7 +25,7 @@ GRIDS = {
         "heic", 3, ["red", "red", "lime", "blue", "blue", "yellow"], (128, 96), (350, 170)
     ),
     "turned.heic": Grid(
-        "heic", 2, ["lime", "yellow", "red", "blue"], (128, 96), (240, 192), turned=1
+        "heic", 2, ["blue", "red", "yellow", "lime"], (128, 96), (240, 192), turned=1
     ),
     "turned.avif": Grid(
         "avif", 2, ["yellow", "blue", "lime", "red"], (128, 96), (256, 192), turned=2

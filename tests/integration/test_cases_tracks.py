@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gmapi.errors import JobError
+from gmapi.errors import GmapiError, JobError
 from support.media import readers
 from support.media.making import COLORS, H264, Maker, run_ffmpeg, stripes, tones
 from support.product.outcomes import FILMS, SOUNDS, colors_in_time, convert, heard, seen
@@ -120,7 +120,7 @@ def test_a_track_that_is_not_there_is_told_with_those_that_are(
     words = [*stripes(["red"]), *tones([440]), *tones([880]), "-map", "0", "-map", "1", "-map", "2"]
     words += [*H264, "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger"]
     source = make("tracks-languages.mkv", *words)
-    with pytest.raises(JobError) as refused:
+    with pytest.raises(GmapiError) as refused:
         convert(tools, way, source, audio_track=track)
     assert "audio_track" in refused.value.message
     assert all(language in refused.value.message for language in ("eng", "ger"))

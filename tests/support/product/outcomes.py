@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gmapi.errors import JobError
+from gmapi.errors import JobError, RequestError
 from support.media import readers
 from support.media.readers import Film, Sound
 from support.product.tool_runs import Ran, Tools
@@ -101,7 +101,7 @@ def tried(tools: Tools, way: str, source: Path, **fields: Any) -> Ran | Refused:
     """What came of a conversion that may be refused; the reason must be a clear one."""
     try:
         return convert(tools, way, source, **fields)
-    except JobError as error:
+    except (JobError, RequestError) as error:
         assert is_clear(error.message), error.message
         return Refused(error.message)
 
