@@ -22,7 +22,10 @@ COLORS = {
     "black": (0, 0, 0),
 }
 H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
-H265 = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none"]
+H265 = [
+    "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none",
+    "-pix_fmt", "yuv420p",
+]  # fmt: skip
 
 
 def stripes(
