@@ -7,8 +7,8 @@ shown is in `timing`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gmapi.errors import RequestError
@@ -43,7 +43,8 @@ class Selection:
     `picture` and `sound` are the streams meant, None without any; `cover` is a cover that comes
     with sound. `length` is in seconds, a late start not counted, None when nothing tells it.
     `is_still` when the source is one picture, however many others, such as thumbnails or icons of
-    other sizes, are beside it. `notes` are sentences about what could also have been meant.
+    other sizes, are beside it. `notes` are sentences about what could also have been meant, for
+    "video" and for "audio".
     """
 
     path: Path
@@ -53,7 +54,7 @@ class Selection:
     cover: Stream | None = None
     length: float | None = None
     is_still: bool = False
-    notes: tuple[str, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def picture_map(self) -> str:
@@ -128,7 +129,7 @@ def choose(
     """
     pictures = [s for s in info.streams if s.kind == "video" and not s.flags & _BESIDE]
     sounds = [s for s in info.streams if s.kind == "audio"]
-    notes: list[str] = []
+    notes: dict[str, str] = {}
     if video_track is not None:
         picture: Stream | None = _asked(video_track, pictures, "video_track", "video track")
     else:
@@ -138,14 +139,14 @@ def choose(
     else:
         sound = _sound(sounds, picture)
         if sound is not None and len(sounds) > 1:
-            notes.append(_taken(sound, sounds, "sound", "audio_track"))
+            notes["audio"] = _taken(sound, sounds, "sound", "audio_track")
     is_still = picture is not None and not is_film and _is_still(info, picture)
     if picture is not None and video_track is None and not is_still:
         moving = [s for s in pictures if not _is_item(info, s)]
         if len(moving) > 1:
-            notes.append(_taken(picture, pictures, "video", "video_track"))
+            notes["video"] = _taken(picture, pictures, "video", "video_track")
     cover = next((s for s in info.streams if s.kind == "video" and s.attached_picture), None)
-    return Selection(path, info, picture, sound, cover, _length(info), is_still, tuple(notes))
+    return Selection(path, info, picture, sound, cover, _length(info), is_still, notes)
 
 
 def described(info: MediaInfo) -> list[str]:

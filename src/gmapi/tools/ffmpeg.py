@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -14,6 +15,7 @@ from gmapi.media import command, failures
 from gmapi.media.arguments import check_arguments, check_input_arguments
 from gmapi.media.duration import expected_duration
 from gmapi.media.formats import output_format
+from gmapi.media.header import parse_header
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress, estimate
 from gmapi.tools.base import GAME_REPLY_MAX, FileResult, Reporter, Tool, Work
@@ -90,7 +92,28 @@ def check(request: FfmpegRequest) -> None:
     if count > INPUTS_MAX:
         raise RequestError(f"input_urls: at most {INPUTS_MAX} sources.", field="input_urls")
     check_input_arguments(request.input_args)
-    check_arguments(request.args, inputs=count)
+    _check_tracks(request, check_arguments(request.args, inputs=count))
+
+
+def _check_tracks(request: FfmpegRequest, args: Sequence[str]) -> None:
+    """Tracks are chosen in one way: by a field, of the only source, or by the caller's -map."""
+    for field, track in (
+        ("audio_track", request.audio_track),
+        ("video_track", request.video_track),
+    ):
+        if track is None:
+            continue
+        if len(request.sources()) > 1:
+            raise RequestError(
+                f"{field}: does not say which of several sources is meant; give -map in args "
+                "instead, such as -map 1:a:0.",
+                field=field,
+            )
+        if command.Options(args).has("map"):
+            raise RequestError(
+                f"{field}: -map in args chooses the tracks already; leave out one of the two.",
+                field=field,
+            )
 
 
 def _check_size(request: FfmpegRequest) -> None:
@@ -143,8 +166,9 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
     )
     context = failures.Context(target=target, max_pixels=work.settings.picture_max_pixels)
     told = progress_reports(work.reporter, total)
-    work.run_ffmpeg(argv, on_progress=told, outputs=[output], context=context)
-    return _publish(work, output, name, target.media_type)
+    sound = WrittenSound()
+    work.run_ffmpeg(argv, on_progress=told, on_line=sound.read, outputs=[output], context=context)
+    return _publish(work, output, name, target.media_type, sound)
 
 
 def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progress], None]:
@@ -166,10 +190,44 @@ def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progr
     return report
 
 
-def _publish(work: Work, output: Any, name: str, media_type: str) -> FileResult:
+class WrittenSound:
+    """What ffmpeg says of the sound that it writes, for formats that do not say it themselves."""
+
+    def __init__(self) -> None:
+        self.rate, self.channels = command.DFPWM_RATE, 1
+        self._header: list[str] | None = None
+
+    def read(self, line: str) -> None:
+        """Take a line of ffmpeg's log; the first stream of its output counts."""
+        if line.startswith("Output #0,"):
+            self._header = [line.replace("Output #0, ", "Input #0, ").replace(", to ", ", from ")]
+        elif self._header is not None and "Stream #0:" in line:
+            stream = parse_header("\n".join([*self._header, line])).first("audio")
+            self._header = None
+            if stream is not None:
+                self.rate = stream.sample_rate or self.rate
+                self.channels = stream.channels or self.channels
+
+    def in_game(self) -> str | None:
+        """Why the game cannot play it as DFPWM, for people; None when it can."""
+        if (self.rate, self.channels) == (command.DFPWM_RATE, 1):
+            return None
+        count = "1 channel" if self.channels == 1 else f"{self.channels} channels"
+        return (
+            f"The game plays DFPWM of one channel at {command.DFPWM_RATE:,} Hz only, and this file "
+            f"has {count} at {self.rate:,} Hz; leave -ac and -ar out of args."
+        )
+
+
+def _publish(
+    work: Work, output: Path, name: str, media_type: str, sound: WrittenSound
+) -> FileResult:
     facts: dict[str, Any] = {}
-    if name.endswith(".dfpwm"):
-        facts["duration"] = round(output.stat().st_size / 6000, 3)
+    if name.endswith(".dfpwm"):  # one bit for each sample, and nothing else
+        bits = output.stat().st_size * 8
+        facts["duration"] = round(bits / (sound.rate * sound.channels), 3)
+        if trouble := sound.in_game():
+            work.warn(trouble)
     else:
         try:
             made = work.probe(output)
