@@ -10,7 +10,7 @@ import pytest
 
 from support.media import readers
 from support.media.making import COLORS, H264, Maker, stripes, tones
-from support.product.outcomes import SOUNDS, Refused, convert, heard, seen, tried
+from support.product.outcomes import FILMS, SOUNDS, Refused, convert, daily, heard, seen, tried
 from support.product.tool_runs import Tools
 
 # -- sound ---------------------------------------------------------------------------------------
@@ -26,7 +26,7 @@ SOUND_CHANGES: dict[str, tuple[str, list[tuple[str, int]]]] = {
 TONES = (440, 660, 880)
 
 
-@pytest.fixture(params=sorted(SOUND_CHANGES))
+@pytest.fixture(params=daily(sorted(SOUND_CHANGES), "channels.ts", "rate.ts"))
 def changing_sound(request: pytest.FixtureRequest, make: Maker) -> Path:
     """6 s; the tone changes every 2 s, and so does the kind of sound."""
     codec, parts = SOUND_CHANGES[request.param]
@@ -48,7 +48,7 @@ def changing_sound(request: pytest.FixtureRequest, make: Maker) -> Path:
     return make.together(f"changing-{request.param}", *made)
 
 
-@pytest.mark.parametrize("way", [*SOUNDS, "mp3", "mp4"])
+@pytest.mark.parametrize("way", daily([*SOUNDS, "mp3", "mp4"], *SOUNDS))
 def test_sound_that_changes_is_as_long_as_it_was(
     tools: Tools, changing_sound: Path, way: str
 ) -> None:
@@ -77,8 +77,8 @@ CHAINS = {
 }
 
 
-@pytest.mark.parametrize("chain", sorted(CHAINS))
-@pytest.mark.parametrize("way", ["mp3", "dfpwm", "flac"])
+@pytest.mark.parametrize("chain", daily(sorted(CHAINS), "vorbis.ogg"))
+@pytest.mark.parametrize("way", daily(["mp3", "dfpwm", "flac"], "dfpwm"))
 def test_a_chain_of_songs_is_whole_or_tells_where_it_ended(
     tools: Tools, make: Maker, chain: str, way: str
 ) -> None:
@@ -135,8 +135,8 @@ def _joined(make: Maker, name: str, codec: list[str], sizes: list[str]) -> Path:
     return make.joined(f"sizes-{name}", *parts)
 
 
-@pytest.mark.parametrize("change", sorted(SIZE_CHANGES))
-@pytest.mark.parametrize("way", ["mp4", "frames", "32vid", "bimg", "gif"])
+@pytest.mark.parametrize("change", daily(sorted(SIZE_CHANGES), "h264.ts"))
+@pytest.mark.parametrize("way", daily([*FILMS, "bimg", "gif"], *FILMS))
 def test_pictures_of_another_shape_are_fitted_for_themselves(
     tools: Tools, make: Maker, change: str, way: str
 ) -> None:
@@ -164,7 +164,7 @@ def test_pictures_of_another_shape_are_fitted_for_themselves(
         assert sound.tone(2.4, 3.6) == pytest.approx(880, abs=5)
 
 
-@pytest.mark.parametrize("way", ["mp4", "frames", "32vid"])
+@pytest.mark.parametrize("way", FILMS)
 def test_frames_of_no_size_asked_for_have_one_size(tools: Tools, make: Maker, way: str) -> None:
     source = _joined(make, "h264.ts", H264, ["160x120", "96x144"])
     found = seen(convert(tools, way, source))
@@ -172,7 +172,7 @@ def test_frames_of_no_size_asked_for_have_one_size(tools: Tools, make: Maker, wa
     assert readers.near(readers.color(found.pictures[-2], 0.03, 0.5), COLORS["black"], 10)
 
 
-@pytest.mark.parametrize("way", ["mp4", "frames", "32vid", "bimg"])
+@pytest.mark.parametrize("way", daily([*FILMS, "bimg"], *FILMS))
 def test_a_change_of_the_colours_tags_alone_changes_no_time(
     tools: Tools, make: Maker, way: str
 ) -> None:

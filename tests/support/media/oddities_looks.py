@@ -51,7 +51,8 @@ def changing(
             return make.together(name, *made)
         return make.joined(name, *made)
 
-    return Oddity(name, write, Truth(by=by))
+    wide, high = map(int, parts[0][0].split("x"))
+    return Oddity(name, write, Truth(size=(wide, high), by=by))
 
 
 _PORTRAIT: Part = ("96x144", "stereo", 48_000)
@@ -141,7 +142,7 @@ LOOKS = [
     bright("pq.ts", "smpte2084", *H265),
     shaped("wide-pixels.mp4", "setsar=64/45", (228, 120), *H264),
     shaped("high-pixels.mkv", "setsar=1/2", (80, 120), *_FFV1),
-    shaped("wide-pixels.ts", "setsar=16/11", (233, 120), "-c:v", "mpeg2video", *PAL, "-q:v", "2"),
+    shaped("wide-pixels.ts", "setsar=4/3", (213, 120), "-c:v", "mpeg2video", *PAL, "-q:v", "2"),
     shaped("interlaced.ts", "setfield=tff", (160, 120), "-c:v", "mpeg2video", *PAL,
            "-flags", "+ildct+ilme", "-q:v", "2"),
     shaped("interlaced.mp4", "setfield=tff", (160, 120), *H264, "-flags", "+ildct"),

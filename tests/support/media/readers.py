@@ -119,7 +119,7 @@ def screens(output: Output) -> list[U8]:
 def color(pixels: U8, x: float = 0.5, y: float = 0.5) -> tuple[int, ...]:
     """The mean colour around a place given in parts of width and height."""
     height, width = pixels.shape[:2]
-    row, column = int(height * y), int(width * x)
+    row, column = min(height - 1, int(height * y)), min(width - 1, int(width * x))
     half = max(1, min(height, width) // 20)
     spot = pixels[max(0, row - half) : row + half + 1, max(0, column - half) : column + half + 1]
     return tuple(round(float(value)) for value in spot.reshape(-1, 3).mean(0))

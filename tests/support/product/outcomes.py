@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from gmapi.errors import JobError, RequestError
 from support.media import readers
@@ -110,3 +112,11 @@ def is_clear(message: str) -> bool:
     """Whether a sentence says more than that something failed."""
     vague = ("did not say why", "ffmpeg could not convert", "nothing was written", "crashed")
     return len(message) > 20 and message.endswith(".") and not any(v in message for v in vague)
+
+
+def daily(choices: Iterable[Any], *chosen: Any) -> list[Any]:
+    """Parameters of a test: the `chosen` ones run each time, the others by `make test-slow`."""
+    return [
+        choice if choice in chosen else pytest.param(choice, marks=pytest.mark.slow)
+        for choice in choices
+    ]

@@ -21,9 +21,19 @@ _SONGS = ("dfpwm", "mp3")
 _SOUNDING = ("dfpwm", "mp3", "mp4", "32vid", "frames")
 _SCREENS = ("32vid", "bimg", "lua", "nfp")
 _STILLS = ("png", "nfp")
+_SILENT = ("gif", "bimg", "lua", "nfp", "png")
 SCREEN_WIDTH = 40
 STEP = 0.12
 """Seconds that a length may be off: a tenth, and what a picture or a packet rounds."""
+
+
+def ways(oddity: Oddity) -> tuple[str, ...]:
+    """Those that tell something about it: a song is no picture, and has one way to be refused."""
+    if oddity.truth.size is None:
+        return ("dfpwm", "mp3", "mp4", "png", "32vid", "frames")
+    if oddity.truth.seconds is None:
+        return ("dfpwm", "mp4", "png", "gif", "bimg", "nfp", "frames")
+    return WAYS
 
 
 def verdict(tools: Tools, make: Maker, oddity: Oddity, way: str) -> list[str]:
@@ -60,6 +70,8 @@ def _of_pictures(truth: Truth, way: str, made: Ran) -> list[str]:
         return [*wrong, *_of_corners(found.pictures[0], truth.by)]
     if way in _STILLS:
         return [*wrong, *_of_color(found.pictures[0], truth.colors[0], 0.0, truth.by)]
+    if way == "gif" and truth.colors[0] == "*" and truth.tones:
+        return [*wrong, *_of_color(found.pictures[0], "*", 0.0, truth.by)]
     return [*wrong, *_of_length(truth, way, made, found), *_of_colors(truth, found)]
 
 
@@ -81,6 +93,8 @@ def _of_length(truth: Truth, way: str, made: Ran, found: Film) -> list[str]:
     if truth.seconds is None:
         one = len(found.pictures) == 1 or way in ("mp4", "32vid")
         return [] if one else [f"{len(found.pictures)} pictures of one"]
+    if way in _SILENT and truth.tones and (len(truth.colors) == 1 or truth.colors[0] == "*"):
+        return []  # without the sound there is nothing to wait for
     wrong = []
     short = truth.seconds - found.end
     if truth.ends_early and short > STEP:
