@@ -104,6 +104,32 @@ def test_all_tiles_of_a_picture() -> None:
     assert (selection.size, selection.is_still) == ((4032, 3024), True)
 
 
+@pytest.mark.parametrize(("rate", "still"), [("1 fps, 1 tbr, 1 tbn", True),
+                                             ("5 fps, 5 tbr, 1k tbn", False)])  # fmt: skip
+def test_transparency_of_avif_is_a_stream_of_its_own(rate: str, still: bool) -> None:
+    color = f"Video: av1 (Main), yuv420p(pc, smpte170m/bt709/iec61966-2-1), 64x48, {rate} (default)"
+    gray = f"Video: av1 (Main), gray(pc), 64x48, {rate}"
+    selection = chosen(color, gray, container=MP4)
+    assert pair(selection) == (0, None)
+    assert selection.alpha is not None
+    assert (selection.alpha.index, selection.is_in_pieces) == (1, True)
+    assert selection.is_still is still
+    assert not selection.notes
+    assert described(selection.info) == []
+    assert chosen(color, gray.replace("64x48", "32x24"), container=MP4).alpha is None
+    assert chosen(gray, gray, container=MP4).alpha is None
+
+
+def test_streams_that_are_read_to_keep_time() -> None:
+    broadcast = chosen(H264, AAC, container="mpegts")
+    assert broadcast.beside(broadcast.picture)[:2] == ["-map", "0:1"]
+    assert broadcast.beside(broadcast.sound)[:2] == ["-map", "0:0"]
+    silent = chosen(H264, container="mpegts")
+    assert silent.beside(silent.picture) == []
+    film = chosen(H264, AAC)
+    assert film.beside(film.picture) == []
+
+
 def test_the_largest_icon() -> None:
     icon = "Video: png, rgb24(pc), 16x16, 90k tbr, 90k tbn"
     selection = chosen(icon, icon.replace("16x16", "256x256"), icon, container="ico")

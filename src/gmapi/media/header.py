@@ -31,6 +31,8 @@ class Stream:
     fps: float | None = None
     sample_rate: int | None = None
     channels: int | None = None
+    pixels: str | None = None
+    """The pixel format, by its name in libavutil."""
     has_alpha: bool = False
     duration: float | None = None
     start: float | None = None
@@ -237,6 +239,7 @@ def _video(stream: Stream, fields: Sequence[str], text: str) -> Stream:
         coded_height=coded[1] or None,
         fps=fps or None,
         ticks=rates.get("tbn"),
+        pixels=fields[1].partition("(")[0] if len(fields) > 1 else None,
         has_alpha=any(_ALPHA.match(field) for field in fields[1:3]),
         matrix=matrix,
         primaries=primaries,

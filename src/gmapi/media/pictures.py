@@ -115,16 +115,22 @@ def frames(
         # levels save 4 to 9 percent for half as much time again.
         "-c:v", "png", "-pred", "paeth", "-compression_level", "1",
         "-f", "image2pipe", "pipe:1",
+        *chosen.beside(chosen.picture),
     ]  # fmt: skip
 
 
 def assembled(ffmpeg: Ffmpeg, chosen: Selection, output: Path, *, max_pixels: int) -> list[str]:
-    """The command that puts the tiles of a picture together, as a PNG picture."""
+    """The command that puts a picture together of its tiles, or with its transparency: a still
+    becomes a PNG picture, pictures that move lossless video."""
     assert chosen.picture is not None
+    graph = f"[0:g:{chosen.picture.tile_group}]null[whole]"
+    if chosen.alpha is not None:
+        graph = f"[{chosen.picture_map}][0:{chosen.alpha.index}]alphamerge[whole]"
+    kind = ["-frames:v", "1", "-c:v", "png", "-compression_level", "1", "-f", "image2pipe"]
+    if not chosen.is_still:
+        kind = ["-fps_mode", "passthrough", "-c:v", "ffv1", "-f", "matroska"]
     return [
         *command.head(ffmpeg, None, "warning"),
         *command.guarded_input(chosen.path, max_pixels),
-        "-filter_complex", f"[0:g:{chosen.picture.tile_group}]null[whole]", "-map", "[whole]",
-        "-frames:v", "1", "-c:v", "png", "-compression_level", "1", "-f", "image2pipe",
-        f"file:{output}",
+        "-filter_complex", graph, "-map", "[whole]", *kind, f"file:{output}",
     ]  # fmt: skip

@@ -67,6 +67,7 @@ def decoded(
     pixels = "bgr24" if look.faithful else "gbrp"
     return [
         *words, "-fps_mode", "passthrough", "-pix_fmt", pixels, "-f", "rawvideo", "pipe:1",
+        *chosen.beside(chosen.picture),
     ]  # fmt: skip
 
 

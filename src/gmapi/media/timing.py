@@ -110,6 +110,7 @@ def picture_times(
         *command.span(start, duration),
         *command.guarded_input(chosen.path, max_pixels),
         "-map", chosen.picture_map, "-c", "copy", "-f", "framecrc", "pipe:1",
+        *chosen.beside(chosen.picture),
     ]  # fmt: skip
     run(
         launcher,

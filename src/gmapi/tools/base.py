@@ -309,12 +309,12 @@ class Work:
         for kind, note in chosen.notes.items():
             if kind in used:
                 self.warn(note)
-        if chosen.picture is not None and chosen.picture.tile_group is not None:
+        if chosen.is_in_pieces:
             return self.select(self._assembled(chosen))
         return chosen
 
     def _assembled(self, chosen: Selection) -> Path:
-        """One picture of all its tiles: no other command can take them together."""
+        """The whole picture in one file: no other command can take its pieces together."""
         whole = self.outputs / "assembled"
         limit = self.settings.picture_max_pixels
         argv = pictures.assembled(self.ffmpeg, chosen, whole, max_pixels=limit)
@@ -322,9 +322,9 @@ class Work:
         return whole.replace(self.inputs / f"{chosen.path.name}.assembled")
 
     def upright(self, chosen: Selection) -> Selection:
-        """The same with the size of a still as it is meant to be seen, which only decoding
+        """The same with the size of a picture file as it is meant to be seen, which only decoding
         shows: cameras write into the picture itself how it is to be turned."""
-        if not chosen.is_still:
+        if not chosen.is_picture_file:
             return chosen
         size = seen_size(
             self.launcher,

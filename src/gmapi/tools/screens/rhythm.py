@@ -20,6 +20,8 @@ _ANIMATION_FPS_MAX = 60
 _VID32_FPS_MAX = 255
 _TOLD_FPS_MAX = 120
 """Where a header tells no rate, ffmpeg takes the clock's resolution for one, such as 1000."""
+# A header's rate that is further off is another rate.
+_OFF = 0.02
 # ffmpeg prints rates with two digits; the NTSC ones are 1000/1001 of a whole number.
 _PRINTED = 0.006
 
@@ -84,6 +86,11 @@ def find_rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
 def _told_rate(told: float | None, times: PictureTimes) -> float:
     """The rate in the header; where that cannot be meant, the one at which most pictures come."""
     middle = times.usual_step
+    # Raw streams have a rate only in their pictures, of which the header knows nothing.
+    if told is not None and middle > 0 and abs(told * middle - 1) > _OFF and times.count > 2:
+        steady = 1 / middle
+        if times.is_regular(steady):
+            return steady
     if told is not None and (told <= _TOLD_FPS_MAX or told * middle < 1.5):
         return told
     usual = max(1 / middle if middle > 0 else 0.0, times.fps or 0.0)
