@@ -69,7 +69,7 @@ def assert_corners(picture: readers.U8, by: int) -> None:
 
 
 @pytest.mark.parametrize("way", daily([*PICTURES, "jpg", "gif", "mp4", "32vid"], *PICTURES, "gif"))
-@pytest.mark.parametrize("kind", daily(["mpf", "same", "plain"], "mpf"))
+@pytest.mark.parametrize("kind", daily(["mpf", "xmp", "plain"], "mpf"))
 def test_a_photo_comes_without_its_gain_map(tools: Tools, make: Maker, kind: str, way: str) -> None:
     source = make.by(f"gain-{kind}.jpg", lambda path: photos.gain_mapped(path, kind=kind))
     found = seen(convert(tools, way, source))

@@ -215,7 +215,7 @@ PICTURES = [
     *(drawn(f"gain-{kind}.jpg",
             lambda path, kind=kind: photos.gain_mapped(path, kind=kind),  # type: ignore[misc]
             replace(FOUR, colors=("red",)))
-      for kind in ("mpf", "same", "plain")),
+      for kind in ("mpf", "xmp", "plain")),
     drawn("tiles.heic", Grid("heic", 2, ["red", "lime", "blue", "yellow"], (128, 96),
                              (160, 120)).write, replace(FOUR, colors=("*",))),
     drawn("tiles.avif", Grid("avif", 2, ["red", "lime", "blue", "yellow"], (128, 96),

@@ -61,13 +61,19 @@ def jpeg(color: str, width: int, height: int) -> bytes:
 
 
 def gain_mapped(path: Path, *, kind: str) -> None:
-    """A red photo of 160x120 with a gray map of the light behind it, of the same size or less:
-    "mpf" tells of it as cameras do, "plain" only has it."""
+    """A red photo of 160x120 with a gray map of the light behind it: "mpf" tells of it as cameras
+    do, "xmp" as others do, and its map is as large as the photo; "plain" only has one."""
     photo, gain = Image.new("RGB", (160, 120), "red"), Image.new("L", (80, 60), 128)
     if kind == "mpf":
         photo.save(path, "MPO", save_all=True, append_images=[gain.convert("RGB")], quality=95)
-    elif kind == "same":
-        path.write_bytes(jpeg("red", 160, 120) + jpeg("gray", 160, 120))
+    elif kind == "xmp":
+        told = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF "
+        told += b"xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'><rdf:Description "
+        told += b"xmlns:hdrgm='http://ns.adobe.com/hdr-gain-map/1.0/' hdrgm:Version='1.0'/>"
+        told += b"</rdf:RDF></x:xmpmeta>"
+        first = jpeg("red", 160, 120)
+        app1 = b"\xff\xe1" + struct.pack(">H", len(told) + 2) + told
+        path.write_bytes(first[:2] + app1 + first[2:] + jpeg("gray", 160, 120))
     else:
         data = io.BytesIO()
         gain.save(data, "JPEG")
