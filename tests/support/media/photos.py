@@ -81,14 +81,14 @@ def gain_mapped(path: Path, *, kind: str) -> None:
 
 
 def icon(path: Path, sizes: Sequence[int], *, kind: str, colors: Sequence[str]) -> None:
-    """An icon of these sizes in this order, each of its own colour; "png", "bmp" or "cursor"."""
+    """An icon of these sizes in this order, each of its own colour; "png" or "bmp"."""
     entries, bodies = b"", b""
     for size, color in zip(sizes, colors, strict=True):
         body = _icon_body(size, color, kind)
         at = 6 + 16 * len(sizes) + len(bodies)
         entries += struct.pack("<BBBBHHII", size % 256, size % 256, 0, 0, 1, 32, len(body), at)
         bodies += body
-    head = struct.pack("<HHH", 0, 2 if kind == "cursor" else 1, len(sizes))
+    head = struct.pack("<HHH", 0, 1, len(sizes))
     path.write_bytes(head + entries + bodies)
 
 
