@@ -1,4 +1,5 @@
-"""Runs of each tool in this process on files that are there, by the tool's own `run`.
+"""Runs of each tool in this process, by the tool's own `run`, on files that are there or on what
+an origin serves.
 
 tools = Tools(folder, launcher, ffmpeg)
 made = tools.ffmpeg(clip, "mp3")
@@ -13,14 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.sniff import HEAD_BYTES, check_first_bytes
+from gmapi.fetch.source_cache import SourceCache
 from gmapi.media.binaries import Ffmpeg
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import load_settings
 from gmapi.storage.base import new_file_id
 from gmapi.storage.local import LocalStorage
-from gmapi.tools.base import Wanted, Work
+from gmapi.tools.base import Sources, Wanted, Work
 from gmapi.tools.registry import TOOLS
+from gmapi.tools.source_fetch import FetchedSources
 from support.screens.studio import Notes
 
 
@@ -93,9 +97,21 @@ class Tools:
             "video_frame", {"video_url": source}, {"video_url": _url(source), **fields}
         )
 
+    def served(self, way: str, url: str, **fields: Any) -> Ran:
+        """What a loopback origin serves; `way` is as in `outcomes.convert`."""
+        fields["settings"] = {"fetch_allow": url.split("/")[2], **fields.pop("settings", {})}
+        if way == "frames":
+            return self._run("video_frame", {}, {"fps": 10, **fields, "video_url": url})
+        tool = "sanjuuni" if way in ("32vid", "bimg", "lua", "raw", "nfp") else "ffmpeg"
+        return self._run(tool, {}, {**fields, "input_url": url, "output_format": way})
+
     def _run(self, tool: str, files: Mapping[str, Path], fields: dict[str, Any]) -> Ran:
         data = self._folder / "data"
         settings = load_settings({"data_dir": str(data), **fields.pop("settings", {})})
+        sources: Sources = _Files(files)
+        if not files:
+            cache = SourceCache(self._folder / "sources", FetchRules.from_settings(settings))
+            sources = FetchedSources(cache)
         request = TOOLS[tool].request.model_validate(fields)
         TOOLS[tool].accept(request)
         ident, notes = new_file_id(), Notes()
@@ -107,7 +123,7 @@ class Tools:
             settings=settings,
             ffmpeg=self.ffmpeg_program,
             launcher=self._launcher,
-            sources=_Files(files),
+            sources=sources,
             storage=storage,
             reporter=notes,
         )
