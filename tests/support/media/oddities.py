@@ -82,11 +82,10 @@ _PCM = ["-c:a", "pcm_s16le"]
 _MP3 = ["-c:a", "libmp3lame"]
 _OPUS = ["-c:a", "libopus"]
 _VORBIS = ["-c:a", "libvorbis", "-q:a", "5"]
-_CIF = Truth(size=(176, 144))
 
 CONTAINERS = [
     film("h264-aac.mp4", *H264, *_AAC),
-    film("h264-aac-fragments.mp4", *H264, *_AAC, "-movflags", "frag_keyframe+empty_moov"),
+    film("h264-aac-fragments.mp4", *H264, *_AAC, "-movflags", "frag_keyframe+delay_moov"),
     film("h265-aac.mp4", *H265, "-tag:v", "hvc1", *_AAC),
     film("av1-opus.mp4", *AV1, *_OPUS),
     film("vp9-flac.mp4", *VP9, "-c:a", "flac", "-strict", "-2"),
@@ -129,11 +128,6 @@ CONTAINERS = [
     film("theora-vorbis.ogv", *THEORA, *_VORBIS),
     film("theora-flac.ogg", *THEORA, "-c:a", "flac"),
     film("wmv2-wma.wmv", "-c:v", "wmv2", "-q:v", "2", "-c:a", "wmav2"),
-    # Its pixels are 12:11 by definition.
-    replace(
-        film("h263-aac.3gp", "-c:v", "h263", "-q:v", "2", *_AAC, truth=_CIF),
-        truth=Truth(size=(192, 144)),
-    ),
     film("mpeg4-aac.3gp", "-c:v", "mpeg4", "-q:v", "2", *_AAC),
     film("mpeg2-pcm.mxf", "-c:v", "mpeg2video", *PAL, "-q:v", "2", *_PCM),
     film("ffv1-pcm.nut", "-c:v", "ffv1", "-pix_fmt", "yuv444p", *_PCM),

@@ -192,7 +192,7 @@ PICTURES = [
     coded("plain.jxl", "-c:v", "libjxl"),
     coded("plain.exr", "-pix_fmt", "gbrpf32le", truth=_refusable(replace(GRAY))),
     coded("plain.dpx", truth=_refusable(FOUR)),
-    coded("plain.pam"),
+    coded("plain.pam", truth=_refusable(FOUR)),
     coded("plain.xwd", truth=_refusable(FOUR)),
     coded("lossless.jpg", "-c:v", "ljpeg", "-pix_fmt", "bgr24", truth=_refusable(FOUR)),
     coded("plain.jls", "-c:v", "jpegls", "-pix_fmt", "rgb24", truth=_refusable(FOUR)),

@@ -152,7 +152,7 @@ LOOKS = [
     sized(161, 91, "mkv", "-c:v", "png"),
     sized(2, 2, "mkv", *_FFV1),
     sized(17, 640, "mkv", *_FFV1),
-    sized(642, 18, "mp4", *H264),
+    sized(642, 98, "mp4", *H264),
     *(turned(degrees, ending) for degrees in (90, 180, 270) for ending in ("mp4", "mov")),
     deep("yuv420p10le", "mp4", *H265),
     deep("yuv420p10le", "mkv", *_X264),

@@ -96,13 +96,15 @@ def _of_length(truth: Truth, way: str, made: Ran, found: Film) -> list[str]:
     if way in _SILENT and truth.tones and (len(truth.colors) == 1 or truth.colors[0] == "*"):
         return []  # without the sound there is nothing to wait for
     wrong = []
-    short = truth.seconds - found.end
+    # How long the last picture lasts is in MP4 told of the whole alone.
+    end = float(readers.ffprobe(made.path)["format"]["duration"]) if way == "mp4" else found.end
+    short = truth.seconds - end
     if truth.ends_early and short > STEP:
         if not made.warnings:
-            wrong.append(f"ends after {found.end:.2f} s without a word")
+            wrong.append(f"ends after {end:.2f} s without a word")
     elif len(truth.colors) > 1 and abs(short) > STEP:
         # The one picture of a song may last as long as it likes.
-        wrong.append(f"{found.end:.2f} s of pictures, right {truth.seconds:.2f} s")
+        wrong.append(f"{end:.2f} s of pictures, right {truth.seconds:.2f} s")
     told = made.result.duration
     if told is None or (not truth.ends_early and abs(told - truth.seconds) > STEP + 0.03):
         wrong.append(f"told a duration of {told}, right {truth.seconds:.2f}")
