@@ -23,7 +23,7 @@ class Truth:
     other in equal times; "*" may be any; "corners" is one picture of four. `tones` likewise, 0
     for silence, none for no sound. `seconds` are None for a still. `by` is how far a colour may
     be off. What `may_be_refused` must be refused with a reason if it is not right. A source that
-    `ends_early` is told of, and may be shorter.
+    `ends_early` is told of, and may be shorter. What `is_new` ffmpeg 5 need not read.
     """
 
     size: tuple[int, int] | None = (160, 120)
@@ -33,6 +33,7 @@ class Truth:
     by: int = 14
     may_be_refused: bool = False
     ends_early: bool = False
+    is_new: bool = False
 
     @property
     def length(self) -> float:

@@ -217,9 +217,9 @@ PICTURES = [
             replace(FOUR, colors=("red",)))
       for kind in ("mpf", "xmp", "plain")),
     drawn("tiles.heic", Grid("heic", 2, ["red", "lime", "blue", "yellow"], (128, 96),
-                             (160, 120)).write, replace(FOUR, colors=("*",))),
+                             (160, 120)).write, replace(FOUR, colors=("*",), is_new=True)),
     drawn("tiles.avif", Grid("avif", 2, ["red", "lime", "blue", "yellow"], (128, 96),
-                             (256, 192)).write, replace(FOUR, size=(256, 192))),
+                             (256, 192)).write, replace(FOUR, size=(256, 192), is_new=True)),
 ]  # fmt: skip
 
 
@@ -241,6 +241,8 @@ def animation(
         truth = Truth(colors=tuple(shown), seconds=milliseconds * len(shown) / 1000, tones=())
     else:
         truth = Truth(colors=("*",), seconds=sum(milliseconds) / 1000, tones=())
+    if name.endswith("webp"):
+        truth = replace(truth, is_new=True)
     if len(shown) == 1:
         truth = replace(truth, seconds=None)
     return Oddity(name, lambda make: make.by(name, write), truth)
@@ -264,7 +266,7 @@ ANIMATIONS = [
           Truth(colors=("*",), seconds=1.0, tones=())),
     drawn("hidden.webp",
           lambda path: photos.half_hidden_film(path, 10, 100, lossless=True, exact=True),
-          Truth(colors=("*",), seconds=1.0, tones=())),
+          Truth(colors=("*",), seconds=1.0, tones=(), is_new=True)),
 ]  # fmt: skip
 
 FILES = [*SONGS, *PICTURES, *ANIMATIONS]

@@ -44,6 +44,8 @@ def verdict(tools: Tools, make: Maker, oddity: Oddity, way: str) -> list[str]:
         fields["width"] = SCREEN_WIDTH
     made = tried(tools, way, source, **fields)
     if isinstance(made, Refused):
+        if oddity.truth.is_new and tools.ffmpeg_program.major == 5:
+            return []
         return _of_refusal(oddity.truth, way, made)
     return [*_of_pictures(oddity.truth, way, made), *_of_sound(oddity.truth, way, made)]
 
