@@ -19,7 +19,7 @@ from support.media.files import ffmpeg_program
 from support.media.making import Maker
 from support.product.growing_jobs import Attempt, Bench, claim, submit
 from support.product.server import GmapiServer
-from support.product.tool_runs import Tools
+from support.product.tools import Tools
 
 PROGRAMS = {"bundled": Path(ffmpeg_program())}
 if system := shutil.which("ffmpeg"):

@@ -11,7 +11,7 @@ import pytest
 from support.media import readers
 from support.media.making import COLORS, H264, Maker, stripes, tones
 from support.product.outcomes import FILMS, SOUNDS, Refused, convert, daily, heard, seen, tried
-from support.product.tool_runs import Tools
+from support.product.tools import Tools
 
 # -- sound ---------------------------------------------------------------------------------------
 

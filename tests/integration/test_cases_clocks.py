@@ -18,7 +18,7 @@ from support.product.outcomes import (
     heard,
     seen,
 )
-from support.product.tool_runs import Tools
+from support.product.tools import Tools
 
 THREE = ["red", "lime", "blue"]
 WANTED = [COLORS[color] for color in THREE]

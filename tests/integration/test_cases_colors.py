@@ -12,7 +12,7 @@ import pytest
 from support.media import photos, readers
 from support.media.making import COLORS, H264, H265, Maker, stripes
 from support.product.outcomes import FILMS, PICTURES, convert, daily, seen
-from support.product.tool_runs import Tools
+from support.product.tools import Tools
 
 INTO_601 = ("jpg", "webp", "tiff")
 SDR = {"bt709", "unknown", None, "smpte170m", "bt470bg", "iec61966-2-1"}

@@ -14,7 +14,7 @@ from support.media import photos, readers
 from support.media.heif import Grid
 from support.media.making import COLORS, Maker
 from support.product.outcomes import FILMS, PICTURES, Refused, convert, daily, seen, tried
-from support.product.tool_runs import Ran, Tools
+from support.product.tools import Ran, Tools
 
 # -- tiles ---------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import pytest
 from support.media import readers
 from support.media.making import H264, Maker, stripes, tones
 from support.product.outcomes import SOUNDS, Refused, convert, daily, heard, tried
-from support.product.tool_runs import Tools
+from support.product.tools import Tools
 
 FORMATS = ["opus", "weba", "webm", "ogg", "mp3", "m4a", "flac", "wav", "ac3", "dfpwm", "mp4", "mka"]
 LAYOUTS = {

@@ -12,7 +12,7 @@ from support.http.origin import Origin
 from support.media import readers
 from support.media.making import COLORS, H264, Maker, stripes, tones
 from support.product.outcomes import FILMS, colors_in_time, daily, heard, seen
-from support.product.tool_runs import Tools
+from support.product.tools import Tools
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from support.product.outcomes import (
     heard,
     seen,
 )
-from support.product.tool_runs import Tools
+from support.product.tools import Tools
 
 TIMECODES = {
     "h264.mov": [*H264, "-c:a", "aac"],

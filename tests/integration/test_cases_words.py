@@ -16,7 +16,7 @@ from gmapi.errors import GmapiError, JobError
 from support.media import photos
 from support.media.making import H264, Maker, stripes, tones
 from support.product.outcomes import FILMS, PICTURES, convert, daily, heard, is_clear, seen, tried
-from support.product.tool_runs import Ran, Tools
+from support.product.tools import Ran, Tools
 from support.screens.outputs import read_output
 
 # -- subtitles -----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from support.media.oddities import FILMS, Oddity
 from support.media.oddities_files import FILES
 from support.media.oddities_looks import LOOKING
 from support.media.programs import PROGRAMS
-from support.product.tool_runs import Tools
+from support.product.tools import Tools
 from support.product.verdicts import verdict, ways
 
 ODDITIES: list[Oddity] = [*FILMS, *LOOKING, *FILES]

@@ -14,7 +14,7 @@ import pytest
 from gmapi.errors import JobError, RequestError
 from support.media import readers
 from support.media.readers import Film, Sound
-from support.product.tool_runs import Ran, Tools
+from support.product.tools import Ran, Tools
 from support.screens.outputs import read_output
 
 SCREENS = ("32vid", "bimg", "lua", "raw", "nfp")

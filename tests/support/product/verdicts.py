@@ -12,7 +12,7 @@ from support.media.making import COLORS, Maker
 from support.media.oddities import Oddity, Truth
 from support.media.readers import Film, Sound
 from support.product.outcomes import Refused, heard, seen, tried
-from support.product.tool_runs import Ran, Tools
+from support.product.tools import Ran, Tools
 
 WAYS = ("dfpwm", "mp3", "mp4", "png", "gif", "32vid", "bimg", "lua", "nfp", "frames")
 """Formats of the three tools; `mp3` to `gif` are of ffmpeg."""
