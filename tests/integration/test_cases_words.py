@@ -108,10 +108,9 @@ STRANGERS: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "text": (lambda: b"Dear reader,\n\nthis is a letter.\n" * 20, ("text",)),
     "rar": (lambda: b"Rar!\x1a\x07\x01\x00" + bytes(300), ("rar", "archive")),
     "7z": (lambda: b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(300), ("7z", "7-zip", "archive")),
-    "exe": (lambda: b"MZ" + bytes(510), ("program", "exe", "windows")),
-    "mod": (_module, ("module", "tracker", "mod")),
+    "mod": (_module, ("module", "tracker", "mod", "only sound")),
     "xpm": (lambda: _XPM, ("xpm",)),
-    "spdif": (_spdif, ("spdif", "s/pdif")),
+    "spdif": (_spdif, ("spdif", "s/pdif", "only sound")),
     "tga": (_tga, ("tga", "targa")),
     "arithmetic": (_arithmetic_jpeg, ("arithmetic",)),
 }
