@@ -4,7 +4,7 @@ say so: each names what is there and what can be done."""
 from __future__ import annotations
 
 import io
-import struct
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ from PIL import Image
 
 from gmapi.errors import GmapiError, JobError
 from support.media import photos
-from support.media.making import H264, Maker, stripes, tones
+from support.media.making import H264, Maker, run_ffmpeg, stripes, tones
 from support.product.outcomes import FILMS, PICTURES, convert, daily, heard, is_clear, seen, tried
 from support.product.tools import Ran, Tools
 from support.screens.outputs import read_output
@@ -79,9 +79,11 @@ def _module() -> bytes:
 
 
 def _spdif() -> bytes:
-    """A burst of AC-3 in a WAV without a head, as it goes through a cable."""
-    burst = struct.pack("<HHHH", 0xF872, 0x4E1F, 1, 1536 * 8) + bytes(6136)
-    return burst * 8
+    """AC-3 as it goes through a cable."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cable"
+        run_ffmpeg(*tones([440], channels="stereo"), "-c:a", "ac3", "-f", "spdif", str(path))
+        return path.read_bytes()
 
 
 _XPM = b"""/* XPM */
@@ -101,6 +103,9 @@ def _tga() -> bytes:
     return data.getvalue()
 
 
+READ = ("only sound", "no picture", "no sound")
+"""Of what can be read here after all, and is not of the sort asked for."""
+
 STRANGERS: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     # What makes it, and words of which one must be in the refusal.
     "zip": (_zip, ("zip", "archive")),
@@ -108,11 +113,11 @@ STRANGERS: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "text": (lambda: b"Dear reader,\n\nthis is a letter.\n" * 20, ("text",)),
     "rar": (lambda: b"Rar!\x1a\x07\x01\x00" + bytes(300), ("rar", "archive")),
     "7z": (lambda: b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(300), ("7z", "7-zip", "archive")),
-    "mod": (_module, ("module", "tracker", "mod", "only sound")),
-    "xpm": (lambda: _XPM, ("xpm",)),
-    "spdif": (_spdif, ("spdif", "s/pdif", "only sound")),
-    "tga": (_tga, ("tga", "targa")),
-    "arithmetic": (_arithmetic_jpeg, ("arithmetic",)),
+    "mod": (_module, ("module", "tracker", "mod", *READ)),
+    "xpm": (lambda: _XPM, ("xpm", *READ)),
+    "spdif": (_spdif, ("spdif", "s/pdif", *READ)),
+    "tga": (_tga, ("tga", "targa", *READ)),
+    "arithmetic": (_arithmetic_jpeg, ("arithmetic", *READ)),
 }
 
 
