@@ -196,7 +196,8 @@ def test_odd_sizes_are_told_as_they_are(tools: Tools, make: Maker, size: str, wa
     assert told.get("sample_aspect_ratio", "1:1") in ("1:1", "0:1", "N/A")
     assert abs(told["width"] - max(width, 2)) <= 1
     assert abs(told["height"] - max(height, 2)) <= 1
-    assert readers.near(readers.color(readers.film(made.path).pictures[0]), COLORS["red"], 10)
+    if min(width, height) > 8:  # else the edges are in what is measured
+        assert readers.near(readers.color(readers.film(made.path).pictures[0]), COLORS["red"], 10)
 
 
 SHAPES = {"64:45": (1024 / 576 * 120, 120), "1:2": (80, 120), "3:2": (240, 120)}
