@@ -76,12 +76,12 @@ class MediaInfo:
 _CONTAINER = re.compile(r"^Input #0, (.*?), from ", re.MULTILINE)
 _DURATION = re.compile(r"  Duration: (\S+?),(?: start: (-?\d{1,12}(?:\.\d{1,9})?))?")
 _STREAM = re.compile(
-    r" {2,40}+Stream #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?(?:\(([^)]*)\))?: (\w+): (.*)"
+    r"^ {2,40}+Stream #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?(?:\(([^)]{0,64})\))?: (\w{1,20}): (.*)"
 )
-_GROUP = re.compile(r" {2,40}+Stream group #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?: Tile Grid: (.*)")
-_PROGRAM = re.compile(r" {2,40}+(?:Program (\d{1,9})|No Program)\b")
+_GROUP = re.compile(r"^ {2,40}+Stream group #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?: Tile Grid: (.*)")
+_PROGRAM = re.compile(r"^ {2,40}+(?:Program (\d{1,9})|No Program)\b")
 # What follows these lines, indented deeper, are names and values of strangers.
-_TAGS = re.compile(r"( {2,40}+)(?:Metadata|Side data):\s*+$", re.IGNORECASE)
+_TAGS = re.compile(r"^( {2,40}+)(?:Metadata|Side data):\s*+$", re.IGNORECASE)
 _INDENTED = re.compile(r" {0,200}+")
 _TAG_DURATION = re.compile(r"\s{6,}+DURATION(?:-\w+)?\s*+: (\d{1,6}:\d\d:\d\d(?:\.\d{1,12})?)")
 _TAG_TITLE = re.compile(r"\s{6,}+(?i:title)\s*+: (.{1,200})")

@@ -15,6 +15,7 @@ from gmapi.media.formats import OutputFormat
 from gmapi.media.header import Stream
 from gmapi.media.reading import Reading
 from gmapi.media.selection import Selection, choose
+from gmapi.media.sound import RATE
 from gmapi.tools.base import Work
 
 _PCM = re.compile(r"pcm_[suf](\d{1,2})")
