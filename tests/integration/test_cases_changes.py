@@ -61,11 +61,12 @@ def test_sound_that_changes_is_as_long_as_it_was(
         return
     sound = heard(made)
     assert sound is not None
-    assert sound.duration == pytest.approx(6.0, abs=0.1)
+    # Each part of AAC begins with a packet that overlaps.
+    assert sound.duration == pytest.approx(6.0, abs=0.15)
     for number, tone in enumerate(TONES):
         assert sound.tone(2 * number + 0.4, 2 * number + 1.6) == pytest.approx(tone, abs=5)
     if way not in ("frames", "32vid"):
-        assert made.result.duration == pytest.approx(6.0, abs=0.1)
+        assert made.result.duration == pytest.approx(6.0, abs=0.15)
 
 
 CHAINS = {

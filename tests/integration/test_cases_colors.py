@@ -217,7 +217,7 @@ def test_pixels_come_out_square(tools: Tools, make: Maker, shape: str, way: str)
         told = readers.probed(made.path, "video").get("sample_aspect_ratio", "1:1")
         one, two = map(int, told.split(":"))
         stretch = one / two if one and two else 1.0
-        assert made.result.width == pytest.approx(picture.shape[1] * stretch, abs=1)
+        assert made.result.width == picture.shape[1]
     else:
         stretch = 1.0
     middle = picture.shape[0] // 2

@@ -55,7 +55,7 @@ def test_one_side_of_stereo(
     args = ["-vn", "-ar", "48000", option, f"pan=mono|c0={side}"]
     made = tools.ffmpeg(two_tones(make, ending), "dfpwm", args=args)
     assert readers.sound(made.path).tone(0.3, 1.7) == pytest.approx(tone, abs=5)
-    assert made.warnings == []
+    assert not made.warnings
 
 
 @pytest.mark.parametrize("side", daily(["FL", "FR", "c0", "c1", "0.5*FL+0.5*FR"], "FL", "FR"))
@@ -81,7 +81,7 @@ def test_silence_made_of_sound_is_told_of(tools: Tools, make: Maker, args: list[
 
 def test_silence_that_was_silence_needs_no_word(tools: Tools, make: Maker) -> None:
     source = make("silent.wav", "-f", "lavfi", "-i", "anullsrc=r=48000:cl=mono", "-t", "1")
-    assert tools.ffmpeg(source, "dfpwm").warnings == []
+    assert not tools.ffmpeg(source, "dfpwm").warnings
 
 
 @pytest.mark.parametrize("channels", [1, 2])

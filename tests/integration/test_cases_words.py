@@ -187,5 +187,5 @@ def test_a_phone_s_photo_of_48_million_pixels(tools: Tools, make: Maker, way: st
 def test_no_plain_film_is_warned_of(tools: Tools, make: Maker, way: str) -> None:
     made = tried(tools, way, two_tracks(make))
     assert isinstance(made, Ran)
-    assert made.warnings == []
+    assert not made.warnings
     assert heard(made) is not None

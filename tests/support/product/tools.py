@@ -36,16 +36,13 @@ class Ran:
     notes: Notes
     files: Mapping[str, Path]
     frames: Sequence[bytes] = ()
+    warnings: Sequence[str] = ()
+    """What the work was warned of, which whoever runs it puts into the answer."""
 
     @property
     def path(self) -> Path:
         """The one file of a tool that makes one."""
         return self.files[self.result.file_name]
-
-    @property
-    def warnings(self) -> list[str]:
-        """The sentences of the answer's `warnings`."""
-        return list(getattr(self.result, "warnings", None) or [])
 
 
 class _Files:
@@ -134,7 +131,7 @@ class Tools:
                 frames = [reader.frame(number).read() for number in range(1, reader.count() + 1)]
         made = self._folder / "files" / ident
         found = {path.name: path for path in made.iterdir() if path.is_file()}
-        return Ran(result, notes, found, frames)
+        return Ran(result, notes, found, frames, tuple(work.warnings))
 
 
 def _url(path: Path) -> str:
