@@ -226,6 +226,19 @@ def join(
     ]  # fmt: skip
 
 
+def run_through(ffmpeg: Ffmpeg, source: Path, output: Path, *, max_pixels: int) -> list[str]:
+    """The command that lets the clock of a broadcast of several parts, each with a clock of its
+    own, run through; all else stays as it is."""
+    return [
+        *head(ffmpeg, None, "warning"),
+        # By itself ffmpeg takes leaps of less than ten seconds for holes.
+        "-dts_delta_threshold", "1",
+        *guarded_input(source, max_pixels),
+        "-map", "0:v?", "-map", "0:a?", "-c", "copy", "-muxdelay", "0", "-muxpreload", "0",
+        "-f", "mpegts", f"file:{output}",
+    ]  # fmt: skip
+
+
 def beginning(
     ffmpeg: Ffmpeg, source: Path, output: Path, seconds: float, *, container: str, max_pixels: int
 ) -> list[str]:

@@ -291,7 +291,7 @@ def _is_item(info: MediaInfo, stream: Stream) -> bool:
 
 
 def _is_still(info: MediaInfo, picture: Stream) -> bool:
-    if _is_item(info, picture) or info.container == "ico":
+    if _is_item(info, picture) or info.container in ("ico", "mjpeg"):
         return True
     return info.container.endswith("_pipe") and picture.codec not in ANIMATIONS
 
