@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from gmapi.media.header import MediaInfo, Stream, parse_header
+from gmapi.media.header import MediaInfo, Stream, is_rgb, parse_header
 
 DEFAULT = frozenset({"default"})
 
@@ -72,6 +72,7 @@ def test_mp4_of_ffmpeg_9_with_tags_that_look_like_streams() -> None:
                 360,
                 fps=23.98,
                 ticks=10240,
+                pixels="yuv444p",
                 flags=DEFAULT,
                 transfer="bt709",
                 primaries="bt709",
@@ -96,6 +97,7 @@ def test_mkv_of_ffmpeg_5_with_durations_and_wide_pixels() -> None:
             720,
             576,
             fps=25.0,
+            pixels="yuv420p",
             duration=5.0,
             ticks=1000,
             flags=DEFAULT,
@@ -134,6 +136,15 @@ def test_transparency(pixels: str, has_alpha: bool) -> None:
     info = parse_header(header)
     assert info.streams[0].has_alpha is has_alpha
     assert info.container == "png_pipe"
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    ["rgb24", "bgr0", "0rgb", "gbrp", "gbrap12le", "pal8", "rgba64be", "rgb565le", "x2rgb10le"],
+)
+def test_red_green_and_blue(pixels: str) -> None:
+    assert is_rgb(pixels)
+    assert not any(is_rgb(other) for other in ("gray", "ya8", "yuva420p", "yuvj420p", "nv12"))
 
 
 def test_cover_art_is_no_video() -> None:

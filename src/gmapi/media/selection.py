@@ -7,7 +7,7 @@ shown is in `timing`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -120,9 +120,10 @@ def choose(
     video_track: Track | None = None,
     audio_track: Track | None = None,
     is_film: bool = False,
+    about: Collection[str] = ("video", "audio"),
 ) -> Selection:
     """Decide about a source with this header. `is_film` when a picture file turned out to hold
-    many pictures that follow each other.
+    many pictures that follow each other; `about` are the kinds of streams that notes speak of.
 
     Raises RequestError, with what there is, for a track that is not there.
     """
@@ -137,10 +138,10 @@ def choose(
         sound: Stream | None = _asked(audio_track, sounds, "audio_track", "sound track")
     else:
         sound = _sound(sounds, picture)
-        if sound is not None and len(sounds) > 1:
+        if sound is not None and len(sounds) > 1 and "audio" in about:
             notes.append(_taken(sound, sounds, "sound", "audio_track"))
     is_still = picture is not None and not is_film and _is_still(info, picture)
-    if picture is not None and video_track is None and not is_still:
+    if picture is not None and video_track is None and not is_still and "video" in about:
         moving = [s for s in pictures if not _is_item(info, s)]
         if len(moving) > 1:
             notes.append(_taken(picture, pictures, "video", "video_track"))
@@ -156,6 +157,12 @@ def described(info: MediaInfo) -> list[str]:
         if len(streams) > 1:
             lines += [f"{name} {n}: {_words(s)}" for n, s in enumerate(streams, 1)]
     return lines
+
+
+def tracks(info: MediaInfo, kind: str) -> list[str]:
+    """The streams of a kind in words, each with what -map calls it, such as "0:a:1 (eng, mp3)"."""
+    streams = [s for s in info.streams if s.kind == kind and s.tile_group is None]
+    return [f"0:{kind[0]}:{number} ({_words(s)})" for number, s in enumerate(streams)]
 
 
 def _picture(info: MediaInfo, pictures: Sequence[Stream]) -> Stream | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -263,10 +263,16 @@ class Work:
         )
 
     def select(
-        self, path: Path, *, video_track: Track | None = None, audio_track: Track | None = None
+        self,
+        path: Path,
+        *,
+        video_track: Track | None = None,
+        audio_track: Track | None = None,
+        about: Collection[str] = ("video", "audio"),
     ) -> Selection:
         """The decision about a fetched source, which may have to be read from another `path` than
-        the one given; what else there is goes to the log and the warnings.
+        the one given; what else there is goes to the log and, of the kinds of streams `about`
+        which the caller leaves the choice open, to the warnings.
 
         Raises MediaError when ffmpeg cannot open it, RequestError for a track that is not there.
         """
@@ -275,8 +281,9 @@ class Work:
             self.reporter.log(line)
         is_film = picture_files.holds_film(path, info.container)
         chosen = selection.choose(
-            path, info, video_track=video_track, audio_track=audio_track, is_film=is_film
-        )
+            path, info, video_track=video_track, audio_track=audio_track, is_film=is_film,
+            about=about,
+        )  # fmt: skip
         for note in chosen.notes:
             self.warn(note)
         if chosen.picture is not None and chosen.picture.tile_group is not None:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
 from gmapi.errors import MediaError, RequestError
 from gmapi.fetch.headers import check_headers
-from gmapi.media import command, failures
+from gmapi.media import failures, layouts, transcode
 from gmapi.media.arguments import check_arguments, check_input_arguments
+from gmapi.media.command import Options
 from gmapi.media.duration import expected_duration
-from gmapi.media.formats import output_format
+from gmapi.media.formats import OutputFormat, output_format
+from gmapi.media.header import MediaInfo
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress, estimate
+from gmapi.media.selection import Selection
 from gmapi.tools.base import GAME_REPLY_MAX, FileResult, Reporter, Tool, Work
 from gmapi.tools.fields import (
     OUTPUT_NAME,
@@ -126,25 +131,83 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
                 share=(low, high),
             )
         )
-    info = work.probe(inputs[0])
-    total = expected_duration(info, input_args, args) if len(inputs) == 1 else None
     work.reporter.report(message="Converting.")
     name = file_name(request.output_name, target.extension)
     output = work.outputs / name
-    argv = command.transcode(
-        work.ffmpeg,
-        inputs,
-        input_args,
-        args,
-        target,
-        output,
+    source = _Source.of(work, inputs, input_args, args, target)
+    argv = source.command(work, target, output)
+    context = failures.Context(
+        target=target,
         max_pixels=work.settings.picture_max_pixels,
-        progress_fd=PROGRESS_FD,
+        info=source.info,
+        args=tuple(args),
     )
-    context = failures.Context(target=target, max_pixels=work.settings.picture_max_pixels)
-    told = progress_reports(work.reporter, total)
+    told = progress_reports(work.reporter, source.total)
     work.run_ffmpeg(argv, on_progress=told, outputs=[output], context=context)
-    return _publish(work, output, name, target.media_type)
+    return _publish(work, output, name, target, source)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is converted: the files, the decision about a single one, what the header of the first
+    says, and how long the output will be, seconds."""
+
+    inputs: list[Path]
+    input_args: list[str]
+    args: list[str]
+    chosen: Selection | None
+    info: MediaInfo
+    total: float | None
+
+    @classmethod
+    def of(
+        cls,
+        work: Work,
+        inputs: list[Path],
+        input_args: list[str],
+        args: list[str],
+        target: OutputFormat,
+    ) -> _Source:
+        if len(inputs) > 1:
+            chosen = [work.select(path, about=()) for path in inputs]
+            args = transcode.without_covers(chosen, target, args)
+            return cls(inputs, input_args, args, None, chosen[0].info, None)
+        about = transcode.kinds_left(target, args, len(inputs))
+        one = work.select(inputs[0], about=about)
+        total = expected_duration(one.info, input_args, args)
+        return cls([one.path], input_args, args, one, one.info, total)
+
+    def command(self, work: Work, target: OutputFormat, output: Path) -> list[str]:
+        times = None
+        if self.chosen is not None:
+            for note in transcode.notes(work.ffmpeg, self.chosen, target, self.args):
+                work.warn(note)
+            if transcode.may_lack_times(self.chosen, target, self.args):
+                times = work.picture_times(self.chosen)
+        return transcode.transcode(
+            work.ffmpeg,
+            self.inputs,
+            self.input_args,
+            self.args,
+            target,
+            output,
+            chosen=self.chosen,
+            times=times,
+            length=expected_duration(self.info, self.input_args, []),
+            max_pixels=work.settings.picture_max_pixels,
+            progress_fd=PROGRESS_FD,
+        )
+
+    def warn_of_mixing(self, work: Work, made: MediaInfo, target: OutputFormat) -> None:
+        """Warn when the output has fewer channels than its source and nobody asked for that."""
+        before = self.chosen.sound if self.chosen is not None else None
+        after = made.first("audio")
+        asks = Options([*target.default_args, *self.args])
+        asked = asks.has("ac") or asks.has("filter", "a") or asks.has("filter_complex")
+        if before is None or after is None or asked or asks.has("map"):
+            return
+        if before.channels and after.channels and after.channels < before.channels:
+            work.warn(layouts.mixed(before.channels, after.channels))
 
 
 def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progress], None]:
@@ -166,7 +229,9 @@ def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progr
     return report
 
 
-def _publish(work: Work, output: Any, name: str, media_type: str) -> FileResult:
+def _publish(
+    work: Work, output: Path, name: str, target: OutputFormat, source: _Source
+) -> FileResult:
     facts: dict[str, Any] = {}
     if name.endswith(".dfpwm"):
         facts["duration"] = round(output.stat().st_size / 6000, 3)
@@ -177,6 +242,7 @@ def _publish(work: Work, output: Any, name: str, media_type: str) -> FileResult:
             work.reporter.log(f"the output's length is not known: {error.message}")
         else:
             facts["duration"] = made.duration
+            source.warn_of_mixing(work, made, target)
             picture = next((s for s in made.streams if s.kind == "video"), None)
             if picture is not None:
                 facts.update(width=picture.width, height=picture.height)
@@ -190,7 +256,7 @@ def _publish(work: Work, output: Any, name: str, media_type: str) -> FileResult:
         file_id=work.file_id,
         file_name=name,
         size=stored.size,
-        media_type=media_type,
+        media_type=target.media_type,
         **facts,
     )
 
