@@ -18,12 +18,17 @@ VIDEO = Stream(0, "video", "h264", 64, 48, 64, 48)
 
 
 def rhythm(
-    told: float | None, starts: list[float], end: float, codec: str = "h264", **fields: Any
+    told: float | None,
+    starts: list[float],
+    end: float,
+    codec: str = "h264",
+    rate: float | None = None,
+    **fields: Any,
 ) -> Rhythm:
     values = {"input_url": "http://a/b", "output_format": "bimg", **fields}
     plan = make_plan(SanjuuniRequest.model_validate(values))
     video = replace(VIDEO, fps=told, codec=codec)
-    return find_rhythm(plan, video, PictureTimes(tuple(starts), end))
+    return find_rhythm(plan, video, PictureTimes(tuple(starts), end, rate=rate))
 
 
 def regular(fps: float, count: int) -> tuple[list[float], float]:
@@ -125,3 +130,13 @@ def test_pictures_of_hours_have_a_rate(fields: dict[str, Any]) -> None:
     found = rhythm(None, [0.0, 65535.0], 131070.0, "apng", **fields)
     assert found.fps > 0
     assert found.seconds(5) > 0
+
+
+def test_pictures_tell_the_rate_better_than_the_header_of_a_raw_stream() -> None:
+    assert rhythm(25, *regular(10, 30)).fps == 10
+    assert rhythm(29.97, *regular(29.97, 30)).fps == Fraction(30000, 1001)
+
+
+def test_a_rate_where_pictures_tell_no_times() -> None:
+    found = rhythm(20, *regular(10, 30), rate=10.0)
+    assert (found.fps, found.resample, found.expected) == (10, None, 30)

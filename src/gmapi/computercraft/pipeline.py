@@ -38,7 +38,9 @@ class Pipeline(Generic[Result]):
         *,
         threads: int,
         planar: bool = False,
+        lead: int = 0,
     ) -> None:
+        """The first picture is taken `lead` times more than it comes."""
         self._shape = (3, height, width) if planar else (height, width, 3)
         self._axes = (1, 2, 0) if planar else (0, 1, 2)
         self._size = width * height * 3
@@ -53,6 +55,7 @@ class Pipeline(Generic[Result]):
         self._picture = np.empty(self._size, np.uint8)
         self._filled = 0
         self._count = 0
+        self._lead = lead
 
     def feed(self, data: bytes) -> None:
         """Take bytes of pictures, in any pieces."""
@@ -65,6 +68,11 @@ class Pipeline(Generic[Result]):
             self._filled += taken
             view = view[taken:]
             if self._filled == self._size:
+                while self._lead:
+                    self._lead -= 1
+                    first = self._picture.copy()
+                    self._submit()
+                    self._picture = first
                 self._submit()
 
     def _submit(self) -> None:

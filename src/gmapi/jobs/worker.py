@@ -280,13 +280,14 @@ class Worker:
                     reporter=pulse,
                 )
                 request = tool.request.restore(job.request)
-                result = tool.run(work, request)
+                result = work.with_warnings(tool.run(work, request))
             pulse.check()
-            values = result.model_dump(mode="json", exclude_none=True, exclude={"message"})
             message = result.message or "Done."
             # A run that joined nothing is what others join from now on.
             key = request.identity(tool.name) if request.no_cache else None
-            ended = pulse.end(lambda: self.store.finish(fence, values, message, takes_key=key))
+            ended = pulse.end(
+                lambda: self.store.finish(fence, result.values(), message, takes_key=key)
+            )
             return ("completed", True) if ended else ("lost to another worker", False)
         except (LeaseLost, JobCancelled):
             return "stopped: cancelled or taken over", False

@@ -19,7 +19,7 @@ class Stream:
     this ffmpeg, says them for each stream. `ticks` are the steps of its clock in a second.
     `flags` are what ffmpeg calls dispositions, such as "default" or "attached pic"; `program` is
     that of a broadcast. `transfer`, `primaries` and `matrix` are colours by ffmpeg's names,
-    `pixels` is the pixel format by libavutil's; `is_full_range` where black is 0.
+    and `is_full_range` where black is 0.
     """
 
     index: int
@@ -32,6 +32,8 @@ class Stream:
     fps: float | None = None
     sample_rate: int | None = None
     channels: int | None = None
+    pixels: str | None = None
+    """The pixel format, by its name in libavutil."""
     has_alpha: bool = False
     duration: float | None = None
     start: float | None = None
@@ -43,7 +45,6 @@ class Stream:
     transfer: str | None = None
     primaries: str | None = None
     matrix: str | None = None
-    pixels: str | None = None
     is_full_range: bool = False
     is_turned: bool = False
     tile_group: int | None = None
@@ -93,7 +94,6 @@ _SHAPE = re.compile(r"\bSAR (\d{1,9}):(\d{1,9}) DAR \d{1,9}:\d{1,9}")
 # Pixel formats with transparency, and those of red, green and blue, by their names in libavutil.
 _ALPHA = re.compile(r"pal8|ya\d|yuva|gbrap|rgba|bgra|argb|abgr|ayuv|vuya|uyva|yaf")
 _RGB = re.compile(r"pal8|[argb0x]{3,4}(?:\d|be|le|$)|[rgb]{3}_?\d|gbra?p|x2")
-_PIXELS = re.compile(r"([a-z][a-z0-9_]{1,20}+)(?:\(|$)")
 _RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([kM]?) (fps|tbr|tbn)")
 _START = re.compile(r"start (-?\d{1,12}\.\d{1,9})")
 _HERTZ = re.compile(r"\b(\d{1,9}) Hz")
@@ -245,7 +245,6 @@ def _video(stream: Stream, fields: Sequence[str], text: str) -> Stream:
     fps = rates.get("fps") or rates.get("tbr")
     matrix, primaries, transfer = _colours(fields[1:3])
     told = fields[1] if len(fields) > 1 else ""
-    pixels = match[1] if (match := _PIXELS.match(told)) else None
     return replace(
         stream,
         width=width or None,
@@ -254,8 +253,8 @@ def _video(stream: Stream, fields: Sequence[str], text: str) -> Stream:
         coded_height=coded[1] or None,
         fps=fps or None,
         ticks=rates.get("tbn"),
+        pixels=told.partition("(")[0] or None,
         has_alpha=any(_ALPHA.match(field) for field in fields[1:3]),
-        pixels=pixels,
         is_full_range=told.startswith("yuvj") or "(pc" in told,
         matrix=matrix,
         primaries=primaries,

@@ -16,21 +16,30 @@ if TYPE_CHECKING:
     from gmapi.media.timing import PictureTimes
 
 
-def source(chosen: Selection, max_pixels: int, *, lives_on: bool = True) -> list[str]:
-    """The input options and the input of commands that show pictures.
+def live_on(chosen: Selection, size: PictureSize) -> bool:
+    """Whether the filters live on when the pictures change on the way.
 
-    Unless the filters could not bear it (or `lives_on` says no), they live on when the pictures
-    change on the way, and are not made anew: that would lose a picture and pad from 0 again.
+    Filters that are made anew lose a picture and pad from 0 again, but the crop filter takes all
+    pictures to be as large as the first, and others cannot bear a change either.
     """
-    steady = ["-reinit_filter", "0"] if lives_on and chosen.may_change else []
+    return chosen.may_change and not size.is_cut
+
+
+def source(chosen: Selection, size: PictureSize, max_pixels: int) -> list[str]:
+    """The input options and the input of commands that show pictures in this size."""
+    steady = ["-reinit_filter", "0"] if live_on(chosen, size) else []
     return [*steady, *chosen.input_words, *command.guarded_input(chosen.path, max_pixels)]
 
 
 def rhythm(
-    chosen: Selection, times: PictureTimes | None, fps: Fraction | float | None, last: str = "pass"
+    chosen: Selection,
+    size: PictureSize,
+    times: PictureTimes | None,
+    fps: Fraction | float | None,
+    last: str = "pass",
 ) -> list[str]:
-    """Filters after which picture n is what is seen at n / `fps` from the start, even where the
-    pictures start late; with None they stay as many as they are.
+    """Filters after which picture n + `lead` is what is seen at n / `fps` from the start; with
+    None, and of a still, they stay as many as they are.
 
     `times` tell of pictures without times, which come at a rate of their own. `last` is what
     happens with the last picture, see the fps filter.
@@ -38,13 +47,24 @@ def rhythm(
     chain = []
     if times is not None and times.rate is not None:
         chain.append(f"setpts=N/({times.rate:.6f}*TB)")
-    if fps is None:
+    if fps is None or chosen.is_still:
         return chain
     shown = f"{fps:g}" if isinstance(fps, float) else str(fps)
-    # Filters that are made anew would be padded from 0 again.
-    late = times is None or not times.starts or times.starts[0] * float(fps) > 0.5
-    padded = ":start_time=0" if chosen.may_change or late else ""
+    padded = ":start_time=0" if live_on(chosen, size) else ""
     return [*chain, f"fps=fps={shown}{padded}:eof_action={last}"]
+
+
+def lead(
+    chosen: Selection,
+    size: PictureSize,
+    times: PictureTimes | None,
+    fps: Fraction | float | None,
+) -> int:
+    """How often the first picture has to be shown before all others, so that pictures which start
+    late are in step with the sound."""
+    if fps is None or times is None or not times.starts or live_on(chosen, size):
+        return 0
+    return max(0, round(times.starts[0] * float(fps)))
 
 
 def sdr(ffmpeg: Ffmpeg, chosen: Selection) -> list[str]:
@@ -69,13 +89,13 @@ def frames(
     """The command that writes `fps` pictures a second to stdout, PNG files one after another.
 
     They are 8-bit RGB, not interlaced, square pixels, rotated as the source says, and over black
-    where the source has transparency.
+    where the source has transparency. The first one stands for `lead` more.
     """
     # A whole source gives one picture even when it is shorter than that, as a still is; a part of
     # one gives no picture beyond its end.
     last = "pass" if duration is None else "round"
     chain = [
-        *rhythm(chosen, times, fps, last),
+        *rhythm(chosen, size, times, fps, last),
         *([shapes.over((0, 0, 0))] if chosen.has_alpha else []),
         f"scale={shapes.scale(size)}",
         *sdr(ffmpeg, chosen),
@@ -87,7 +107,7 @@ def frames(
     return [
         *command.head(ffmpeg, progress_fd, "warning"),
         *command.span(start, duration),
-        *source(chosen, max_pixels),
+        *source(chosen, size, max_pixels),
         "-map", chosen.picture_map, "-vf", ",".join(chain), "-fps_mode", "passthrough",
         # A still has its picture and perhaps others beside it.
         *(["-frames:v", "1"] if chosen.is_still else []),
@@ -95,16 +115,22 @@ def frames(
         # levels save 4 to 9 percent for half as much time again.
         "-c:v", "png", "-pred", "paeth", "-compression_level", "1",
         "-f", "image2pipe", "pipe:1",
+        *chosen.beside(chosen.picture),
     ]  # fmt: skip
 
 
 def assembled(ffmpeg: Ffmpeg, chosen: Selection, output: Path, *, max_pixels: int) -> list[str]:
-    """The command that puts the tiles of a picture together, as a PNG picture."""
+    """The command that puts a picture together of its tiles, or with its transparency: a still
+    becomes a PNG picture, pictures that move lossless video."""
     assert chosen.picture is not None
+    graph = f"[0:g:{chosen.picture.tile_group}]null[whole]"
+    if chosen.alpha is not None:
+        graph = f"[{chosen.picture_map}][0:{chosen.alpha.index}]alphamerge[whole]"
+    kind = ["-frames:v", "1", "-c:v", "png", "-compression_level", "1", "-f", "image2pipe"]
+    if not chosen.is_still:
+        kind = ["-fps_mode", "passthrough", "-c:v", "ffv1", "-f", "matroska"]
     return [
         *command.head(ffmpeg, None, "warning"),
         *command.guarded_input(chosen.path, max_pixels),
-        "-filter_complex", f"[0:g:{chosen.picture.tile_group}]null[whole]", "-map", "[whole]",
-        "-frames:v", "1", "-c:v", "png", "-compression_level", "1", "-f", "image2pipe",
-        f"file:{output}",
+        "-filter_complex", graph, "-map", "[whole]", *kind, f"file:{output}",
     ]  # fmt: skip

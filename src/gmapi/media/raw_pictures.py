@@ -45,7 +45,8 @@ def decoded(
     max_pixels: int,
     progress_fd: int,
 ) -> list[str]:
-    """The command that writes pictures to stdout and nothing else.
+    """The command that writes pictures to stdout and nothing else; the first one stands for
+    `pictures.lead` more.
 
     For a faithful look three bytes a pixel, row by row, blue, green, red (formats document,
     section 2.3); else three planes of a byte a pixel, red, green, blue. Only in planes does the
@@ -59,14 +60,14 @@ def decoded(
     words += ["-filter_threads", "1"]
     if look.is_small:
         words += ["-threads", "1"]
-    # The crop filter takes all pictures to be as large as the first.
-    words += pictures.source(chosen, max_pixels, lives_on=not look.size.is_cut)
+    words += pictures.source(chosen, look.size, max_pixels)
     words += ["-map", chosen.picture_map, "-vf", ",".join(_filters(ffmpeg, chosen, look, times))]
     if look.one:
         words += ["-frames:v", "1"]
     pixels = "bgr24" if look.faithful else "gbrp"
     return [
         *words, "-fps_mode", "passthrough", "-pix_fmt", pixels, "-f", "rawvideo", "pipe:1",
+        *chosen.beside(chosen.picture),
     ]  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def _filters(
 ) -> list[str]:
     size = look.size
     colour = "0x{:02X}{:02X}{:02X}".format(*look.background)
-    chain = pictures.rhythm(chosen, times, look.fps)
+    chain = pictures.rhythm(chosen, size, times, look.fps)
     scale = f"scale={shapes.scale(size, stored=look.faithful)}"
     if look.faithful:
         chain.append(f"{scale}:flags=bicubic:in_color_matrix=bt601")

@@ -7,8 +7,8 @@ shown is in `timing`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gmapi.errors import RequestError
@@ -33,6 +33,8 @@ _HDR = {"smpte2084": "pq", "arib-std-b67": "hlg"}
 # Their times count from 0, and the duration is the time of the end.
 _ENDS = ("matroska",)
 _MP4 = "mov,"
+# Those that ffmpeg marks as having leaps in time.
+_CORRECTED = ("mpegts", "mpeg", "ogg", "nut")
 _UNKNOWN_CODECS = frozenset({"none", "unknown", "timed_id3"})
 
 
@@ -40,20 +42,22 @@ _UNKNOWN_CODECS = frozenset({"none", "unknown", "timed_id3"})
 class Selection:
     """The decision about one source, which is read from `path`.
 
-    `picture` and `sound` are the streams meant, None without any; `cover` is a cover that comes
-    with sound. `length` is in seconds, a late start not counted, None when nothing tells it.
-    `is_still` when the source is one picture, however many others, such as thumbnails or icons of
-    other sizes, are beside it. `notes` are sentences about what could also have been meant.
+    `picture` and `sound` are the streams meant, None without any; `alpha` is one that holds the
+    transparency of the picture, `cover` a cover that comes with sound. `length` is in seconds, a
+    late start not counted, None when nothing tells it. `is_still` when the source is one picture,
+    however many others, such as thumbnails or icons of other sizes, are beside it. `notes` are
+    sentences about what could also have been meant, for "video" and for "audio".
     """
 
     path: Path
     info: MediaInfo
     picture: Stream | None
     sound: Stream | None
+    alpha: Stream | None = None
     cover: Stream | None = None
     length: float | None = None
     is_still: bool = False
-    notes: tuple[str, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def picture_map(self) -> str:
@@ -97,6 +101,31 @@ class Selection:
         return [f"-c:{self.picture.index}", self.decoder]
 
     @property
+    def is_in_pieces(self) -> bool:
+        """Whether the picture has to be put together first, of tiles or with its transparency."""
+        return self.alpha is not None or (
+            self.picture is not None and self.picture.tile_group is not None
+        )
+
+    @property
+    def is_picture_file(self) -> bool:
+        """Whether it is a file of one picture, which may move; those may tell in the picture
+        itself how it is to be turned."""
+        moves = self.picture is not None and self.picture.codec in ANIMATIONS
+        return self.is_still or moves
+
+    def beside(self, stream: Stream | None) -> list[str]:
+        """An output of nothing that a command needs which reads only `stream`, at its end.
+
+        In some containers ffmpeg counts time from the first of those streams that are read, so
+        that one which starts late would not any more.
+        """
+        other = self.sound if stream is self.picture else self.picture
+        if other is None or not self.info.container.startswith(_CORRECTED):
+            return []
+        return ["-map", _map(other), "-c", "copy", "-f", "null", "-"]
+
+    @property
     def may_change(self) -> bool:
         """Whether filters may live on when the pictures change their shape on the way.
 
@@ -120,16 +149,15 @@ def choose(
     video_track: Track | None = None,
     audio_track: Track | None = None,
     is_film: bool = False,
-    about: Collection[str] = ("video", "audio"),
 ) -> Selection:
     """Decide about a source with this header. `is_film` when a picture file turned out to hold
-    many pictures that follow each other; `about` are the kinds of streams that notes speak of.
+    many pictures that follow each other.
 
     Raises RequestError, with what there is, for a track that is not there.
     """
-    pictures = [s for s in info.streams if s.kind == "video" and not s.flags & _BESIDE]
+    pictures = _pictures(info)
     sounds = [s for s in info.streams if s.kind == "audio"]
-    notes: list[str] = []
+    notes: dict[str, str] = {}
     if video_track is not None:
         picture: Stream | None = _asked(video_track, pictures, "video_track", "video track")
     else:
@@ -138,22 +166,23 @@ def choose(
         sound: Stream | None = _asked(audio_track, sounds, "audio_track", "sound track")
     else:
         sound = _sound(sounds, picture)
-        if sound is not None and len(sounds) > 1 and "audio" in about:
-            notes.append(_taken(sound, sounds, "sound", "audio_track"))
+        if sound is not None and len(sounds) > 1:
+            notes["audio"] = _taken(sound, sounds, "sound", "audio_track")
     is_still = picture is not None and not is_film and _is_still(info, picture)
-    if picture is not None and video_track is None and not is_still and "video" in about:
+    if picture is not None and video_track is None and not is_still:
         moving = [s for s in pictures if not _is_item(info, s)]
         if len(moving) > 1:
-            notes.append(_taken(picture, pictures, "video", "video_track"))
+            notes["video"] = _taken(picture, pictures, "video", "video_track")
     cover = next((s for s in info.streams if s.kind == "video" and s.attached_picture), None)
-    return Selection(path, info, picture, sound, cover, _length(info), is_still, tuple(notes))
+    alpha = _alpha_of(info, picture) if picture is not None else None
+    return Selection(path, info, picture, sound, alpha, cover, _length(info), is_still, notes)
 
 
 def described(info: MediaInfo) -> list[str]:
     """A line for each track that can be chosen, with its number."""
     lines = []
-    for kind, name in (("video", "video_track"), ("audio", "audio_track")):
-        streams = [s for s in info.streams if s.kind == kind and not s.flags & _BESIDE]
+    sounds = [s for s in info.streams if s.kind == "audio"]
+    for name, streams in (("video_track", _pictures(info)), ("audio_track", sounds)):
         if len(streams) > 1:
             lines += [f"{name} {n}: {_words(s)}" for n, s in enumerate(streams, 1)]
     return lines
@@ -163,6 +192,34 @@ def tracks(info: MediaInfo, kind: str) -> list[str]:
     """The streams of a kind in words, each with what -map calls it, such as "0:a:1 (eng, mp3)"."""
     streams = [s for s in info.streams if s.kind == kind and s.tile_group is None]
     return [f"0:{kind[0]}:{number} ({_words(s)})" for number, s in enumerate(streams)]
+
+
+def _pictures(info: MediaInfo) -> list[Stream]:
+    """What can be meant as the picture."""
+    videos = [s for s in info.streams if s.kind == "video" and not s.flags & _BESIDE]
+    alphas = [_alpha_of(info, s) for s in videos]
+    return [s for s in videos if s not in alphas]
+
+
+def _alpha_of(info: MediaInfo, picture: Stream) -> Stream | None:
+    """The stream that holds the transparency of a picture in AVIF: gray, of the same size and
+    kind, right behind it (MIAF, ISO/IEC 23000-22)."""
+    if picture.codec != "av1" or not info.container.startswith(_MP4) or _is_gray(picture):
+        return None
+    size = (picture.coded_width, picture.coded_height, picture.ticks)
+    for stream in info.streams:
+        if (
+            stream.index == picture.index + 1
+            and (stream.coded_width, stream.coded_height, stream.ticks) == size
+            and stream.codec == "av1"
+            and _is_gray(stream)
+        ):
+            return stream
+    return None
+
+
+def _is_gray(stream: Stream) -> bool:
+    return stream.pixels is not None and stream.pixels.startswith("gray")
 
 
 def _picture(info: MediaInfo, pictures: Sequence[Stream]) -> Stream | None:

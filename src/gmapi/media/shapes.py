@@ -1,7 +1,7 @@
 """Filters that bring pictures to a size and an upright, opaque, usual look.
 
 A picture in the middle of a film may have another shape than the first one. It is fitted for
-itself: `scale` looks at each picture that comes, and `pad` with `eval=frame` does.
+itself: with `eval=frame` the filters look at each picture that comes.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def scale(size: PictureSize, *, stored: bool = False) -> str:
     least = "min" if size.fit == "contain" else "max"
     across = f"max(1,round({least}({size.width},{size.height}*{shape})))"
     down = f"max(1,round({least}({size.height},{size.width}/{shape})))"
-    return f"w='if({is_same},{wide},{across})':h='if({is_same},{high},{down})'"
+    # Without `eval` all pictures get the size that the first one got.
+    return f"w='if({is_same},{wide},{across})':h='if({is_same},{high},{down})':eval=frame"
 
 
 def pad(size: PictureSize, colour: str) -> str:

@@ -28,6 +28,9 @@ _LAST_PICTURE_SECONDS = 0.5
 _ROUNDING_SECONDS = 2.1e-3
 
 
+IN_STEP_SECONDS = 0.1
+"""Pictures and sound further apart are seen to be."""
+
 PICTURES_MAX = 1_000_000
 """Pictures whose times are kept: nine hours of a film. Of more only number and end are known."""
 # Far more than a line of the framecrc muxer has.
@@ -107,6 +110,7 @@ def picture_times(
         *command.span(start, duration),
         *command.guarded_input(chosen.path, max_pixels),
         "-map", chosen.picture_map, "-c", "copy", "-f", "framecrc", "pipe:1",
+        *chosen.beside(chosen.picture),
     ]  # fmt: skip
     run(
         launcher,

@@ -117,10 +117,10 @@ def may_lack_times(chosen: Selection, target: OutputFormat, args: Sequence[str])
     return untimed and picture is not None and picture is chosen.picture and not chosen.is_still
 
 
-def kinds_left(target: OutputFormat, args: Sequence[str], sources: int) -> tuple[str, ...]:
-    """The kinds of streams of which not the caller says which one is taken."""
+def kinds_left(target: OutputFormat, args: Sequence[str]) -> tuple[str, ...]:
+    """The kinds of streams of the only source of which not the caller says which one is taken."""
     given = Options(args)
-    if sources > 1 or given.has("map") or given.has("filter_complex"):
+    if given.has("map") or given.has("filter_complex"):
         return ()
     if target.kind == "audio":
         return () if given.has("an") else ("audio",)

@@ -70,6 +70,12 @@ class Task:
         found = self.raw.get("result")
         return found if isinstance(found, dict) else {}
 
+    @property
+    def warnings(self) -> list[str]:
+        """What it warns of, so far."""
+        found = self.result.get("warnings")
+        return [printable(str(each)) for each in found] if isinstance(found, list) else []
+
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> Self:
         """Raises KeyError, TypeError or ValueError for what is no task."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gmapi.errors import JobError, RequestError, SourceError
 from gmapi.settings import Settings
 from gmapi.terminal.delivery import STDOUT, deliver_file, is_url, new_file, target_path, to_stdout
-from gmapi.terminal.display import Display, tell
+from gmapi.terminal.display import Display, printable, tell
 from gmapi.terminal.failures import ClientError
 from gmapi.terminal.screen_options import SCREEN_FORMATS, screen_fields
 from gmapi.validation import words_of
@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Order:
     """What is wanted: `source` as it was given, and where the output goes. `max_duration` is in
-    seconds; `screen` holds the options that concern ComputerCraft screens."""
+    seconds; `tracks` holds audio_track and video_track, `screen` the options that concern
+    ComputerCraft screens."""
 
     source: str
     output_format: str
     args: list[str]
     input_args: list[str]
     max_duration: float | None
+    tracks: Mapping[str, str | None]
     output: str | None
     screen: Mapping[str, Any]
     force: bool
@@ -78,6 +80,7 @@ class Order:
             "args": self.args,
             "output_format": self.output_format,
             "max_duration": self.max_duration,
+            **self.tracks,
         }
         screen = screen_fields(dict(self.screen))
         if self.is_screen:
@@ -174,7 +177,7 @@ def convert_here(
             to_stdout(done.path)
         else:
             deliver_file(done.path, target, force=order.force)
-    _tell_made(target, done.result.size, done.result.duration)
+    _tell_made(target, done.result.size, done.result.duration, done.result.warnings or [])
 
 
 def convert_at(client: ServerClient, order: Order) -> None:
@@ -202,7 +205,7 @@ def convert_at(client: ServerClient, order: Order) -> None:
         with new_file(target, force=order.force) as part, open(part, "xb") as file:
             client.download(file_id, name, file)
     duration = task.result.get("duration")
-    _tell_made(target, size, duration if isinstance(duration, float | int) else None)
+    _tell_made(target, size, duration if isinstance(duration, float | int) else None, task.warnings)
 
 
 def _follow(client: ServerClient, task_id: str, display: Display) -> Task:
@@ -216,7 +219,11 @@ def _follow(client: ServerClient, task_id: str, display: Display) -> Task:
     return task
 
 
-def _tell_made(target: Path | None, size: int, duration: float | None) -> None:
+def _tell_made(
+    target: Path | None, size: int, duration: float | None, warnings: Sequence[str]
+) -> None:
+    for warning in warnings:
+        tell(f"warning: {printable(warning)}")
     length = f", {duration:.1f} s" if duration is not None else ""
     name = target if target is not None else "standard output"
     tell(f"{name}: {size:,} bytes{length}")

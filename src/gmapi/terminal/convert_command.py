@@ -65,6 +65,17 @@ def _words(_context: click.Context, _option: click.Parameter, values: tuple[str,
     "live stream.",
 )
 @click.option(
+    "--audio-track",
+    metavar="TRACK",
+    help="Which sound of an INPUT with several: its number, counted from 1, or a language such as "
+    "eng.",
+)
+@click.option(
+    "--video-track",
+    metavar="TRACK",
+    help="Which pictures of an INPUT with several video tracks: a number or a language.",
+)
+@click.option(
     "-o",
     "--output",
     metavar="OUT",
@@ -88,6 +99,8 @@ def convert(
     args: list[str],
     input_args: list[str],
     max_duration: float | None,
+    audio_track: str | None,
+    video_track: str | None,
     output: str | None,
     force: bool,
     server: str | None,
@@ -137,6 +150,7 @@ def convert(
             args,
             input_args,
             max_duration,
+            {"audio_track": audio_track, "video_track": video_track},
             output,
             screen,
             force=force,

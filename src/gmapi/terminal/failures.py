@@ -12,6 +12,8 @@ _OPTIONS = {
     "args": "--args",
     "input_args": "--input-args",
     "max_duration": "--max-duration",
+    "audio_track": "--audio-track",
+    "video_track": "--video-track",
     "input_url": "INPUT",
     "subtitle_url": "--subtitles",
     "subtitles": "--burn",

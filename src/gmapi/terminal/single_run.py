@@ -103,7 +103,7 @@ class SingleRun:
         )
         # The source is wanted once: a cached copy would only take space.
         request = self._request.model_copy(update={"no_cache": True})
-        result = self._tool.run(work, request)
+        result = work.with_warnings(self._tool.run(work, request))
         assert isinstance(result, FileResult)
         return Converted(files / file_id / result.file_name, result)
 

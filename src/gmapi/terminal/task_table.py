@@ -64,6 +64,7 @@ def print_task(task: Task) -> None:
     # JSON in ASCII cannot hold a control character as it is.
     if task.label:
         rows.insert(1, ("Label", task.label))
+    rows += [("Warning", text) for text in task.warnings]
     rows += [("Result", json.dumps(task.result))] if task.result else []
     for label, text in rows:
         console.print(Text.assemble((label.ljust(9), "bold"), text), soft_wrap=True)

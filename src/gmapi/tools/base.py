@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -37,6 +37,13 @@ FILES_MAX = 1000
 
 RESERVE_MAX = 64 * 1024**2
 
+WARNINGS = (
+    "Sentences about what did not come out as one may think: a source that could be read in part "
+    "only, a track taken among several, an output that the game cannot play."
+)
+
+R = TypeVar("R", bound="ToolResult")
+
 
 class Reporter(Protocol):
     """Where a job's progress goes, and from where it learns that it must stop."""
@@ -61,6 +68,11 @@ class ToolResult(BaseModel):
     model_config = ConfigDict(defer_build=True)
 
     message: str = Field(default="", description="A sentence for people.")
+    warnings: Sometimes[list[str]] = Field(default=None, description=WARNINGS)
+
+    def values(self) -> dict[str, Any]:
+        """The result as it is stored and sent; its message goes a way of its own."""
+        return self.model_dump(mode="json", exclude_none=True, exclude={"message"})
 
 
 class FileResult(ToolResult):
@@ -214,14 +226,21 @@ class Work:
         argv: Sequence[str],
         *,
         on_progress: Callable[[Progress], None] | None = None,
+        on_line: Callable[[str], None] = lambda _: None,
         stdout: Callable[[bytes], None] | None = None,
         outputs: Sequence[Path] = (),
         context: failures.Context | None = None,
     ) -> None:
-        """Run one ffmpeg command that makes `outputs`; its log goes to the job's log.
+        """Run one ffmpeg command that makes `outputs`; its log goes to the job's log, and line by
+        line to `on_line`.
 
         Raises MediaError (or LimitError, NoSpaceError) with a public sentence when it fails.
         """
+
+        def take(line: str) -> None:
+            self.reporter.log(line)
+            on_line(line)
+
         finished = process.run(
             self.launcher,
             argv,
@@ -235,7 +254,7 @@ class Work:
                 wall_seconds=max(1.0, self._deadline - time.monotonic()),
             ),
             on_progress=on_progress or (lambda _: None),
-            on_line=self.reporter.log,
+            on_line=take,
             cancelled=self.check,
             stdout=stdout,
             hide=(self.folder, self.settings.data_dir),
@@ -249,6 +268,10 @@ class Work:
         if sentence not in self.warnings:
             self.warnings.append(sentence)
             self.reporter.log(f"warning: {sentence}")
+
+    def with_warnings(self, result: R) -> R:
+        """A result, the last one or one on the way, with what `warn` has been told so far."""
+        return result.model_copy(update={"warnings": list(self.warnings) or None})
 
     def probe(self, path: Path) -> MediaInfo:
         """What ffmpeg says of a file. Raises MediaError when it cannot open it."""
@@ -268,11 +291,11 @@ class Work:
         *,
         video_track: Track | None = None,
         audio_track: Track | None = None,
-        about: Collection[str] = ("video", "audio"),
+        used: Collection[str] = ("video", "audio"),
     ) -> Selection:
         """The decision about a fetched source, which may have to be read from another `path` than
-        the one given; what else there is goes to the log and, of the kinds of streams `about`
-        which the caller leaves the choice open, to the warnings.
+        the one given. What else there is goes to the log, and to the warnings where the output
+        is made of it: of "video", of "audio".
 
         Raises MediaError when ffmpeg cannot open it, RequestError for a track that is not there.
         """
@@ -281,17 +304,17 @@ class Work:
             self.reporter.log(line)
         is_film = picture_files.holds_film(path, info.container)
         chosen = selection.choose(
-            path, info, video_track=video_track, audio_track=audio_track, is_film=is_film,
-            about=about,
-        )  # fmt: skip
-        for note in chosen.notes:
-            self.warn(note)
-        if chosen.picture is not None and chosen.picture.tile_group is not None:
+            path, info, video_track=video_track, audio_track=audio_track, is_film=is_film
+        )
+        for kind, note in chosen.notes.items():
+            if kind in used:
+                self.warn(note)
+        if chosen.is_in_pieces:
             return self.select(self._assembled(chosen))
         return chosen
 
     def _assembled(self, chosen: Selection) -> Path:
-        """One picture of all its tiles: no other command can take them together."""
+        """The whole picture in one file: no other command can take its pieces together."""
         whole = self.outputs / "assembled"
         limit = self.settings.picture_max_pixels
         argv = pictures.assembled(self.ffmpeg, chosen, whole, max_pixels=limit)
@@ -299,9 +322,9 @@ class Work:
         return whole.replace(self.inputs / f"{chosen.path.name}.assembled")
 
     def upright(self, chosen: Selection) -> Selection:
-        """The same with the size of a still as it is meant to be seen, which only decoding
+        """The same with the size of a picture file as it is meant to be seen, which only decoding
         shows: cameras write into the picture itself how it is to be turned."""
-        if not chosen.is_still:
+        if not chosen.is_picture_file:
             return chosen
         size = seen_size(
             self.launcher,

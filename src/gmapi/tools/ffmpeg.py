@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,14 @@ from pydantic import Field, field_validator, model_validator
 
 from gmapi.errors import MediaError, RequestError
 from gmapi.fetch.headers import check_headers
-from gmapi.media import failures, layouts, transcode
+from gmapi.media import failures
 from gmapi.media.arguments import check_arguments, check_input_arguments
-from gmapi.media.command import Options
-from gmapi.media.duration import expected_duration
-from gmapi.media.formats import OutputFormat, output_format
-from gmapi.media.header import MediaInfo
-from gmapi.media.process import PROGRESS_FD
+from gmapi.media.command import DFPWM_RATE, Options
+from gmapi.media.formats import output_format
+from gmapi.media.header import parse_header
 from gmapi.media.progress import Progress, estimate
-from gmapi.media.selection import Selection
 from gmapi.tools.base import GAME_REPLY_MAX, FileResult, Reporter, Tool, Work
+from gmapi.tools.converted import Converted
 from gmapi.tools.fields import (
     OUTPUT_NAME,
     LuaStrings,
@@ -95,7 +92,28 @@ def check(request: FfmpegRequest) -> None:
     if count > INPUTS_MAX:
         raise RequestError(f"input_urls: at most {INPUTS_MAX} sources.", field="input_urls")
     check_input_arguments(request.input_args)
-    check_arguments(request.args, inputs=count)
+    _check_tracks(request, check_arguments(request.args, inputs=count))
+
+
+def _check_tracks(request: FfmpegRequest, args: Sequence[str]) -> None:
+    """Tracks are chosen in one way: by a field, of the only source, or by the caller's -map."""
+    for field, track in (
+        ("audio_track", request.audio_track),
+        ("video_track", request.video_track),
+    ):
+        if track is None:
+            continue
+        if len(request.sources()) > 1:
+            raise RequestError(
+                f"{field}: does not say which of several sources is meant; give -map in args "
+                "instead, such as -map 1:a:0.",
+                field=field,
+            )
+        if Options(args).has("map"):
+            raise RequestError(
+                f"{field}: -map in args chooses the tracks already; leave out one of the two.",
+                field=field,
+            )
 
 
 def _check_size(request: FfmpegRequest) -> None:
@@ -134,8 +152,8 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
     work.reporter.report(message="Converting.")
     name = file_name(request.output_name, target.extension)
     output = work.outputs / name
-    source = _Source.of(work, inputs, input_args, args, target)
-    argv = source.command(work, target, output)
+    source = Converted.of(work, request, inputs, input_args, args, target)
+    argv = source.command(work, output)
     context = failures.Context(
         target=target,
         max_pixels=work.settings.picture_max_pixels,
@@ -143,71 +161,9 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
         args=tuple(args),
     )
     told = progress_reports(work.reporter, source.total)
-    work.run_ffmpeg(argv, on_progress=told, outputs=[output], context=context)
-    return _publish(work, output, name, target, source)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """What is converted: the files, the decision about a single one, what the header of the first
-    says, and how long the output will be, seconds."""
-
-    inputs: list[Path]
-    input_args: list[str]
-    args: list[str]
-    chosen: Selection | None
-    info: MediaInfo
-    total: float | None
-
-    @classmethod
-    def of(
-        cls,
-        work: Work,
-        inputs: list[Path],
-        input_args: list[str],
-        args: list[str],
-        target: OutputFormat,
-    ) -> _Source:
-        if len(inputs) > 1:
-            chosen = [work.select(path, about=()) for path in inputs]
-            args = transcode.without_covers(chosen, target, args)
-            return cls(inputs, input_args, args, None, chosen[0].info, None)
-        about = transcode.kinds_left(target, args, len(inputs))
-        one = work.select(inputs[0], about=about)
-        total = expected_duration(one.info, input_args, args)
-        return cls([one.path], input_args, args, one, one.info, total)
-
-    def command(self, work: Work, target: OutputFormat, output: Path) -> list[str]:
-        times = None
-        if self.chosen is not None:
-            for note in transcode.notes(work.ffmpeg, self.chosen, target, self.args):
-                work.warn(note)
-            if transcode.may_lack_times(self.chosen, target, self.args):
-                times = work.picture_times(self.chosen)
-        return transcode.transcode(
-            work.ffmpeg,
-            self.inputs,
-            self.input_args,
-            self.args,
-            target,
-            output,
-            chosen=self.chosen,
-            times=times,
-            length=expected_duration(self.info, self.input_args, []),
-            max_pixels=work.settings.picture_max_pixels,
-            progress_fd=PROGRESS_FD,
-        )
-
-    def warn_of_mixing(self, work: Work, made: MediaInfo, target: OutputFormat) -> None:
-        """Warn when the output has fewer channels than its source and nobody asked for that."""
-        before = self.chosen.sound if self.chosen is not None else None
-        after = made.first("audio")
-        asks = Options([*target.default_args, *self.args])
-        asked = asks.has("ac") or asks.has("filter", "a") or asks.has("filter_complex")
-        if before is None or after is None or asked or asks.has("map"):
-            return
-        if before.channels and after.channels and after.channels < before.channels:
-            work.warn(layouts.mixed(before.channels, after.channels))
+    sound = WrittenSound()
+    work.run_ffmpeg(argv, on_progress=told, on_line=sound.read, outputs=[output], context=context)
+    return _publish(work, output, name, source, sound)
 
 
 def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progress], None]:
@@ -229,12 +185,44 @@ def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progr
     return report
 
 
+class WrittenSound:
+    """What ffmpeg says of the sound that it writes, for formats that do not say it themselves."""
+
+    def __init__(self) -> None:
+        self.rate, self.channels = DFPWM_RATE, 1
+        self._header: list[str] | None = None
+
+    def read(self, line: str) -> None:
+        """Take a line of ffmpeg's log; the first stream of its output counts."""
+        if line.startswith("Output #0,"):
+            self._header = [line.replace("Output #0, ", "Input #0, ").replace(", to ", ", from ")]
+        elif self._header is not None and "Stream #0:" in line:
+            stream = parse_header("\n".join([*self._header, line])).first("audio")
+            self._header = None
+            if stream is not None:
+                self.rate = stream.sample_rate or self.rate
+                self.channels = stream.channels or self.channels
+
+    def in_game(self) -> str | None:
+        """Why the game cannot play it as DFPWM, for people; None when it can."""
+        if (self.rate, self.channels) == (DFPWM_RATE, 1):
+            return None
+        count = "1 channel" if self.channels == 1 else f"{self.channels} channels"
+        return (
+            f"The game plays DFPWM of one channel at {DFPWM_RATE:,} Hz only, and this file "
+            f"has {count} at {self.rate:,} Hz; leave -ac and -ar out of args."
+        )
+
+
 def _publish(
-    work: Work, output: Path, name: str, target: OutputFormat, source: _Source
+    work: Work, output: Path, name: str, source: Converted, sound: WrittenSound
 ) -> FileResult:
     facts: dict[str, Any] = {}
-    if name.endswith(".dfpwm"):
-        facts["duration"] = round(output.stat().st_size / 6000, 3)
+    if name.endswith(".dfpwm"):  # one bit for each sample, and nothing else
+        bits = output.stat().st_size * 8
+        facts["duration"] = round(bits / (sound.rate * sound.channels), 3)
+        if trouble := sound.in_game():
+            work.warn(trouble)
     else:
         try:
             made = work.probe(output)
@@ -242,7 +230,7 @@ def _publish(
             work.reporter.log(f"the output's length is not known: {error.message}")
         else:
             facts["duration"] = made.duration
-            source.warn_of_mixing(work, made, target)
+            source.warn_of_mixing(work, made)
             picture = next((s for s in made.streams if s.kind == "video"), None)
             if picture is not None:
                 facts.update(width=picture.width, height=picture.height)
@@ -256,7 +244,7 @@ def _publish(
         file_id=work.file_id,
         file_name=name,
         size=stored.size,
-        media_type=target.media_type,
+        media_type=source.target.media_type,
         **facts,
     )
 

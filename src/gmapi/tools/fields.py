@@ -40,6 +40,11 @@ _ABOUT_THE_CACHE = frozenset({"no_cache", "max_age"})
 # Keys of a list that a Lua table with holes became.
 _INDEX = re.compile(r"[1-9][0-9]{0,5}")
 
+TRACK_MAX = 999
+_TRACK_NUMBER = re.compile(r"[0-9]{1,3}(?:\.0{1,3})?")
+# A language by its code, such as eng, en or pt-br (RFC 5646).
+_LANGUAGE = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,8}){0,4}")
+
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}(?:\.[A-Za-z0-9]{1,8})?")
 # Names of devices on Windows, whatever ends them.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
@@ -114,6 +119,21 @@ def _lua_flag(value: Any) -> Any:
     return value
 
 
+def _track(value: Any) -> Any:
+    """A track's number, however it is written, or its language in small letters."""
+    if isinstance(value, str):
+        text = value.strip().lower().replace("_", "-")
+        value = int(float(text)) if _TRACK_NUMBER.fullmatch(text) else text
+    elif not isinstance(value, bool):
+        value = whole_number(value)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if is_number and 1 <= value <= TRACK_MAX:
+        return value
+    if isinstance(value, str) and _LANGUAGE.fullmatch(value):
+        return value
+    raise ValueError("give the number of a track, counted from 1, or a language such as eng")
+
+
 def _clean_line(value: Any) -> Any:
     """A text as one line without control characters; None when nothing is left."""
     if not isinstance(value, str) or len(value) > _LABEL_LOOKED_AT:  # too long, spaces or not
@@ -161,6 +181,18 @@ LuaStrings = Annotated[
 LuaMap = Annotated[dict[str, str], BeforeValidator(_lua_map)]
 LuaFloat = Annotated[float, BeforeValidator(_lua_number)]
 LuaFlag = Annotated[bool, BeforeValidator(_lua_flag)]
+Track = Annotated[
+    Annotated[int, Field(ge=1, le=TRACK_MAX)]
+    | Annotated[
+        str,
+        Field(
+            json_schema_extra={
+                "pattern": "^([1-9][0-9]{0,2}|[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4})$"
+            }
+        ),
+    ],
+    BeforeValidator(_track),
+]
 OutputName = Annotated[
     str,
     AfterValidator(_check_file_name),
@@ -230,6 +262,17 @@ class ToolRequest(LuaModel, ABC):
         allow_inf_nan=False,
         description="Seconds, 1 to 3600, that are taken of a source that is a playlist (HLS or "
         "DASH), to the end of a segment; default: all of it, and 60 of a live stream.",
+    )
+    audio_track: Track | None = Field(
+        None,
+        description="Which sound is taken of a source with several: its number, counted from 1, "
+        "or its language, such as eng; default: the one the source marks as its default, else the "
+        "first that is no commentary.",
+    )
+    video_track: Track | None = Field(
+        None,
+        description="Which pictures are taken of a source with several video tracks: a number or "
+        "a language likewise; default: those the source means to be shown, never a cover.",
     )
 
     label: Annotated[str, Field(max_length=LABEL_MAX)] | None = Field(

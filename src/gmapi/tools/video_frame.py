@@ -101,7 +101,8 @@ def run(work: Work, request: VideoFrameRequest) -> VideoFrameResult:
         max_duration=request.max_duration,
         share=(0.0, FETCHED),
     )
-    chosen = work.upright(work.select(source))
+    chosen = work.select(source, video_track=request.video_track, audio_track=request.audio_track)
+    chosen = work.upright(chosen)
     if chosen.picture is None:
         raise MediaError(
             "The source has no video. For sound alone use /api/ffmpeg.", code="no_video"
@@ -134,14 +135,18 @@ class _Cut:
             fps=int(fps) if fps.is_integer() else fps,
             frame_pattern=f"/frames/{work.job_id}/frame_%06d.png",
             audio_urls=None,
-            duration=chosen.length,
+            duration=None if chosen.is_still else chosen.length,
         )
 
     def run(self) -> VideoFrameResult:
         work = self._work
         work.reporter.report(message="Counting the frames.")
         self._times = work.picture_times(self._chosen)
-        counted = picture_count(self._times, self._request.fps)
+        fps = self._request.fps
+        self._lead = pictures.lead(self._chosen, self._size, self._times, fps)
+        counted = picture_count(self._times, fps)
+        if not self._chosen.is_still and self._times.end > 0:
+            self._result.duration = round(self._times.end, 3)
         self._result.total_frames = counted or 0
         self._expected = counted
         self._started = time.monotonic()
@@ -156,6 +161,9 @@ class _Cut:
         if self._frames == 0:
             raise MediaError("No frame could be read from the video.", code="corrupt_media")
         self._result.current_frames = self._result.total_frames = self._frames
+        made, told = self._frames / self._request.fps, self._result.duration
+        if told is not None and abs(made - told) > 1.5 / self._request.fps:
+            self._result.duration = round(made, 3)
         self._result.message = self._closing_message()
         return self._result
 
@@ -177,10 +185,11 @@ class _Cut:
 
             def take(data: bytes) -> None:
                 for png in splitter.feed(data):
-                    self._frames = writer.append(png)
-                    self._bytes += len(png)
-                    if self._frames == 1:
+                    if self._frames == 0:
                         self._note_size(png)
+                    for _ in range(1 if self._frames else self._lead + 1):
+                        self._frames = writer.append(png)
+                        self._bytes += len(png)
                 writer.flush()
                 if self._bytes > work.settings.output_limit:
                     raise LimitError(
@@ -211,7 +220,7 @@ class _Cut:
             progress=FETCHED + (CUT - FETCHED) * percent / 100 if self._expected else None,
             message=f"{message} {shown} of {self._result.total_frames} are ready.",
             eta=eta,
-            result=self._result.model_dump(exclude_none=True, exclude={"message"}),
+            result=self._work.with_warnings(self._result).values(),
         )
 
     # -- sound ----------------------------------------------------------------------------------
@@ -250,9 +259,10 @@ class _Cut:
             raise MediaError("stopped")
 
     def _closing_message(self) -> str:
-        message = f"Done: {self._frames} frames"
+        message = "Done: 1 frame" if self._frames == 1 else f"Done: {self._frames} frames"
         message += " and sound." if self._result.audio_urls else ", no sound."
-        if self._frames < PLAYER_START_FRAMES:
+        is_film = not self._chosen.is_still and self._times.count != 1
+        if is_film and self._frames < PLAYER_START_FRAMES:
             message += (
                 f" Some players wait for {PLAYER_START_FRAMES} frames and never start a shorter "
                 "video: ask for more frames per second."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -148,6 +148,12 @@ def with_lines(fields: dict[str, Any], new: NewLines) -> dict[str, Any]:
     if new.more:
         fields["more_logs"] = True
     return fields
+
+
+def with_warnings(fields: dict[str, Any], about_request: Sequence[str]) -> dict[str, Any]:
+    """Have an answer warn of what is odd about its request, before what its result warns of."""
+    found = [*about_request, *fields.get("warnings", ())]
+    return {**fields, "warnings": found} if found else fields
 
 
 def finished_fields(job: Job, base: str) -> dict[str, Any]:

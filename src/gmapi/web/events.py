@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 from gmapi.jobs.model import Job, LogLine
 from gmapi.jobs.recent import Recent, footprint
 from gmapi.jobs.service import JobService
+from gmapi.web import news
 from gmapi.web.answers import task_fields
 
 KEEP_ALIVE_SECONDS = 15.0
@@ -109,11 +110,14 @@ class Feed:
     ) -> Iterator[Push | None]:
         """News from log id `since` on until the job ends; None keeps a quiet line alive.
 
-        `label` is what the listener calls the job. Ends early when the server stops or the task
+        `label` is what the listener calls the job. Lines and turns of the job come at once, mere
+        progress now and then, and no state twice. Ends early when the server stops or the task
         expires.
         """
         hub = self._service.events
-        last_id, last_version, quiet_since = since, -1, time.monotonic()
+        last_id, last_version = since, -1
+        told: Job | None = None
+        told_at = quiet_since = time.monotonic()
         with hub.watch(job_id) as watch:
             while not hub.ending:
                 job = hub.job(job_id)
@@ -123,18 +127,23 @@ class Feed:
                     while lines := hub.logs(job, last_id):
                         last_id = lines[-1].id
                         yield LogPush(lines)
+                        quiet_since = time.monotonic()
+                    last_version = job.version
+                changed = told is None or news.sight(job) != news.sight(told)
+                early = told_at + news.PROGRESS_SECONDS - time.monotonic()
+                if told is None or (changed and (early <= 0 or news.turn(job) != news.turn(told))):
                     event: Literal["state", "end"] = "end" if job.is_finished else "state"
                     yield StatePush(
                         event, last_id, self._state_json(replace(job, label=label), base)
                     )
                     if job.is_finished:
                         return
-                    last_version = job.version
-                    quiet_since = time.monotonic()
+                    told, changed = job, False
+                    told_at = quiet_since = time.monotonic()
                 elif time.monotonic() - quiet_since >= KEEP_ALIVE_SECONDS:
                     yield None
                     quiet_since = time.monotonic()
-                watch.wait(KEEP_ALIVE_SECONDS)
+                watch.wait(early if changed else KEEP_ALIVE_SECONDS)
 
     def _state_json(self, job: Job, base: str) -> str:
         key = (job.id, job.version, base, job.label)

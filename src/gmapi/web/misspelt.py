@@ -30,6 +30,7 @@ _OTHER_WORDS = {
     "videourl": ("input_url",),
     "file": ("input_url", "video_url"),
     "link": ("input_url", "video_url"),
+    "video": ("video_url", "video_track"),
     "source": ("input_url", "video_url"),
     "uri": ("input_url", "video_url"),
     "extension": ("output_format",),

@@ -15,6 +15,7 @@ Responses = dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None
 EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
 ID_PATTERN = "^[0-9a-f]{32}$"
 WARNINGS = "Sentences about fields that are not known, and look like typing errors."
+ALL_WARNINGS = f"{WARNINGS} Then those about the conversion, which the `result` of a task has, too."
 
 # Of each status: what it means, and the sentence, code and field of an example.
 _FAILURES: dict[str, tuple[str, str, str, str | None]] = {

@@ -12,7 +12,7 @@ from pydantic_core import PydanticKnownError
 from gmapi.tools.base import ToolResult
 from gmapi.tools.fields import LABEL_MAX, Sometimes
 from gmapi.tools.registry import TOOLS
-from gmapi.web.schemas import EXAMPLE_ID, ID_PATTERN, WARNINGS, Failure
+from gmapi.web.schemas import ALL_WARNINGS, EXAMPLE_ID, ID_PATTERN, WARNINGS, Failure
 
 TaskStatus = Literal["pending", "running", "completed", "error", "cancelled"]
 
@@ -109,7 +109,7 @@ class TaskAnswer(BaseModel):
 class _Success(BaseModel):
     status: Literal["success"] = Field(description="That it went well.")
     task_id: str = Field(pattern=ID_PATTERN, examples=[EXAMPLE_ID], description="The task's id.")
-    warnings: Sometimes[list[str]] = Field(None, description=WARNINGS)
+    warnings: Sometimes[list[str]] = Field(None, description=ALL_WARNINGS)
 
 
 def success_model(result: type[ToolResult]) -> type[BaseModel]:

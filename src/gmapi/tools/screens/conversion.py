@@ -12,7 +12,7 @@ from gmapi.computercraft.options import Audio, Format
 from gmapi.computercraft.pipeline import Pipeline
 from gmapi.computercraft.selection import select
 from gmapi.errors import MediaError, SourceError
-from gmapi.media import failures, raw_pictures
+from gmapi.media import failures, pictures, raw_pictures
 from gmapi.media.formats import media_type_of
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
@@ -138,7 +138,8 @@ class Conversion:
                 self._reported = now
                 report()
 
-        size = self._source.size
+        source, size = self._source, self._source.size
+        lead = pictures.lead(source.chosen, size, source.times, source.look.fps)
         threads = 1 if self._maker.sequential else os.cpu_count() or 1
         with Pipeline(
             size.width,
@@ -146,7 +147,8 @@ class Conversion:
             self._maker.make,
             deliver,
             threads=threads,
-            planar=not self._source.look.faithful,
+            planar=not source.look.faithful,
+            lead=lead,
         ) as pipeline:
             limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
             try:
@@ -170,7 +172,7 @@ class Conversion:
             progress=FETCHED + (CONVERTED - FETCHED) * percent / 100 if expected else None,
             message=f"Converting: {self._frames}{of} pictures are ready.",
             eta=eta,
-            result=result.model_dump(exclude_none=True, exclude={"message"}) if size else None,
+            result=self._work.with_warnings(result).values() if size else None,
         )
 
     def _closing_message(self) -> str:

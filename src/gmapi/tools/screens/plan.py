@@ -44,7 +44,7 @@ class ScreenPlan:
     """A conversion with all choices made that do not need the source.
 
     `preview` is "gif" or "png" where a picture of the screen is wanted instead of a file for it.
-    `burn` draws subtitles into the pictures.
+    `burn` draws subtitles into the pictures. `audio_track` and `video_track` are as asked for.
     """
 
     options: Options
@@ -54,6 +54,8 @@ class ScreenPlan:
     fps: float | None = None
     background: Rgb = (0, 0, 0)
     burn: bool = True
+    audio_track: int | str | None = None
+    video_track: int | str | None = None
 
 
 def make_plan(request: SanjuuniRequest) -> ScreenPlan:
@@ -115,6 +117,8 @@ def make_plan(request: SanjuuniRequest) -> ScreenPlan:
         fps=request.fps,
         background=_color(request.background, "background") if request.background else (0, 0, 0),
         burn=request.subtitles == "burn" or not events,
+        audio_track=request.audio_track,
+        video_track=request.video_track,
     )
 
 

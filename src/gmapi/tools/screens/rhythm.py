@@ -10,7 +10,7 @@ from fractions import Fraction
 from gmapi.computercraft.options import Format, Quality
 from gmapi.media.header import Stream
 from gmapi.media.selection import ANIMATIONS
-from gmapi.media.timing import PictureTimes, picture_count
+from gmapi.media.timing import IN_STEP_SECONDS, PictureTimes, picture_count
 from gmapi.tools.screens.plan import ScreenPlan
 
 STILL_FPS = 25
@@ -20,8 +20,8 @@ _ANIMATION_FPS_MAX = 60
 _VID32_FPS_MAX = 255
 _TOLD_FPS_MAX = 120
 """Where a header tells no rate, ffmpeg takes the clock's resolution for one, such as 1000."""
-# Pictures and sound further apart are seen to be.
-_IN_STEP_SECONDS = 0.1
+# A header's rate that is further off is another rate.
+_OFF = 0.02
 # ffmpeg prints rates with two digits; the NTSC ones are 1000/1001 of a whole number.
 _PRINTED = 0.006
 
@@ -49,13 +49,8 @@ def is_animation(video: Stream) -> bool:
     return video.codec in ANIMATIONS
 
 
-def find_rhythm(
-    plan: ScreenPlan, video: Stream, times: PictureTimes, *, with_sound: bool = False
-) -> Rhythm:
-    """The rhythm of a source with these picture times; without any its own rate is believed.
-
-    `with_sound` when sound is played beside the pictures, which then must not start early.
-    """
+def find_rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
+    """The rhythm of a source with these picture times; without any its own rate is believed."""
     count = times.count or None
     if count == 1:
         return Rhythm(Fraction(STILL_FPS), expected=1, still=True)
@@ -72,7 +67,7 @@ def find_rhythm(
         # Its header tells no rate; ffmpeg guesses one from the first delays.
         rate = exact_rate(round(average, 3))
     if exact:
-        if with_sound and times.starts and times.starts[0] > _IN_STEP_SECONDS:
+        if times.starts and times.starts[0] > IN_STEP_SECONDS:
             return Rhythm(rate, rate, expected=picture_count(times, float(rate)))
         return Rhythm(rate, expected=count)
     if animated and average:
@@ -91,6 +86,11 @@ def find_rhythm(
 def _told_rate(told: float | None, times: PictureTimes) -> float:
     """The rate in the header; where that cannot be meant, the one at which most pictures come."""
     middle = times.usual_step
+    # Raw streams have a rate only in their pictures, of which the header knows nothing.
+    if told is not None and middle > 0 and abs(told * middle - 1) > _OFF and times.count > 2:
+        steady = 1 / middle
+        if times.is_regular(steady):
+            return steady
     if told is not None and (told <= _TOLD_FPS_MAX or told * middle < 1.5):
         return told
     usual = max(1 / middle if middle > 0 else 0.0, times.fps or 0.0)

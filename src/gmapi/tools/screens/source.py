@@ -44,7 +44,12 @@ class ScreenSource:
 def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
     """Read what a source holds. Raises MediaError without pictures, RequestError for a size that
     makes no sense with it."""
-    chosen = work.select(path)
+    chosen = work.select(
+        path,
+        video_track=plan.video_track,
+        audio_track=plan.audio_track,
+        used=("video", "audio") if _wants_sound(plan) else ("video",),
+    )
     video = chosen.picture
     if video is None:
         raise MediaError(
@@ -64,8 +69,8 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
         source = chosen.size or (1, 1)
     size = _size(plan, source)
     times = ONE_PICTURE if plan.preview == "png" else work.picture_times(chosen)
-    has_sound = _has_sound(plan, chosen)
-    rhythm = find_rhythm(plan, video, times, with_sound=has_sound)
+    has_sound = _wants_sound(plan) and chosen.sound is not None
+    rhythm = find_rhythm(plan, video, times)
     look = Look(
         size=size,
         fps=rhythm.resample,
@@ -92,11 +97,8 @@ def _size(plan: ScreenPlan, source: tuple[int, int]) -> PictureSize:
     return PictureSize.fitted(width, height, source, plan.fit)
 
 
-def _has_sound(plan: ScreenPlan, chosen: Selection) -> bool:
+def _wants_sound(plan: ScreenPlan) -> bool:
     options = plan.options
     return (
-        options.format is Format.VID32
-        and plan.preview is None
-        and options.audio is not Audio.NONE
-        and chosen.sound is not None
+        options.format is Format.VID32 and plan.preview is None and options.audio is not Audio.NONE
     )

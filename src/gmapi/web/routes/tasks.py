@@ -8,8 +8,10 @@ from flask import Response, request
 from flask_openapi3 import OpenAPI, Tag
 
 from gmapi.errors import RequestError, UnauthorizedError
+from gmapi.jobs.events import EventHub
 from gmapi.jobs.model import Job, State, Withdrawal
 from gmapi.jobs.service import JobService, NewLines
+from gmapi.web import news
 from gmapi.web.address import addresses
 from gmapi.web.answers import json_response, success, task_fields, with_lines
 from gmapi.web.application import describe_parameters
@@ -138,12 +140,29 @@ def _look(service: JobService, task_id: str) -> tuple[Job, NewLines]:
         and not job.is_finished
         and not (since is not None and service.events.logs(job, since.line))
     ):
-        version = job.version
-        service.events.wait_until(job.id, lambda now: now.version != version, wait)
+        _wait_for_news(service.events, job, since, wait)
         job = service.job(task_id)
     # HEAD hands out nothing: the lines are still new to the next GET.
     handed_out = request.method != "HEAD"
     return job, service.new_lines(job, since.line if since else None, handed_out=handed_out)
+
+
+def _wait_for_news(hub: EventHub, job: Job, since: Mark | None, wait: float) -> None:
+    """Wait up to so many seconds for what the caller can see: a turn of the task at once, lines and
+    mere progress after a moment, in which they gather."""
+    tail = hub.log_tail(job) if since is None else []
+    line = since.line if since is not None else tail[-1].id if tail else 0
+
+    def turned(now: Job) -> bool:
+        return news.turn(now) != news.turn(job)
+
+    def changed(now: Job) -> bool:
+        return news.sight(now) != news.sight(job) or bool(hub.logs(now, line))
+
+    moment = min(wait, news.PROGRESS_SECONDS)
+    now = hub.wait_until(job.id, turned, moment)
+    if now is not None and not turned(now):
+        hub.wait_until(job.id, changed, wait - moment)
 
 
 def cursor() -> Mark | None:

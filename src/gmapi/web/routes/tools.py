@@ -14,7 +14,7 @@ from gmapi.tools.base import Tool
 from gmapi.tools.fields import ToolRequest
 from gmapi.tools.registry import TOOLS
 from gmapi.web.address import addresses
-from gmapi.web.answers import success, task_urls
+from gmapi.web.answers import success, task_urls, with_warnings
 from gmapi.web.gate import caller
 from gmapi.web.misspelt import warnings
 from gmapi.web.schemas import failures, header
@@ -80,16 +80,11 @@ def _submit(service: JobService, tool: Tool, body: ToolRequest) -> Submission:
     )
 
 
-def _remarks(tool: Tool) -> dict[str, Any]:
-    """What to add to an answer besides what was asked for."""
-    found = warnings(request.get_json(), tool.request)
-    return {"warnings": found} if found else {}
-
-
 def _wait_view(service: JobService, tool: Tool) -> Callable[..., Response]:
     def view(body: ToolRequest) -> Response:
         job = _submit(service, tool, body).job
-        return wait_for_result(service, job, addresses().base(), _remarks(tool))
+        found = warnings(request.get_json(), tool.request)
+        return wait_for_result(service, job, addresses().base(), found)
 
     return view
 
@@ -100,7 +95,10 @@ def _async_view(service: JobService, tool: Tool) -> Callable[..., Response]:
         job = submission.job
         message = "Accepted." if not submission.joined else "The same task exists; joined it."
         urls = task_urls(job.id, addresses().base())
-        fields = {"task_id": job.id, **urls, "message": message, **_remarks(tool)}
+        fields = with_warnings(
+            {"task_id": job.id, **urls, "message": message},
+            warnings(request.get_json(), tool.request),
+        )
         if job.is_finished:
             return success(fields)
         response = success(fields, 202)
