@@ -167,6 +167,8 @@ def defaults(
         if option == "-pix_fmt":
             words += [option, writing.pixels] if writing.pixels else []
             continue
+        if value == "libwebp_anim" and chosen is not None and _is_one_picture(chosen):
+            value = "libwebp"  # the other says that a half transparent picture is opaque
         words += [option, value]
     if target.kind == "video" and not copied["v"] and not given.has("disposition"):
         # Cover art that becomes the video must not be marked as cover art any more:
@@ -266,6 +268,10 @@ def _before(
     return words
 
 
+def _is_one_picture(chosen: Selection) -> bool:
+    return chosen.is_still or chosen.picture is None
+
+
 def _is_photo(chosen: Selection) -> bool:
     """Whether other pictures may follow the one that is meant, such as a gain map."""
     return chosen.is_still and chosen.info.container == "jpeg_pipe"
@@ -298,7 +304,7 @@ def _graph(
             f"loop=loop={count - 1}:size=1:start=0,setpts=N/({usual}*TB),fps={usual}",
             f"trim=end_frame={count}",
         ]
-    elif target.kind == "video" and (chosen.is_still or left.picture is not chosen.picture):
+    elif target.kind == "video" and _is_one_picture(chosen):
         # Icons and covers come at 90,000 pictures a second.
         timed = given.has("r", "v") or any(before.has(word) for word in ("loop", "r", "framerate"))
         return ["-vf", ",".join(chain), *([] if timed else ["-r", str(_STILL_RATE)])]
