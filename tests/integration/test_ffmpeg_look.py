@@ -41,8 +41,11 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("output_format", ["mp4", "webm", "avi", "mpg", "3gp", "gif", "png"])
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize(
+    ("name", "output_format"),
+    [("odd", name) for name in ("webm", "avi", "mpg", "3gp", "png")]
+    + [(name, kind) for name in SHAPES for kind in ("mp4", "gif")],
+)
 def test_what_is_told_of_the_size_is_what_is_there(
     tool: Conversions, media: Path, name: str, output_format: str
 ) -> None:
@@ -54,8 +57,6 @@ def test_what_is_told_of_the_size_is_what_is_there(
     )  # fmt: skip
     made = tool.convert(source, output_format)
     expected = any_side if output_format in ("gif", "png") else even
-    if name == "one pixel high" and output_format in ("mpg", "avi"):
-        expected = (40, 2)
     assert made.size == expected
     assert (made.result.width, made.result.height) == expected
 
@@ -81,7 +82,7 @@ def changing(media: Path) -> Path:
     return make(media, whole.name, "-i", f"concat:{listed}", "-c", "copy")
 
 
-@pytest.mark.parametrize("output_format", ["mp4", "webm", "gif", "avi", "mkv"])
+@pytest.mark.parametrize("output_format", ["mp4", "webm", "gif"])
 def test_a_part_of_another_shape_is_fitted_for_itself(
     tool: Conversions, changing: Path, output_format: str
 ) -> None:
@@ -121,8 +122,11 @@ def half_hidden(media: Path) -> dict[str, Path]:
     }
 
 
-@pytest.mark.parametrize("output_format", ["jpg", "mp4", "avi", "bmp", "ppm", "mkv"])
-@pytest.mark.parametrize("kind", ["png", "vp8", "vp9", "mov"])
+@pytest.mark.parametrize(
+    ("kind", "output_format"),
+    [("png", "jpg"), ("png", "bmp"), ("vp8", "mp4"), ("vp9", "jpg"), ("mov", "avi"),
+     ("vp8", "mkv"), ("png", "mp4")],
+)  # fmt: skip
 def test_what_is_not_to_be_seen_is_black_without_transparency(
     tool: Conversions, half_hidden: dict[str, Path], kind: str, output_format: str
 ) -> None:
@@ -170,7 +174,7 @@ def bright(request: pytest.FixtureRequest, media: Path) -> Path:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("output_format", ["mp4", "webm", "gif", "png", "jpg", "avi"])
+@pytest.mark.parametrize("output_format", ["mp4", "webm", "gif", "jpg"])
 def test_white_in_hdr_is_white_on_usual_screens(
     tool: Conversions, bright: Path, output_format: str
 ) -> None:

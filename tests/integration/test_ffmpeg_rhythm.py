@@ -29,7 +29,7 @@ def tool(
     return Conversions(launcher, ffmpeg, tmp_path_factory.mktemp("data"))
 
 
-@pytest.mark.parametrize("rate", [24, 30, 48, 50, 60, 120])
+@pytest.mark.parametrize("rate", [30, 60, 120])
 def test_browsers_keep_the_times_of_a_gif(tool: Conversions, media: Path, rate: int) -> None:
     source = make(
         media, f"{rate}.mp4", "-f", "lavfi", "-i", f"testsrc2=s=64x48:r={rate}:d=1", *H264
@@ -65,8 +65,11 @@ def gif_delays(data: bytes) -> list[int]:
     return delays
 
 
-@pytest.mark.parametrize("output_format", ["mp4", "gif", "mkv"])
-@pytest.mark.parametrize("kind", ["avi", "h264", "hevc", "mjpeg", "m4v"])
+@pytest.mark.parametrize(
+    ("kind", "output_format"),
+    [("avi", "mp4"), ("avi", "gif"), ("h264", "mp4"), ("hevc", "gif"), ("mjpeg", "mkv"),
+     ("m4v", "mp4")],
+)  # fmt: skip
 def test_pictures_without_times(
     tool: Conversions, media: Path, kind: str, output_format: str
 ) -> None:
@@ -86,7 +89,7 @@ def test_pictures_without_times(
     assert end - begin == pytest.approx(1.2 if kind == "mjpeg" else 3.0, abs=0.11)
 
 
-@pytest.mark.parametrize("output_format", ["mp4", "mkv", "webm", "avi", "flv", "mov", "ts"])
+@pytest.mark.parametrize("output_format", ["mp4", "webm", "avi", "ts"])
 @pytest.mark.parametrize("late", ["pictures", "sound"])
 def test_pictures_and_sound_stay_in_step(
     tool: Conversions, media: Path, late: str, output_format: str
@@ -116,8 +119,9 @@ def test_an_icon_is_shown_like_other_stills(tool: Conversions, media: Path) -> N
     assert made.pixels()[24, 24, 1] > 200
 
 
-@pytest.mark.parametrize("output_format", ["mp4", "gif", "webp", "jpg"])
-@pytest.mark.parametrize("args", ["", "-vf hflip"])
+@pytest.mark.parametrize(
+    ("output_format", "args"), [("mp4", ""), ("gif", "-vf hflip"), ("webp", ""), ("jpg", "")]
+)
 def test_a_photo_is_alone_without_its_gain_map(
     tool: Conversions, media: Path, args: str, output_format: str
 ) -> None:

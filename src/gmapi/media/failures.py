@@ -107,7 +107,8 @@ def _not_storable(match: re.Match[str], context: Context) -> str:
         return f"{noun} cannot be stored {target}; {_WITHOUT[match[1]]}"
     codec, number = match[1], int(match[2])
     kind = _kind_of(number, context)
-    what = f"stream {number} ({f'{kind} ' if kind else ''}{codec}) cannot be stored {target}"
+    names = " ".join(word for word in (kind, codec) if word not in (None, "none"))
+    what = f"stream {number} ({names}) cannot be stored {target}"
     if kind in _WITHOUT:
         return f"{what}; {_WITHOUT[kind]}"
     if "copy" in context.args:
