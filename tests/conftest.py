@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.http.origin import Origin
+from support.http.origin import Origin, endless
 from support.media.files import MEDIA, SCREEN_MEDIA, ffmpeg_program
 from support.media.streams import make_stream
 from support.product.server import GmapiServer
@@ -57,13 +57,15 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 @pytest.fixture(scope="session")
 def origin(media_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
     """A loopback media server with all generated media at `/<name>` and `clip.mp4` as an HLS
-    stream at `/hls/index.m3u8`; tests may add routes."""
+    stream at `/hls/index.m3u8`, and a radio station at `/listen.pls`; tests may add routes."""
     stream = tmp_path_factory.mktemp("stream") / "ts"
     make_stream("ts", media_dir / "clip.mp4", stream)
     with Origin() as found:
         found.add_folder("/hls", stream)
         for path in media_dir.iterdir():
             found.add(f"/{path.name}", path.read_bytes(), etag=f'"{path.name}"')
+        radio = endless((media_dir / "song.mp3").read_bytes(), head=b"ICY 200 OK\r\n\r\n")
+        found.add("/listen.pls", f"[playlist]\nFile1={found.add('/radio', radio)}\n".encode())
         yield found
 
 

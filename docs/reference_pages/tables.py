@@ -14,7 +14,7 @@ from gmapi.computercraft.ass import CUES_MAX
 from gmapi.computercraft.monitor import MONITOR_COLUMNS_MAX, MONITOR_ROWS_MAX, PIXELS_MAX, SIDE_MAX
 from gmapi.error_codes import ERROR_CODES
 from gmapi.fetch.segments import SEGMENTS_MAX
-from gmapi.fetch.transfer import LIST_BYTES_MAX, FetchRules
+from gmapi.fetch.terms import LIST_BYTES_MAX, FetchRules
 from gmapi.jobs.logbook import READ_MAX
 from gmapi.jobs.model import MAX_ATTEMPTS
 from gmapi.media.arguments import ARGUMENT_BYTES_MAX, ARGUMENTS_MAX

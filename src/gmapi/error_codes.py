@@ -48,8 +48,10 @@ _OF_SOURCES = {
     "source_empty": ErrorCode(200, "The source has no bytes."),
     "source_too_large": ErrorCode(200, "Beyond `GMAPI_FETCH_MAX_BYTES`."),
     "source_too_slow": ErrorCode(200, "Beyond `GMAPI_FETCH_STALL` or `GMAPI_FETCH_DEADLINE`."),
-    "source_truncated": ErrorCode(200, "The source broke off and could not be resumed."),
-    "source_not_media": ErrorCode(200, "A web page or document."),
+    "source_truncated": ErrorCode(200, "The source broke off for good, or came in part."),
+    "source_not_media": ErrorCode(
+        200, "A web page, document, archive, program or another file that is no media."
+    ),
     "source_playlist": ErrorCode(200, "A playlist that cannot be used; the message says why."),
     "source_page": ErrorCode(200, "A web page in which no media was found."),
     "source_failed": ErrorCode(200, "Another trouble with the source."),

@@ -40,7 +40,7 @@ REASONS = {
     "M5 playlist of a chain": "source_refused",
     "M5 list of a path": "source_not_media",
     "M5 drawing": "source_not_media",
-    "M5 library": "media_failed",
+    "M5 library": "source_not_media",
     "D4 picture of 256 megapixels": "limit_exceeded",
 }
 """Why each hostile file is refused: where another layer answers, the right one is lost."""

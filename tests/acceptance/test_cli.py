@@ -126,6 +126,8 @@ def test_private_addresses_need_a_word(here: Command, origin: Origin) -> None:
     assert refused.returncode == 1
     assert b"--allow-private" in refused.stderr
     assert here.here(*words, GMAPI_FETCH_ALLOW="127.0.0.1").returncode == 0
+    # As it is copied from somewhere.
+    words[1] = f'"<{words[1]}>" '
     assert here.here(*words, "--allow-private", "-o", "again.dfpwm").returncode == 0
     assert here.left() == ["again.dfpwm", "song.dfpwm"]
 

@@ -45,6 +45,30 @@ def test_a_stream_becomes_screens(server: GmapiServer, origin: Origin) -> None:
     assert answer["frames"] == pytest.approx(SECONDS * 10, abs=1)
 
 
+def test_a_station_becomes_sound_and_joins_equal_requests(
+    server: GmapiServer, origin: Origin
+) -> None:
+    url = origin.url("/listen.pls")
+    values = {"input_url": url, "output_format": "dfpwm", "max_duration": 2}
+    answer = server.post("/api/ffmpeg", values).json()
+    assert answer["status"] == "success", answer
+    assert answer["duration"] == pytest.approx(2.0, abs=0.1)
+    assert any("2 s of it were taken" in warning for warning in answer["warnings"])
+    # As it is copied from somewhere.
+    values["input_url"] = f' "{url}"\n'
+    assert server.post("/api/ffmpeg", values).json()["file_id"] == answer["file_id"]
+
+
+def test_the_command_takes_a_station(gmapi: Command, origin: Origin) -> None:
+    words = ["convert", origin.url("/listen.pls"), "-f", "dfpwm", "--allow-private", "-o", "-"]
+    done = gmapi(*words, "--args", "-t 3")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout) / 6000 == pytest.approx(3.0, abs=0.1)
+    done = gmapi(*words, "--max-duration", "2")
+    assert len(done.stdout) / 6000 == pytest.approx(2.0, abs=0.1)
+    assert b"2 s of it were taken" in done.stderr
+
+
 def test_the_command_takes_the_beginning_of_a_stream(gmapi: Command, origin: Origin) -> None:
     text = "#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:2,\nindex0.ts\n#EXTINF:2,\nindex0.ts\n"
     url = origin.add("/hls/twice.m3u8", text.encode() + b"#EXT-X-ENDLIST\n")

@@ -13,7 +13,7 @@ from gmapi.fetch.address import check_url
 from gmapi.fetch.bounds import Bounds
 from gmapi.fetch.hls import LINE_MAX
 from gmapi.fetch.segments import SEGMENTS_MAX
-from gmapi.fetch.transfer import LIST_BYTES_MAX
+from gmapi.fetch.terms import LIST_BYTES_MAX
 from support.cost import Gaps, cpu_below, memory_below
 from support.http.playlist_floods import (
     BASE,

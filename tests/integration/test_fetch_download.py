@@ -152,7 +152,7 @@ def test_what_is_no_http_is_unreachable(origin: Origin, room: Room, answer: byte
 @pytest.mark.parametrize(
     ("code", "words"),
     [(404, "404 Not Found"), (403, "403 Forbidden"), (500, "HTTP 500"), (599, "HTTP 599"),
-     (204, "204"), (206, "206"), (304, "304"), (300, "300")],
+     (204, "204"), (304, "304"), (300, "300")],
 )  # fmt: skip
 def test_a_status_is_named(origin: Origin, room: Room, code: int, words: str) -> None:
     assert words in room.refused(origin.add("/a", status(code)), "source_status")
@@ -168,8 +168,8 @@ def test_redirects_are_followed_and_the_last_address_is_named(origin: Origin, ro
 
 def test_endless_redirects_end(origin: Origin, room: Room) -> None:
     url = origin.add("/loop", redirect("/loop"))
-    assert "5 times" in room.refused(url, "source_status")
-    assert origin.count("/loop") == 6
+    assert "loop" in room.refused(url, "source_status")
+    assert origin.count("/loop") == 21
 
 
 @pytest.mark.parametrize(
@@ -214,12 +214,6 @@ def test_the_running_count_rules_without_a_length(origin: Origin, room: Room) ->
     url = origin.add("/a", chunked(BODY))
     room.refused(url, "source_too_large", max_bytes=len(BODY) - 1)
     assert room.get(url, max_bytes=len(BODY)).size == len(BODY)
-
-
-@pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip"])
-def test_a_compressed_answer_is_refused(origin: Origin, room: Room, coding: str) -> None:
-    url = origin.add("/a", BODY, headers={"Content-Encoding": coding})
-    assert "compressed" in room.refused(url, "source_refused")
 
 
 def test_an_empty_file_is_an_error(origin: Origin, room: Room) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from gmapi.errors import JobCancelled, RequestError
 from gmapi.fetch import playlists
+from gmapi.fetch.unending import Portion
 from support.http.origin import (
     Exchange,
     Origin,
@@ -324,13 +325,23 @@ def test_a_live_stream_is_recorded_from_near_its_newest_segment(origin: Origin, 
     assert _numbers(room.data) == [n % 9 + 1 for n in range(4, 10)]
     assert not source.from_cache
     assert room.told[-1] == (1.0, "12 of 12 s of the live stream")
+    assert source.is_part
     # It is another stream at each time: nothing is kept.
     assert room.bring(url, seconds=2).from_cache is False
 
 
+def test_of_a_live_stream_no_more_is_recorded_than_the_work_needs(
+    origin: Origin, room: Room
+) -> None:
+    url = origin.add("/live.m3u8", Live(5))
+    assert room.bring(url, portion=Portion(enough=3)).is_part
+    assert len(_numbers(room.data)) == 2
+
+
 def test_a_live_stream_that_ends_is_taken_as_far_as_it_went(origin: Origin, room: Room) -> None:
-    room.bring(origin.add("/live.m3u8", Live(3, last=6)), seconds=60, deadline=100.0)
+    source = room.bring(origin.add("/live.m3u8", Live(3, last=6)), seconds=60, deadline=100.0)
     numbers = _numbers(room.data)
+    assert not source.is_part
     assert numbers[-1] == 7
     assert numbers == list(range(numbers[0], 8))
 

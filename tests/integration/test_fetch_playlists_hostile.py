@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gmapi.fetch.segments import SEGMENTS_MAX
-from gmapi.fetch.transfer import LIST_BYTES_MAX
+from gmapi.fetch.terms import LIST_BYTES_MAX
 from support.http.canary import Canary
 from support.http.origin import Exchange, Origin, redirect
 from support.http.playlist_rooms import Room, media, segments_origin, sound_apart

@@ -238,7 +238,7 @@ def test_probe(launcher: Launcher, ffmpeg: Ffmpeg, media: Path) -> None:
         ("page", "not media"),
         ("empty", "not media"),
         ("torn", "incomplete MP4"),
-        ("list", "playlist"),
+        ("list", "a kind of file that this server does not read"),
     ],
 )
 def test_probe_says_what_is_wrong(
@@ -258,7 +258,7 @@ REFUSALS: list[tuple[str, str, list[str], str]] = [
     ("song", "mp4", ["-filter_complex", "[0:v]hflip[o]", "-map", "[o]"], "the source has no video"),
     ("torn", "mp3", [], "incomplete MP4"),
     ("page", "mp3", [], "not media"),
-    ("list", "mp3", [], "playlist"),
+    ("list", "mp3", [], "a kind of file that this server does not read"),
     ("song", "wav", ["-c:a", "libopus"], "codec cannot be stored in the format"),
     ("whole", "webm", ["-c", "copy"], "Only VP8 or VP9"),
     ("song", "wav", ["-c:a", "nosuch"], "no encoder nosuch"),

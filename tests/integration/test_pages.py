@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -14,21 +15,15 @@ from gmapi.errors import JobCancelled, SourceError
 from gmapi.fetch.address import check_url
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.site_door import PageLimits
-from gmapi.fetch.source_cache import SourceCache
 from gmapi.hosts import parse_allow
-from gmapi.media.binaries import inspect
 from gmapi.sandbox.launcher import Launcher
-from gmapi.settings import load_settings
-from gmapi.storage.local import LocalStorage
 from gmapi.tools.base import Work
 from gmapi.tools.page import find_media
-from gmapi.tools.source_fetch import FetchedSources
 from support.http.canary import Canary
 from support.http.origin import Exchange, Origin, redirect, silent
 from support.media import streams
-from support.media.files import ffmpeg_program
+from support.product import works
 from support.product.server import descendants
-from support.screens.studio import Notes
 
 
 @pytest.fixture(scope="module")
@@ -45,25 +40,7 @@ def origin(film: Path) -> Iterator[Origin]:
 
 @pytest.fixture
 def make_work(tmp_path: Path, launcher: Launcher, origin: Origin) -> Callable[..., Work]:
-    def make(**values: Any) -> Work:
-        settings = load_settings(
-            {"data_dir": str(tmp_path / "data"), "fetch_allow": origin.authority, **values}
-        )
-        return Work(
-            job_id="0" * 32,
-            file_id="0" * 32,
-            folder=tmp_path / "work",
-            settings=settings,
-            ffmpeg=inspect(launcher, Path(ffmpeg_program())),
-            launcher=launcher,
-            sources=FetchedSources(
-                SourceCache(tmp_path / "sources", FetchRules.from_settings(settings))
-            ),
-            storage=LocalStorage(tmp_path / "files"),
-            reporter=Notes(),
-        )
-
-    return make
+    return functools.partial(works.make_work, tmp_path, launcher, origin.authority)
 
 
 def _page(origin: Origin, body: str, path: str = "/page") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,26 +9,16 @@ from typing import Any
 import pytest
 
 from gmapi.errors import MediaError
-from gmapi.fetch.fetcher import FetchRules
-from gmapi.fetch.source_cache import SourceCache
-from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
-from gmapi.settings import load_settings
-from gmapi.storage.base import new_file_id
-from gmapi.storage.local import LocalStorage
 from gmapi.tools.base import FileResult, Work
 from gmapi.tools.ffmpeg import FFMPEG
-from gmapi.tools.registry import TOOLS
-from gmapi.tools.source_fetch import FetchedSources
 from gmapi.tools.video_frame import VideoFrameResult
 from support.http.origin import Exchange, Origin, content
 from support.media import streams
-from support.media.files import ffmpeg_program
+from support.media.programs import BUNDLED, SYSTEM
+from support.product import works
+from support.product.works import convert
 from support.screens.studio import Notes
-
-PROGRAMS = {"bundled": Path(ffmpeg_program())}
-if system := shutil.which("ffmpeg"):
-    PROGRAMS["system"] = Path(system)
 
 
 @pytest.fixture(scope="module")
@@ -53,41 +42,12 @@ def site(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calla
         yield address
 
 
-@pytest.fixture(scope="module")
-def ffmpeg(launcher: Launcher) -> Ffmpeg:
-    return inspect(launcher, PROGRAMS["bundled"])
-
-
 @pytest.fixture
-def make_work(tmp_path: Path, launcher: Launcher, ffmpeg: Ffmpeg) -> Callable[..., Work]:
-    def make(url: str, **values: Any) -> Work:
-        program = values.pop("program", ffmpeg)
-        authority = url.split("/")[2]
-        settings = load_settings(
-            {"data_dir": str(tmp_path / "data"), "fetch_allow": authority, **values}
-        )
-        ident = new_file_id()
-        return Work(
-            job_id=ident,
-            file_id=ident,
-            folder=tmp_path / ident,
-            settings=settings,
-            ffmpeg=program,
-            launcher=launcher,
-            sources=FetchedSources(
-                SourceCache(tmp_path / "sources", FetchRules.from_settings(settings))
-            ),
-            storage=LocalStorage(tmp_path / "files"),
-            reporter=Notes(),
-        )
+def make_work(tmp_path: Path, launcher: Launcher) -> Callable[..., Work]:
+    def make(url: str, program: str = BUNDLED, **values: Any) -> Work:
+        return works.make_work(tmp_path, launcher, url.split("/")[2], program, **values)
 
     return make
-
-
-def _run(work: Work, tool: str, **fields: Any) -> Any:
-    request = TOOLS[tool].request.model_validate(fields)
-    TOOLS[tool].accept(request)
-    return TOOLS[tool].run(work, request)
 
 
 @pytest.mark.parametrize("kind", streams.STREAMS)
@@ -106,7 +66,7 @@ def test_each_kind_of_stream_is_the_film(
     assert [p.name for p in (*work.inputs.iterdir(), *work.outputs.iterdir())] == ["input"]
 
 
-@pytest.mark.skipif("system" not in PROGRAMS, reason="there is no ffmpeg of the system")
+@pytest.mark.skipif(SYSTEM is None, reason="there is no ffmpeg of the system")
 @pytest.mark.parametrize("kind", ["sound_apart", "timeline"])
 def test_the_system_s_ffmpeg_joins_as_well(
     kind: str,
@@ -116,7 +76,7 @@ def test_the_system_s_ffmpeg_joins_as_well(
     film: Path,
 ) -> None:
     url = site(kind)
-    work = make_work(url, program=inspect(launcher, PROGRAMS["system"]))
+    work = make_work(url, program=SYSTEM)
     path = work.fetch(url, field="input_url")
     assert streams.picture_hashes(path) == streams.picture_hashes(film)
     assert streams.sound_starts(path) == pytest.approx(streams.sound_starts(film), abs=0.05)
@@ -151,7 +111,7 @@ def test_tools_take_streams(
 ) -> None:
     url = site(kind)
     work = make_work(url)
-    result = _run(work, tool, input_url=url, **fields)
+    result = convert(work, tool, input_url=url, **fields)
     assert isinstance(result, FileResult)
     assert result.duration == pytest.approx(streams.SECONDS, abs=0.2)
     assert result.size > 0
@@ -165,7 +125,7 @@ def test_frames_are_cut_from_a_stream_with_its_sound(
     site: Callable[[str], str], make_work: Callable[..., Work]
 ) -> None:
     url = site("fmp4")
-    result = _run(make_work(url), "video_frame", video_url=url, fps=10)
+    result = convert(make_work(url), "video_frame", video_url=url, fps=10)
     assert isinstance(result, VideoFrameResult)
     assert result.total_frames in (streams.PICTURES, streams.PICTURES + 1)
     assert (result.width, result.height) == (64, 48)
@@ -198,7 +158,7 @@ def test_a_live_stream_is_recorded(
 
         origin.add("/live/live.m3u8", live)
         work = make_work(url)
-        result = _run(work, "ffmpeg", input_url=url, output_format="dfpwm", max_duration=3)
+        result = convert(work, "ffmpeg", input_url=url, output_format="dfpwm", max_duration=3)
         assert result.duration == pytest.approx(3, abs=0.15)
         assert origin.count("/live/index3.ts") + origin.count("/live/index0.ts") == 1
 

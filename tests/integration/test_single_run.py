@@ -17,6 +17,7 @@ from gmapi.settings import Settings, load_settings
 from gmapi.terminal.single_run import SingleRun
 from gmapi.tools.ffmpeg import FFMPEG, FfmpegRequest
 from support.http.origin import Exchange, Origin
+from support.media import odd_files
 from support.product.server import fork_servers
 
 
@@ -157,6 +158,9 @@ def test_requests_are_refused_before_anything_runs(
     [
         (b"", SourceError, "source_empty"),
         (b"#EXTM3U\nhttp://127.0.0.1/secret\n", SourceError, "source_not_media"),
+        (b"PK\x03\x04" + b"song" * 200, SourceError, "source_not_media"),
+        (b"Not found", MediaError, "source_not_media"),
+        (odd_files.tiled_tiff(), MediaError, "corrupt_media"),
         (b"\x00\x01garbage" * 200, MediaError, None),
     ],
 )

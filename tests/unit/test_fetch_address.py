@@ -17,6 +17,7 @@ from gmapi.fetch.address import (
     check_url,
     is_public,
     resolve,
+    trim_address,
 )
 from gmapi.hosts import parse_allow
 from support.cost import cpu_below
@@ -300,3 +301,36 @@ def test_the_longest_host_with_a_port_is_read() -> None:
     assert check_url(f"http://{name}.:65535/x").host == name
     with pytest.raises(RequestError):
         check_url(f"http://{name}b/x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"{}"', "'{}'", "`{}`", "<{}>", " {} ", "{}\n", "\t{}\r\n", '"<{}>"', "\u201c{}\u201d",
+     "\u201e{}\u201c", "\u00ab{}\u00bb", "\u2018{}\u2019", ' " {} " ', "\ufeff{}", "{}\u200b",
+     "\u00a0{}\u3000", "{}\0", "\u300c{}\u300d", "`{}'"],
+)  # fmt: skip
+def test_what_stands_around_an_address_is_no_part_of_it(text: str) -> None:
+    for url in ("http://a.example/x", "https://a.example/it's", "http://a.example/?a='b'"):
+        assert trim_address(text.format(url)) == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://a.example/'", 'http://a.example/"', "http://a.example/x>", "\"http://a.example/",
+     "<http://a.example/", "'http://a.example/\"", "", "x"],
+)  # fmt: skip
+def test_single_marks_stay(text: str) -> None:
+    assert trim_address(text) == text
+
+
+@given(st.text(alphabet=" \n\"'`<>\u201c\u201dab:/\u200b", max_size=40))
+def test_trimming_again_changes_nothing(text: str) -> None:
+    once = trim_address(text)
+    assert trim_address(once) == once
+    assert once in text
+
+
+def test_many_marks_are_trimmed_in_linear_time() -> None:
+    with cpu_below(2.0):
+        assert trim_address('"' * 500_000 + "x" + '"' * 500_000) == "x"
+        assert trim_address(" " * 1_000_000) == ""

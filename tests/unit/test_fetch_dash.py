@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gmapi.errors import SourceError
 from gmapi.fetch.address import check_url
 from gmapi.fetch.dash import parse
-from gmapi.fetch.transfer import Span
+from gmapi.fetch.ranges import Span
 
 BASE = check_url("http://media.example/films/m.mpd")
 

@@ -17,8 +17,8 @@ from gmapi.fetch.hls import (
     parse_media,
     single_entry,
 )
+from gmapi.fetch.ranges import Span
 from gmapi.fetch.segments import SEGMENTS_MAX, Segment, make_track
-from gmapi.fetch.transfer import Span
 
 BASE = check_url("https://media.example/films/one/index.m3u8?token=x")
 

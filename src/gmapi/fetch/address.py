@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import socket
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import (
@@ -34,6 +35,16 @@ _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]++\]|[^\[\]:@%/?#]++)(?::([0-9]{0,5}))
 _AUTHORITY_MAX = HOST_NAME_MAX + len(":65535")
 _PATH = re.compile(r"[/?#]")
 _FORBIDDEN = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f]")
+
+# What closes a quotation that begins so; languages differ in what they take for which.
+_QUOTES = {
+    '"': '"', "'": "'", "`": "`'", "<": ">", "\u00b4": "\u00b4", "\u201c": "\u201d\u201c",
+    "\u201d": "\u201d\u201c", "\u201e": "\u201d\u201c", "\u201f": "\u201d\u201c",
+    "\u2018": "\u2019\u2018", "\u2019": "\u2019\u2018", "\u201a": "\u2019\u2018",
+    "\u201b": "\u2019\u2018", "\u00ab": "\u00bb", "\u00bb": "\u00ab\u00bb", "\u2039": "\u203a",
+    "\u203a": "\u2039\u203a", "\u300c": "\u300d", "\u300e": "\u300f", "\u300a": "\u300b",
+    "\u3008": "\u3009", "\uff02": "\uff02", "\uff07": "\uff07",
+}  # fmt: skip
 
 # What the registries of special-purpose addresses (RFC 6890 and its updates) list, spelled out
 # because `is_global` differs between patch versions of Python; the last IPv4 entry is the
@@ -75,6 +86,27 @@ class SourceUrl:
     def origin(self) -> tuple[str, str, int]:
         """Scheme, host and port: what must be equal for credentials to be sent along."""
         return self.scheme, self.host, self.port
+
+
+def trim_address(text: str) -> str:
+    """An address without what it was copied or written with: white space and invisible marks
+    around it, pairs of quotes, backticks or angle brackets."""
+    first, last = 0, len(text)
+    while first < last:
+        if _is_margin(text[first]):
+            first += 1
+        elif _is_margin(text[last - 1]):
+            last -= 1
+        elif last - first > 1 and text[last - 1] in _QUOTES.get(text[first], ""):
+            first, last = first + 1, last - 1
+        else:
+            break
+    return text[first:last]
+
+
+def _is_margin(letter: str) -> bool:
+    # Control characters and marks without a width, such as a byte order mark.
+    return letter.isspace() or unicodedata.category(letter) in ("Cc", "Cf")
 
 
 def check_url(url: str, field: str = "input_url") -> SourceUrl:

@@ -13,6 +13,7 @@ from http.client import HTTPResponse
 from typing import Any, cast
 
 from gmapi.errors import SourceError
+from gmapi.fetch import icy
 
 HEAD_BYTES_MAX = 64 * 1024
 """All lines before the content of an answer, with those of answers before it."""
@@ -94,11 +95,19 @@ class _Head:
     def __init__(self, body: io.BufferedReader) -> None:
         self._body = body
         self._received = 0
+        self._is_icy_status = False
         self._in_content_type = False
         self._content_type = 0
 
     def readline(self, size: int = -1) -> bytes:
+        if self._is_icy_status:
+            self._is_icy_status = False
+            return f"{icy.SIGN}: 1\r\n".encode()
         line = self._body.readline(size)
+        if not self._received and line.startswith(icy.STATUS):
+            # To be read until the line ends, as from a server of HTTP/1.0.
+            line = b"HTTP/1.0 " + line.removeprefix(icy.STATUS)
+            self._is_icy_status = True
         self._received += len(line)
         if self._received > HEAD_BYTES_MAX:
             raise TooMuchAroundError("before its content", HEAD_BYTES_MAX)

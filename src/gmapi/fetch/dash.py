@@ -16,6 +16,7 @@ from gmapi.fetch.address import MAX_URL_LENGTH, SourceUrl
 from gmapi.fetch.bounds import CHOICES_MAX, Bounds
 from gmapi.fetch.hls import best_quality
 from gmapi.fetch.manifest import Element, read_manifest
+from gmapi.fetch.ranges import Span
 from gmapi.fetch.segments import (
     SECONDS_MAX,
     Segment,
@@ -25,7 +26,6 @@ from gmapi.fetch.segments import (
     make_span,
     make_track,
 )
-from gmapi.fetch.transfer import Span
 
 _DURATION = re.compile(
     r"P(?:(\d{1,6})Y)?(?:(\d{1,6})M)?(?:(\d{1,9})D)?"

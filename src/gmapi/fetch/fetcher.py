@@ -20,7 +20,9 @@ from gmapi.errors import JobCancelled, NoSpaceError, SourceError
 from gmapi.fetch.address import SourceUrl
 from gmapi.fetch.connection import Connection
 from gmapi.fetch.headers import check_headers
-from gmapi.fetch.transfer import Download, FetchRules, Transfer, Validators
+from gmapi.fetch.terms import Download, FetchRules, Validators
+from gmapi.fetch.transfer import Transfer
+from gmapi.fetch.unending import WHOLE, Gauge, Portion
 
 __all__ = [
     "Cancelled", "Download", "FetchRules", "Progress", "Validators", "check_headers", "check_time",
@@ -58,37 +60,71 @@ def download(
     validators: Validators | None = None,
     wanted: frozenset[str] = frozenset(),
     until: float | None = None,
+    portion: Portion = WHOLE,
+    on_alone: Callable[[], None] = lambda: None,
 ) -> Download:
     """Fetch a source into `target`, which is replaced, and removed again when this fails.
 
     `cancelled` is asked and `on_progress(received, total or None)` told five times a second.
     Text of one of the kinds `wanted` (see `sniff`) is taken although it is no media. `until` is
     when it must be done on the monotonic clock; without it the deadline of the rules counts from
-    now. Raises SourceError (codes `source_unreachable`, `source_refused`, `source_status`,
+    now. What tells no length is left where it is as much as the `portion` says, or as may be
+    fetched; `on_alone` is told when such a download will be of no use to others.
+
+    Raises SourceError (codes `source_unreachable`, `source_refused`, `source_status`,
     `source_too_large`, `source_too_slow`, `source_truncated`, `source_empty`,
     `source_not_media`), RequestError for bad headers, NoSpaceError, JobCancelled, and whatever
     the callbacks raise.
     """
     checked = check_headers(headers or {})
+    until = time.monotonic() + rules.deadline if until is None else until
+    gauge = Gauge(portion, target) if portion.measure else None
     transfer: Transfer | None = None
+    is_over = False
 
     def fetch(connection: Connection) -> Download:
-        nonlocal transfer
+        nonlocal transfer, is_over
         transfer = Transfer(
-            connection, source_url, rules, checked, validators=validators, wanted=wanted
+            connection,
+            source_url,
+            rules,
+            checked,
+            validators=validators,
+            wanted=wanted,
+            parts_do=gauge is not None,
         )
         unchanged = transfer.begin()
         if unchanged is not None:
             return unchanged
         with target.open("wb") as file:
-            return transfer.save(file)
+            done = transfer.save(file)
+        is_over = True
+        return done
 
     def tick() -> None:
-        if transfer is not None:
-            on_progress(transfer.received, transfer.total)
+        if transfer is None:
+            return
+        received, is_radio = transfer.received, transfer.is_radio
+        if gauge is None or not transfer.is_untold:
+            on_progress(received, transfer.total)
+            return
+        if gauge.is_for_itself(is_radio=is_radio):
+            on_alone()
+        if not is_over and gauge.is_enough(received, is_radio=is_radio):
+            transfer.finish()
+        if not gauge.tell(received, is_radio=is_radio):
+            on_progress(received, None)
 
     try:
-        return watched(fetch, rules, cancelled=cancelled, tick=tick, until=until)
+        try:
+            done = watched(fetch, rules, cancelled=cancelled, tick=tick, until=until)
+        except SourceError as error:
+            if transfer is None or not transfer.is_untold or time.monotonic() < until:
+                raise
+            done = transfer.end_here(error)
+        if transfer is not None and transfer.failure and not (gauge and gauge.is_worth_it()):
+            raise transfer.failure
+        return done
     except BaseException:
         with suppress(OSError):
             target.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gmapi.fetch.address import SourceUrl
 from gmapi.fetch.bounds import CHOICES_MAX, Bounds, check_headers
+from gmapi.fetch.ranges import Span
 from gmapi.fetch.segments import (
     PICTURE_HEIGHT_MAX,
     Segment,
@@ -20,7 +21,6 @@ from gmapi.fetch.segments import (
     check_count,
     make_span,
 )
-from gmapi.fetch.transfer import Span
 
 LINE_MAX = 16 * 1024
 LINES_MAX = 200_000

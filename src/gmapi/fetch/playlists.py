@@ -27,10 +27,9 @@ from gmapi.fetch.fetcher import Cancelled, check_time, watched
 from gmapi.fetch.headers import HARMLESS_HEADERS
 from gmapi.fetch.segments import Segment, Track, bad_playlist, make_track
 from gmapi.fetch.sniff import DASH, HLS, LIST
-from gmapi.fetch.transfer import LIST_BYTES_MAX, Download, FetchRules, StatusError, Transfer
-
-LIVE_SECONDS = 60.0
-"""How much of a live stream is recorded unless the caller says otherwise."""
+from gmapi.fetch.terms import LIST_BYTES_MAX, Download, FetchRules, StatusError
+from gmapi.fetch.transfer import Transfer
+from gmapi.fetch.unending import Portion
 
 LIVE_EDGE = 3
 """A recording begins this many segments before the newest one (RFC 8216, 6.3.3)."""
@@ -49,13 +48,13 @@ PartProgress = Callable[[float, str], None]
 @dataclass(frozen=True)
 class Reading:
     """How a playlist is read: limits, the caller's `headers` for the origin `home`, the moment
-    when all must be done (monotonic clock), and seconds wanted (None: all, or LIVE_SECONDS)."""
+    when all must be done (monotonic clock), and how much of it is wanted."""
 
     rules: FetchRules
     headers: Mapping[str, str]
     home: tuple[str, str, int]
     until: float
-    seconds: float | None
+    portion: Portion
     cancelled: Cancelled
 
     def headers_for(self, url: SourceUrl) -> dict[str, str]:
@@ -115,7 +114,7 @@ def _nothing() -> None:
 
 
 def _cut(tracks: list[Track], reading: Reading) -> tuple[Track, ...]:
-    seconds = reading.seconds
+    seconds = reading.portion.seconds
     return tuple(tracks if seconds is None else [t.first_seconds(seconds) for t in tracks])
 
 
@@ -280,6 +279,8 @@ class _LiveTrack:
         self.url = url
         self.seconds = 0.0
         self.ended = False
+        self.is_part = False
+        """Whether more would have come."""
         self.target = 1.0
         self._part = part
         self._next: int | None = None
@@ -312,18 +313,20 @@ class _LiveTrack:
             self.seconds += segment.seconds
             new = True
         self.ended = listed.ended or self.seconds >= seconds
+        self.is_part = not listed.ended
         return new
 
 
 def record(
     urls: tuple[SourceUrl, ...], targets: list[Path], reading: Reading, on_part: PartProgress
-) -> int:
-    """Record a live stream into one file for each of its media playlists; returns the bytes.
+) -> tuple[int, bool]:
+    """Record a live stream into one file for each of its media playlists; returns the bytes, and
+    whether more would have come.
 
     It ends with the stream, or when the seconds wanted are there, or when nothing new comes for
     as long as a source may be silent. Raises SourceError when nothing came at all.
     """
-    seconds = LIVE_SECONDS if reading.seconds is None else reading.seconds
+    seconds = reading.portion.of_endless
     if time.monotonic() + seconds > reading.until:
         raise SourceError(
             f"{seconds:g} seconds of a live stream take longer than the "
@@ -333,7 +336,7 @@ def record(
         )
     recorded = 0.0
 
-    def fetch(connection: Connection) -> int:
+    def fetch(connection: Connection) -> tuple[int, bool]:
         nonlocal recorded
         with ExitStack() as stack:
             recorder = _Recorder(connection, reading, reading.rules.max_bytes)
@@ -367,7 +370,7 @@ def record(
                 raise bad_playlist(
                     "is of a live stream that has no segments now; try again when it runs"
                 )
-            return recorder.received
+            return recorder.received, any(track.is_part for track in tracks)
 
     def tick() -> None:
         part = min(1.0, recorded / seconds)

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 from gmapi.errors import RequestError, SourceError
 from gmapi.fetch.address import SourceUrl, check_url
-from gmapi.fetch.transfer import Span
+from gmapi.fetch.ranges import Span
 
 SEGMENTS_MAX = 20_000
 SECONDS_MAX = 7 * 24 * 3600.0

@@ -24,7 +24,7 @@ from gmapi.fetch.address import SourceUrl, check_url
 from gmapi.fetch.connection import NETWORK_ERRORS, Connection
 from gmapi.fetch.fetcher import Cancelled, watched
 from gmapi.fetch.headers import RESERVED_HEADERS
-from gmapi.fetch.transfer import FetchRules
+from gmapi.fetch.terms import FetchRules
 
 MESSAGE_BYTES_MAX = 2 * 1024**2
 """Longest message from the program."""

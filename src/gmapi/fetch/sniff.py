@@ -1,7 +1,7 @@
-"""Telling text that is no media (web pages, playlists, data) from media by the first bytes.
+"""Telling what is no media (web pages, playlists, data, archives) from media by the first bytes.
 
-Playlists are refused for safety too: ffmpeg would open the addresses they name. Binary data is
-never refused here, and neither are subtitles; what else is no media, ffmpeg will say.
+Playlists are refused for safety too: ffmpeg would open the addresses they name. Subtitles and
+binary data without a mark of its own (see `kinds`) pass; what else is no media, ffmpeg will say.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from gmapi.errors import SourceError
+from gmapi.fetch import kinds
 
 HEAD_BYTES = 4096
 
@@ -23,6 +24,7 @@ _PROLOGUE = re.compile(
     r"(?:\s++|<\?.*?\?>|<!--.*?-->|<!doctype\s++(?!html|svg)[^>\[]*+(?:\[.*?\]\s*+)?>)++",
     re.IGNORECASE | re.DOTALL,
 )
+_LIST_HEADS = ("[playlist]", "[reference]", "[internetshortcut]")
 _PLAYLIST_TYPES = ("mpegurl", "scpls", "xspf", "x-ms-asf-plugin")
 PAGE = "a web page"
 HLS = "an HLS or M3U playlist"
@@ -31,8 +33,11 @@ LIST = "a playlist"
 PLAYLISTS = frozenset({HLS, DASH, LIST})
 _JSON_NAME = "JSON data"
 _XML = "an XML document"
+_SVG = "an SVG drawing"
+_LFS = "a pointer of Git LFS"
+_MAGNET = "a magnet link"
 _ELEMENTS = {
-    "svg": "an SVG drawing",
+    "svg": _SVG,
     "mpd": DASH,
     "playlist": LIST,
     "asx": LIST,
@@ -46,19 +51,22 @@ _PAGE_ELEMENTS = frozenset(
 )
 _REMEDY = {
     PAGE: "give the direct address of the media file itself",
-    "an SVG drawing": "give a picture of pixels such as PNG or JPEG",
+    _SVG: "give a picture of pixels such as PNG or JPEG",
+    _LFS: "give the address at which the repository serves the file itself",
+    _MAGNET: "download what it names, and give that file's address",
 }
 _FALLBACK_REMEDY = "give the address of a single media file"
 
 
 class NotMediaError(SourceError):
-    """The source is text of another kind."""
+    """The source is of another kind."""
 
     code = "source_not_media"
 
     def __init__(self, kind: str, cause: object, hint: str = "") -> None:
-        remedy = _REMEDY.get(kind, _FALLBACK_REMEDY)
-        super().__init__(f"The source is {kind}, not a media file; {remedy}.{hint}", cause=cause)
+        remedy = f"not a media file; {_REMEDY.get(kind, _FALLBACK_REMEDY)}"
+        remedy = kinds.REMEDIES.get(kind, remedy)
+        super().__init__(f"The source is {kind}, {remedy}.{hint}", cause=cause)
         self.kind = kind
 
 
@@ -67,22 +75,26 @@ def check_first_bytes(head: bytes, content_type: str | None) -> None:
 
     Raises NotMediaError with what the source is instead.
     """
-    kind = text_kind(head, content_type)
+    kind = kind_of(head, content_type)
     if kind:
         raise not_media(kind, head, content_type)
 
 
-def text_kind(head: bytes, content_type: str | None) -> str | None:
-    """What text that is no media is, in words such as PAGE or HLS; None for anything else."""
-    return _kind(_text(head), (content_type or "").lower())
+def kind_of(head: bytes, content_type: str | None) -> str | None:
+    """What a source that is no media is, in words such as PAGE or HLS; None for anything else."""
+    text = text_of(head)
+    kind = kinds.file_kind(head, is_text=bool(text)) or _kind(text, (content_type or "").lower())
+    if kind == kinds.GZIP and _kind(text_of(kinds.inside_gzip(head)), "") == _SVG:
+        return _SVG
+    return kind
 
 
 def not_media(kind: str, head: bytes, content_type: str | None) -> NotMediaError:
-    """The error for text of this kind."""
+    """The error for what is of this kind."""
     return NotMediaError(kind, f"Content-Type {content_type!r}, begins {head[:60]!r}")
 
 
-def _text(head: bytes) -> str:
+def text_of(head: bytes) -> str:
     """The beginning as text; empty when it is binary."""
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") and 0 in head[2:4]:
         return head.decode("utf-16", "replace").lstrip("\ufeff \t\r\n\f")
@@ -102,8 +114,12 @@ def _kind(text: str, content_type: str) -> str | None:
         return HLS
     if _FFCONCAT.match(lowered):
         return "an ffconcat list"
-    if lowered.startswith(("[playlist]", "[reference]")) or _URL_LINE.match(text):
+    if lowered.startswith(_LIST_HEADS) or _URL_LINE.match(text):
         return LIST
+    if lowered.startswith("version https://git-lfs"):
+        return _LFS
+    if lowered.startswith("magnet:?"):
+        return _MAGNET
     if _SDP.match(lowered):
         return "a session description (SDP)"
     if _JSON.match(text):

@@ -16,12 +16,13 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from gmapi.errors import JobCancelled
 from gmapi.fetch.address import SourceUrl
+from gmapi.fetch.cache_record import Record
 from gmapi.fetch.fetcher import (
     Cancelled,
     Download,
@@ -32,6 +33,7 @@ from gmapi.fetch.fetcher import (
     download,
 )
 from gmapi.fetch.headers import check_headers
+from gmapi.fetch.unending import WHOLE, Portion
 from gmapi.filelock import ACROSS_PROCESSES, FileLock
 
 FRESH_SECONDS = 60.0
@@ -50,41 +52,14 @@ class Fetched:
     kind: str | None = None
     version: str | None = None
     """What the server names this version by, if it does."""
+    untold: bool = False
+    is_part: bool = False
+    """Both as in `Download`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """The content of a `.json`; `checked` is the time of the last download or confirmation."""
-
-    url: str
-    size: int
-    etag: str | None
-    last_modified: str | None
-    content_type: str | None
-    checked: float
-
-    @classmethod
-    def from_json(cls, text: str) -> _Record:
-        """Raises ValueError, TypeError or KeyError for anything not written by `asdict`."""
-        data = json.loads(text)
-        texts = [data["etag"], data["last_modified"], data["content_type"]]
-        if not all(text is None or isinstance(text, str) for text in texts):
-            raise ValueError("not a record")
-        etag, last_modified, content_type = texts
-        return cls(
-            str(data["url"]),
-            int(data["size"]),
-            etag,
-            last_modified,
-            content_type,
-            float(data["checked"]),
-        )
-
-    @property
-    def validators(self) -> Validators | None:
-        if self.etag is None and self.last_modified is None:
-            return None
-        return Validators(self.etag, self.last_modified)
+_Get = Callable[[Path, Validators | None, Callable[[], None]], Download]
+"""Downloads to a path unless the validators are current; calls its last argument when nobody else
+should wait for it."""
 
 
 class SourceCache:
@@ -105,6 +80,7 @@ class SourceCache:
         on_progress: Progress,
         wanted: frozenset[str] = frozenset(),
         until: float | None = None,
+        portion: Portion = WHOLE,
     ) -> Fetched:
         """Put the source at `into`, replacing what is there; its folder must exist.
 
@@ -113,7 +89,9 @@ class SourceCache:
         """
         checked = check_headers(headers or {})
 
-        def get(target: Path, validators: Validators | None) -> Download:
+        def get(
+            target: Path, validators: Validators | None, on_alone: Callable[[], None]
+        ) -> Download:
             return download(
                 url,
                 target,
@@ -124,10 +102,12 @@ class SourceCache:
                 validators=validators,
                 wanted=wanted,
                 until=until,
+                portion=portion,
+                on_alone=on_alone,
             )
 
         if not use_cache:
-            return _fetched(get(into, None))
+            return _fetched(get(into, None, _nobody_waits))
         return self._through(_key(url, checked), into, get, FRESH_SECONDS, cancelled)
 
     def keep(
@@ -145,13 +125,13 @@ class SourceCache:
         Raises what `get` raises.
         """
         fresh = math.inf if lasting else FRESH_SECONDS
-        return self._through(key, into, lambda target, _: get(target), fresh, cancelled)
+        return self._through(key, into, lambda target, *_: get(target), fresh, cancelled)
 
     def _through(
         self,
         key: str,
         into: Path,
-        get: Callable[[Path, Validators | None], Download],
+        get: _Get,
         fresh_seconds: float,
         cancelled: Cancelled,
     ) -> Fetched:
@@ -160,13 +140,13 @@ class SourceCache:
             entry = _Entry(self.folder, key)
             with _waiting_lock(entry, self.rules.stall, cancelled) as waiting_since:
                 return self._fetch_locked(entry, into, get, fresh_seconds, waiting_since)
-        return _fetched(get(into, None))
+        return _fetched(get(into, None, _nobody_waits))
 
     def _fetch_locked(
         self,
         entry: _Entry,
         into: Path,
-        get: Callable[[Path, Validators | None], Download],
+        get: _Get,
         fresh_seconds: float,
         waiting_since: float | None,
     ) -> Fetched:
@@ -177,19 +157,21 @@ class SourceCache:
             if shared or (record.validators is None and 0 <= age < fresh_seconds):
                 return entry.hand_out(record, into, from_cache=True)
         temporary = entry.temporary()
+        entry.alone.unlink(missing_ok=True)  # of a process that was killed
         try:
-            fresh = get(temporary, record.validators if record else None)
+            fresh = get(temporary, record.validators if record else None, entry.alone.touch)
             if record is not None and fresh.not_modified:
                 record = replace(record, checked=time.time())
                 entry.write(record)
                 return entry.hand_out(record, into, from_cache=True)
-            record = _Record(
+            record = Record(
                 fresh.url,
                 fresh.size,
                 fresh.etag,
                 fresh.last_modified,
                 fresh.content_type,
                 time.time(),
+                fresh.untold,
             )
             entry.about.unlink(missing_ok=True)
             if not fresh.cacheable:
@@ -201,6 +183,7 @@ class SourceCache:
             return entry.hand_out(record, into, from_cache=False)
         finally:
             temporary.unlink(missing_ok=True)
+            entry.alone.unlink(missing_ok=True)
 
     def sweep(self, now: float, expiry: float) -> int:
         """Remove what was not used for `expiry` seconds before `now` (seconds since 1970) and
@@ -257,6 +240,8 @@ class _Entry:
         self.data = folder / f"{key}.data"
         self.about = folder / f"{key}.json"
         self.lock = FileLock(folder / f"{key}.lock")
+        self.alone = folder / f"{key}.alone.tmp"
+        """There while a download runs that nobody else will have a use for."""
 
     def temporary(self) -> Path:
         return self.folder / f"{self.key}.{secrets.token_hex(8)}.tmp"
@@ -265,23 +250,23 @@ class _Entry:
         """Size of the downloads of this entry that are under way."""
         return sum(_size(path) for path in self.folder.glob(f"{self.key}.*.tmp"))
 
-    def read(self) -> _Record | None:
+    def read(self) -> Record | None:
         """What is kept under this key; None when nothing is, or not all of it."""
         try:
-            record = _Record.from_json(self.about.read_text("utf-8"))
+            record = Record.from_json(self.about.read_text("utf-8"))
             return record if self.data.stat().st_size == record.size else None
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def write(self, record: _Record) -> None:
+    def write(self, record: Record) -> None:
         temporary = self.temporary()
         try:
-            temporary.write_text(json.dumps(asdict(record)), "utf-8")
+            temporary.write_text(record.to_json(), "utf-8")
             os.replace(temporary, self.about)
         finally:
             temporary.unlink(missing_ok=True)
 
-    def hand_out(self, record: _Record, into: Path, *, from_cache: bool) -> Fetched:
+    def hand_out(self, record: Record, into: Path, *, from_cache: bool) -> Fetched:
         into.unlink(missing_ok=True)
         try:
             os.link(self.data, into)
@@ -289,7 +274,9 @@ class _Entry:
             shutil.copyfile(self.data, into)
         if self.about.exists():
             os.utime(self.about)
-        return Fetched(record.size, record.url, record.content_type, from_cache)
+        return Fetched(
+            record.size, record.url, record.content_type, from_cache, untold=record.untold
+        )
 
     def last_used(self) -> float:
         """Seconds since 1970; 0 when nothing complete is kept."""
@@ -322,7 +309,20 @@ class _Entry:
 
 def _fetched(fresh: Download) -> Fetched:
     version = fresh.etag or fresh.last_modified
-    return Fetched(fresh.size, fresh.url, fresh.content_type, False, fresh.kind, version)
+    return Fetched(
+        fresh.size,
+        fresh.url,
+        fresh.content_type,
+        False,
+        fresh.kind,
+        version,
+        fresh.untold,
+        fresh.is_part,
+    )
+
+
+def _nobody_waits() -> None:
+    pass
 
 
 def _key(url: SourceUrl, headers: Mapping[str, str]) -> str:
@@ -354,15 +354,16 @@ def _remove(path: Path) -> int:
 
 
 class _HolderStuck(Exception):
-    """Who downloads this source makes no headway: frozen, or its disk hangs."""
+    """Who downloads this source makes no headway: frozen, or its disk hangs. Or it records a
+    broadcast, which others must do for themselves."""
 
 
 @contextmanager
 def _waiting_lock(entry: _Entry, stall: float, cancelled: Cancelled) -> Iterator[float | None]:
     """Hold the lock; yields when the wait for it began, None when it was free.
 
-    Raises _HolderStuck when the download one waits for has not grown for twice the `stall` time,
-    after which its own process would have given up.
+    Raises _HolderStuck when the download one waits for will be of no use here, or has not grown
+    for twice the `stall` time, after which its own process would have given up.
     """
     began: float | None = None
     growth, grown_at = -1, time.monotonic()
@@ -373,6 +374,8 @@ def _waiting_lock(entry: _Entry, stall: float, cancelled: Cancelled) -> Iterator
         if (size := entry.unfinished_bytes()) != growth:
             growth, grown_at = size, time.monotonic()
         elif time.monotonic() - grown_at > 2 * stall:
+            raise _HolderStuck
+        if entry.alone.exists():
             raise _HolderStuck
         time.sleep(_LOCK_POLL)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from gmapi.fetch.playlists import PartProgress, Reading, fetch_track, read, reco
 from gmapi.fetch.segments import Track
 from gmapi.fetch.sniff import PLAYLISTS
 from gmapi.fetch.source_cache import SourceCache
-from gmapi.fetch.transfer import LIST_BYTES_MAX, Download
+from gmapi.fetch.terms import LIST_BYTES_MAX, Download
+from gmapi.fetch.unending import WHOLE, Portion
 
 Progress = PartProgress
 """Told which part is done (0 to 1, 0 when unknown), and how much that is in words."""
@@ -25,11 +26,14 @@ Progress = PartProgress
 @dataclass(frozen=True)
 class Source:
     """A source in place. Several `paths` are tracks of one film, to be played together: pictures
-    first, then sound. `size` in bytes is that of all."""
+    first, then sound. `size` in bytes is that of all. `untold` is whether its server told no
+    length, `is_part` whether more would have come."""
 
     paths: tuple[Path, ...]
     size: int
     from_cache: bool
+    untold: bool = False
+    is_part: bool = False
 
 
 def bring(
@@ -39,18 +43,19 @@ def bring(
     *,
     headers: Mapping[str, str] | None = None,
     use_cache: bool = True,
-    seconds: float | None = None,
+    portion: Portion = WHOLE,
     cancelled: Cancelled,
     on_progress: Progress,
 ) -> Source:
     """Put a source at `into`, or its tracks at names that begin so.
 
     A playlist is read and its segments fetched, under one byte cap and one deadline for all of
-    it. `seconds` limits what is taken of a playlist; without it a finished stream is taken whole
-    and of a live one as much as `LIVE_SECONDS`. Raises what `download` raises, and SourceError
+    it. The `portion` limits what is taken of a playlist; without one a finished stream is taken
+    whole and of a live one as much as `LIVE_SECONDS`. Of a file whose server tells no length at
+    least that much is taken. Raises what `download` raises, and SourceError
     `source_playlist`.
     """
-    return _Bringing(cache, into, headers, use_cache, seconds, cancelled, on_progress).bring(url)
+    return _Bringing(cache, into, headers, use_cache, portion, cancelled, on_progress).bring(url)
 
 
 class _Bringing:
@@ -60,7 +65,7 @@ class _Bringing:
         into: Path,
         headers: Mapping[str, str] | None,
         use_cache: bool,
-        seconds: float | None,
+        portion: Portion,
         cancelled: Cancelled,
         on_progress: Progress,
     ) -> None:
@@ -68,7 +73,7 @@ class _Bringing:
         self._into = into
         self._headers = check_headers(headers or {})
         self._use_cache = use_cache
-        self._seconds = seconds
+        self._portion = replace(portion, on_seconds=self._seconds_progress)
         self._cancelled = cancelled
         self._on_progress = on_progress
         self._until = time.monotonic() + cache.rules.deadline
@@ -79,7 +84,7 @@ class _Bringing:
             self._headers,
             url.origin,
             self._until,
-            self._seconds,
+            self._portion,
             self._cancelled,
         )
         # A list may name a stream; a stream's playlists name nothing but segments.
@@ -93,9 +98,16 @@ class _Bringing:
                 on_progress=self._file_progress,
                 wanted=PLAYLISTS,
                 until=self._until,
+                portion=self._portion,
             )
             if fetched.kind is None:
-                return Source((self._into,), fetched.size, fetched.from_cache)
+                return Source(
+                    (self._into,),
+                    fetched.size,
+                    fetched.from_cache,
+                    fetched.untold,
+                    fetched.is_part,
+                )
             text = self._into.read_bytes().decode("utf-8", "replace")
             self._into.unlink()
             # What a playlist names is relative to where it came from after all redirects.
@@ -111,8 +123,8 @@ class _Bringing:
             )
         if plan.live:
             paths = self._paths(len(plan.live))
-            size = record(plan.live, paths, reading, self._part_progress(0.0, 1.0))
-            return Source(tuple(paths), size, from_cache=False)
+            size, is_part = record(plan.live, paths, reading, self._part_progress(0.0, 1.0))
+            return Source(tuple(paths), size, from_cache=False, is_part=is_part)
         return self._tracks(plan.tracks, fetched.version, reading)
 
     def _tracks(self, tracks: tuple[Track, ...], version: str | None, reading: Reading) -> Source:
@@ -159,6 +171,10 @@ class _Bringing:
         # What is small may be a playlist, after which most is still to come.
         part = received / total if total and total > LIST_BYTES_MAX else 0.0
         self._on_progress(part, amount(received, total))
+
+    def _seconds_progress(self, there: float, of: float | None, size: int) -> None:
+        known = f"{there:.0f} of {of:.0f} s" if of else f"{there:.0f} s"
+        self._on_progress(there / of if of else 0.0, f"{known}, {amount(size, None)}")
 
     def _part_progress(self, low: float, high: float) -> PartProgress:
         def told(part: float, text: str) -> None:

@@ -26,17 +26,18 @@ def _words(text: str) -> tuple[str, ...]:
 
 # Real containers and elementary streams only. Left out is whatever names other files or addresses
 # (hls, dash, concat, imf, sdp, rtsp, image2, vobsub, avisynth) and whatever is text with scripts.
+# Tracker modules (libopenmpt) hold all their samples themselves.
 INPUT_FORMATS = _words(
     """
     aac ac3 eac3 adx aea aiff amr amrnb amrwb ape apng asf au av1 avi avr caf cavsvideo dfpwm
     dirac dnxhd dsf dts dtshd dv flac flic flv gif gsm gxf h261 h263 h264 hevc ico iff ilbc ircam
     ivf jacosub lrc m4v matroska mjpeg mlp mmf mov mp3 mpc mpc8 mpeg mpegts mpegvideo mxf nsv nut
     nuv obu ogg oma qcp qoa rm roq rso sbc shn smjpeg smk bink sox tak tta truehd vc1 voc vvc w64
-    wav webvtt srt ass wsaud wtv wv xa xwma yuv4mpegpipe rawvideo
+    wav webvtt srt ass wsaud wtv wv xa xwma yuv4mpegpipe rawvideo libopenmpt spdif
     alaw mulaw u8 s8 u16le u16be s16le s16be s24le s24be s32le s32be f32le f32be f64le f64be
     bmp_pipe dds_pipe dpx_pipe exr_pipe gif_pipe hdr_pipe j2k_pipe jpeg_pipe jpegls_pipe
-    jpegxl_anim jpegxl_pipe pam_pipe pbm_pipe pcx_pipe pgm_pipe png_pipe ppm_pipe psd_pipe
-    qoi_pipe sgi_pipe sunrast_pipe tiff_pipe webp_anim webp_pipe
+    jpegxl_anim jpegxl_pipe pam_pipe pbm_pipe pcx_pipe pfm_pipe pgm_pipe png_pipe ppm_pipe psd_pipe
+    qoi_pipe sgi_pipe sunrast_pipe tiff_pipe webp_anim webp_pipe xbm_pipe xpm_pipe xwd_pipe
     """
 )
 
@@ -105,14 +106,14 @@ def canonical(word: str) -> tuple[str, str]:
     return name, kind or _KINDS.get(name, "")
 
 
-def guarded_input(path: Path, max_pixels: int) -> list[str]:
+def guarded_input(path: Path, max_pixels: int, formats: Sequence[str] = INPUT_FORMATS) -> list[str]:
     """An input with the guards that hold for it: own files only, real containers, picture size.
 
     These options are valid for one input each, so every input has its own.
     """
     return [
         "-protocol_whitelist", "file,pipe",
-        "-format_whitelist", ",".join(INPUT_FORMATS),
+        "-format_whitelist", ",".join(formats),
         "-max_pixels", str(max_pixels),
         "-i", f"file:{path}",
     ]  # fmt: skip
@@ -130,7 +131,8 @@ def head(ffmpeg: Ffmpeg, progress_fd: int | None, loglevel: str = "info") -> lis
     return words
 
 
-CLOCKED = ("mpegts", "mov,mp4,m4a,3gp,3g2,mj2")
+MOV = "mov,mp4,m4a,3gp,3g2,mj2"
+CLOCKED = ("mpegts", MOV)
 """Containers whose times go on from file to file, as `MediaInfo.container` names them."""
 
 
@@ -147,6 +149,37 @@ def join(
         *guarded_input(sound, max_pixels),
         "-map", "0:v?", "-map", "1:a", "-c", "copy", "-avoid_negative_ts", "make_zero",
         "-f", "matroska", f"file:{output}",
+    ]  # fmt: skip
+
+
+def beginning(
+    ffmpeg: Ffmpeg, source: Path, output: Path, seconds: float, *, container: str, max_pixels: int
+) -> list[str]:
+    """The command that puts the first `seconds` of all pictures and sound of a source in this
+    `container` into a file, as they are: to the end of a packet, and of the pictures that belong
+    together."""
+    # Matroska takes almost anything, but not every ffmpeg writes into it that a film is turned.
+    muxer = "mov" if container == MOV else "matroska"
+    return [
+        *head(ffmpeg, None, "warning"),
+        *span(0.0, seconds),
+        *guarded_input(source, max_pixels),
+        "-map", "0:V?", "-map", "0:a?", "-c", "copy", "-avoid_negative_ts", "disabled",
+        "-f", muxer, f"file:{output}",
+    ]  # fmt: skip
+
+
+def targa(ffmpeg: Ffmpeg, input: Path, output: Path, *, max_pixels: int) -> list[str]:
+    """The command that turns a Targa picture into a PNG.
+
+    ffmpeg has a decoder for it, but no way to tell it by what is inside: what the file is, and
+    that all of it is one picture, is said here.
+    """
+    return [
+        *head(ffmpeg, None, "warning"),
+        "-f", "image2pipe", "-frame_size", str(input.stat().st_size), "-c:v", "targa",
+        *guarded_input(input, max_pixels, ["image2pipe"]),
+        "-frames:v", "1", "-c:v", "png", "-f", "image2pipe", f"file:{output}",
     ]  # fmt: skip
 
 

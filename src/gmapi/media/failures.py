@@ -143,6 +143,13 @@ _NO_MEMORY = (
     "fewer filters or a simpler codec"
 )
 
+# Where the decoder of TIFF says one of these it leaves the rest of the picture black, often all of
+# it, and ffmpeg calls that success.
+_SPOILED = (
+    r"^\[tiff\] \[error\] (?:JPEG compression is not supported|Decoded only|Uncompressing failed|"
+    r"(?:Run|Read) went out of bounds|Error initializing LZW)"
+)
+
 _EMPTY = "nothing was encoded"
 _NOTHING = (
     "nothing was written: the part asked for (-ss, -t, -frames) is beyond the end of the source, "
@@ -164,8 +171,8 @@ _CASES = (
     _Case(r"Cannot allocate memory|malloc(?: of size \d+)? failed|Could not allocate|"
           r"std::bad_alloc", LimitError, _NO_MEMORY),
     _Case(r"Format not on (?:the )?whitelist", MediaError,
-          "the source is a kind of file that is not accepted here (a playlist or something else "
-          "that names other files); give the address of the media itself"),
+          "the source is a kind of file that this server does not read; give the address of an "
+          "ordinary video, sound or picture file, such as MP4, MP3 or PNG"),
     _Case(r"moov atom not found", MediaError,
           "the source is an incomplete MP4 file (its index is missing)"),
     _Case(r"Stream map '?([^']{0,200})'? matches no streams|"
@@ -188,8 +195,8 @@ _CASES = (
           r"Decoder for (\w+) not found|no decoder found for: (\w+)",
           MediaError, "the source uses a codec that this server cannot decode ({0})"),
     _Case(r"(?i)cannot determine format of input|encrypted|No key found|decryption key",
-          MediaError, "the source could not be decoded; it is damaged, encrypted or in a codec "
-          "that this server does not know"),
+          MediaError, "the source could not be decoded; it is damaged, or in a form that this "
+          "server's ffmpeg does not know"),
     _Case(r"Could not find tag for codec (\S+) in stream #(\d{1,4})", MediaError, _not_storable),
     _Case(r"Invalid or not supported codec type '(attachment|data|subtitle)'", MediaError,
           _not_storable),
@@ -236,7 +243,8 @@ _CASES = (
     _Case(r"Output file(?: #\d+)? is empty, nothing was encoded|[Nn]othing was encoded",
           MediaError, _NOTHING),
     _Case(r"Error opening input: (?:Invalid data|End of file)|"
-          r"Invalid data found when processing input$|^\S+: (?:Invalid data|End of file)",
+          r"Invalid data found when processing input$|[Cc]ould not find codec parameters$|"
+          r"^\S+: (?:Invalid data|Invalid argument|End of file)",
           MediaError, "the source is not media that ffmpeg knows, or it is damaged"),
 )  # fmt: skip
 
@@ -293,12 +301,15 @@ def check(finished: Finished, outputs: Sequence[Path], *, context: Context | Non
     """Raise what `explain` makes of a run that failed or left an output missing or empty.
 
     ffmpeg 5 ends with 0 when the disk was full at the very end, and any version does when nothing
-    was left to write.
+    was left to write, or when a still picture could not be decoded to its end.
     """
     full = any("No space left on device" in line for line in finished.tail)
     # Some formats have a header even then, so an empty result is not always an empty file.
     empty = any(_EMPTY in line for line in finished.tail) or not all(map(_has_content, outputs))
     if finished.returncode == 0 and not full and not empty:
+        spoiled = [line for line in finished.tail if re.search(_SPOILED, line)]
+        if spoiled:
+            raise unreadable(" | ".join(spoiled))
         return
     error = explain(finished.returncode, finished.tail, context=context)
     if finished.returncode == 0 and not full:
@@ -310,11 +321,29 @@ def check(finished: Finished, outputs: Sequence[Path], *, context: Context | Non
 def unreadable(cause: object = None) -> MediaError:
     """The error for a source of which no picture can be decoded."""
     return MediaError(
-        "The source's pictures cannot be read: they are damaged, or in a format that this "
+        "The source's pictures cannot be read: they are damaged, or in a form that this "
         "server's ffmpeg does not know.",
         cause=cause,
         code="corrupt_media",
     )
+
+
+def no_pictures(info: MediaInfo) -> MediaError:
+    """The error for a source without pictures where they are needed."""
+    kinds = {stream.kind for stream in info.streams}
+    if "audio" in kinds:
+        sentence = (
+            "The source has no pictures, only sound; for sound use /api/ffmpeg, for example with "
+            "output_format dfpwm."
+        )
+    elif "subtitle" in kinds:
+        sentence = (
+            "The source holds only text, such as subtitles; give the address of the film, and for "
+            "/api/sanjuuni that of the subtitles as subtitle_url."
+        )
+    else:
+        sentence = "The source has no pictures; give the address of a video or picture file."
+    return MediaError(sentence, code="no_video")
 
 
 def _has_content(path: Path) -> bool:

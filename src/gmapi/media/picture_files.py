@@ -23,6 +23,20 @@ _GAP_BYTES = 4096
 _SEGMENTS_MAX = 10_000
 
 
+_PICTURE_CONTAINERS = frozenset({"apng", "gif", "ico", "jpegxl_anim", "webp_anim"})
+_HEIF_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1"})
+
+
+def is_picture(path: Path, container: str) -> bool:
+    """Whether a file that ffmpeg reads as `container` is of a format for pictures, moving or not:
+    its streams mean nothing without it."""
+    if container in _PICTURE_CONTAINERS or container.endswith("_pipe"):
+        return True
+    with open(path, "rb") as file:
+        head = file.read(12)
+    return head[4:8] == b"ftyp" and head[8:] in _HEIF_BRANDS
+
+
 def holds_film(path: Path, container: str) -> bool:
     """Whether a file that ffmpeg reads as `container` is many pictures that follow each other."""
     if container not in ("jpeg_pipe", "png_pipe"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,19 +31,23 @@ def probe(
     path: Path,
     cwd: Path,
     *,
+    input_args: Sequence[str] = (),
     max_pixels: int = 40_000_000,
     limits: Limits | None = None,
     cancelled: Callable[[], None] = lambda: None,
 ) -> MediaInfo:
-    """What the file holds. Raises MediaError when ffmpeg finds no media in it, and LimitError when
-    its pictures are so large that ffmpeg was not let to look at them."""
+    """What the file holds, read with `input_args`, which say what raw samples are.
+
+    Raises MediaError when ffmpeg finds no media in it, and LimitError when its pictures are so
+    large that ffmpeg was not let to look at them.
+    """
     lines: list[str] = []
 
     def take(line: str) -> None:
         if len(lines) < _MAX_HEADER_LINES:
             lines.append(line)
 
-    argv = [*command.head(ffmpeg, None), *command.guarded_input(path, max_pixels)]
+    argv = [*command.head(ffmpeg, None), *input_args, *command.guarded_input(path, max_pixels)]
     finished = run(
         launcher,
         argv,

@@ -61,8 +61,8 @@ def _words(_context: click.Context, _option: click.Parameter, values: tuple[str,
     "--max-duration",
     type=float,
     metavar="SECONDS",
-    help="Take at most so much of an INPUT that is a playlist; default: all of it, and 60 s of a "
-    "live stream.",
+    help="Take at most so much of an INPUT that is a playlist or tells no length, such as a radio "
+    "station; default: all of it, and 60 s of what has no end.",
 )
 @click.option(
     "--audio-track",
@@ -121,9 +121,12 @@ def convert(
 
     Exit codes: 0 done, 1 failed, 2 wrong call, 130 interrupted.
     """
-    from gmapi.terminal.delivery import STDIN, is_url
+    from gmapi.terminal.delivery import STDIN, is_url, plain_source
     from gmapi.terminal.inputs import standard_input, why_no_file
 
+    source = plain_source(source)
+    if screen["subtitles"]:
+        screen["subtitles"] = plain_source(screen["subtitles"])
     files = [name for name in (source, screen["subtitles"]) if name and not is_url(name)]
     piped = source == STDIN
     if server is not None and (local or allow_private):

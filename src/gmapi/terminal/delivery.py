@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from gmapi.fetch.address import trim_address
+
 NAME_MAX_BYTES = 200
 STDOUT = STDIN = "-"
 
@@ -33,6 +35,12 @@ class DeliveryError(Exception):
 def is_url(source: str) -> bool:
     """Whether a source is fetched rather than read."""
     return source.lower().startswith(("http://", "https://"))
+
+
+def plain_source(source: str) -> str:
+    """A source as it is meant: an address without quotes and spaces around it, a path as it is."""
+    address = trim_address(source)
+    return address if is_url(address) else source
 
 
 def default_name(source: str, extension: str) -> str:

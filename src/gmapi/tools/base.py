@@ -11,9 +11,19 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gmapi.errors import LimitError, NoSpaceError
+from gmapi.errors import LimitError, MediaError, NoSpaceError
 from gmapi.fetch.address import check_url
-from gmapi.media import failures, picture_files, pictures, process, selection
+from gmapi.fetch.unread import unread
+from gmapi.media import (
+    command,
+    failures,
+    picture_files,
+    pictures,
+    process,
+    protected,
+    selection,
+    still_files,
+)
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.header import MediaInfo
 from gmapi.media.probe import probe, seen_size
@@ -121,6 +131,7 @@ class Wanted:
     headers: Mapping[str, str]
     use_cache: bool
     max_duration: float | None
+    enough: float | None
     share: tuple[float, float]
 
 
@@ -192,16 +203,36 @@ class Work:
         headers: Mapping[str, str] | None = None,
         use_cache: bool = True,
         max_duration: float | None = None,
+        enough: float | None = None,
         share: tuple[float, float] = (0.0, 15.0),
     ) -> Path:
         """Bring a source into the work folder, as `name` or wherever it is; reports progress from
         `share[0]` to `share[1]`.
 
-        A playlist is fetched by its segments, at most `max_duration` seconds of it. Raises
-        SourceError when it cannot be had or is not media.
+        A playlist is fetched by its segments, at most `max_duration` seconds of it; so much is
+        taken, too, of a source whose server tells no length. `enough` is how many seconds of a
+        source without end are needed at most. Raises SourceError when it cannot be had or is not
+        media, and MediaError for what is encrypted and for pictures of a kind that ffmpeg would
+        read wrongly.
         """
-        wanted = Wanted(url, field, name, headers or {}, use_cache, max_duration, share)
-        return self._sources.bring(self, wanted)
+        wanted = Wanted(url, field, name, headers or {}, use_cache, max_duration, enough, share)
+        return self._readable(self._sources.bring(self, wanted))
+
+    def _readable(self, source: Path) -> Path:
+        """The source as ffmpeg can read it; raises MediaError where it cannot be had so."""
+        protected.check(source)
+        still_files.check(source)
+        if not still_files.is_targa(source):
+            return source
+        picture = self.inputs / f"{source.name}.picture"
+        made = self.outputs / picture.name
+        limit = self.settings.picture_max_pixels
+        argv = command.targa(self.ffmpeg, source, made, max_pixels=limit)
+        try:
+            self.run_ffmpeg(argv, outputs=[made], context=failures.Context(max_pixels=limit))
+        except MediaError as error:
+            raise still_files.torn_targa(error.cause) from error
+        return made.replace(picture)
 
     def limits(self) -> Limits:
         """The limits of each child process."""
@@ -273,17 +304,24 @@ class Work:
         """A result, the last one or one on the way, with what `warn` has been told so far."""
         return result.model_copy(update={"warnings": list(self.warnings) or None})
 
-    def probe(self, path: Path) -> MediaInfo:
-        """What ffmpeg says of a file. Raises MediaError when it cannot open it."""
-        return probe(
-            self.launcher,
-            self.ffmpeg,
-            path,
-            self.folder,
-            max_pixels=self.settings.picture_max_pixels,
-            limits=self.limits(),
-            cancelled=self.check,
-        )
+    def probe(self, path: Path, input_args: Sequence[str] = ()) -> MediaInfo:
+        """What ffmpeg says of a file, read with `input_args`. Raises MediaError when it cannot
+        open it, with what the file is where that can be told of a source."""
+        try:
+            return probe(
+                self.launcher,
+                self.ffmpeg,
+                path,
+                self.folder,
+                input_args=input_args,
+                max_pixels=self.settings.picture_max_pixels,
+                limits=self.limits(),
+                cancelled=self.check,
+            )
+        except MediaError as error:
+            if self.outputs in path.parents:
+                raise
+            raise unread(path, error) from error
 
     def select(
         self,
@@ -292,14 +330,15 @@ class Work:
         video_track: Track | None = None,
         audio_track: Track | None = None,
         used: Collection[str] = ("video", "audio"),
+        input_args: Sequence[str] = (),
     ) -> Selection:
-        """The decision about a fetched source, which may have to be read from another `path` than
-        the one given. What else there is goes to the log, and to the warnings where the output
+        """The decision about a fetched source that is read with `input_args`, perhaps from another
+        `path` than the one given. What else there is goes to the log, and to the warnings where the output
         is made of it: of "video", of "audio".
 
-        Raises MediaError when ffmpeg cannot open it, RequestError for a track that is not there.
+        Raises what `probe` does, and RequestError for a track that is not there.
         """
-        info = self.probe(path)
+        info = self.probe(path, input_args)
         for line in selection.described(info):
             self.reporter.log(line)
         is_film = picture_files.holds_film(path, info.container)

@@ -42,7 +42,10 @@ class Converted:
         """Look at the files. Raises MediaError for what cannot be opened, RequestError for a track
         that is not there."""
         if len(inputs) > 1:
-            chosen = [work.select(path, used=()) for path in inputs]
+            chosen = [
+                work.select(path, used=(), input_args=[] if number else input_args)
+                for number, path in enumerate(inputs)
+            ]
             args = transcode.without_covers(chosen, target, args)
             return cls(target, inputs, input_args, args, None, chosen[0].info, None)
         one = work.select(
@@ -50,6 +53,7 @@ class Converted:
             video_track=request.video_track,
             audio_track=request.audio_track,
             used=transcode.kinds_left(target, args),
+            input_args=input_args,
         )
         total = expected_duration(one.info, input_args, args)
         return cls(target, [one.path], input_args, args, one, one.info, total)

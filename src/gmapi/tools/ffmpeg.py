@@ -14,6 +14,7 @@ from gmapi.fetch.headers import check_headers
 from gmapi.media import failures
 from gmapi.media.arguments import check_arguments, check_input_arguments
 from gmapi.media.command import DFPWM_RATE, Options
+from gmapi.media.duration import needed_seconds
 from gmapi.media.formats import output_format
 from gmapi.media.header import parse_header
 from gmapi.media.progress import Progress, estimate
@@ -23,6 +24,8 @@ from gmapi.tools.fields import (
     OUTPUT_NAME,
     LuaStrings,
     OutputName,
+    SourceAddress,
+    SourceAddresses,
     ToolRequest,
     field_error,
     file_name,
@@ -39,12 +42,12 @@ CONVERTED = 99.0
 class FfmpegRequest(ToolRequest):
     """Convert, cut, merge or extract with FFmpeg."""
 
-    input_url: str | None = Field(
+    input_url: SourceAddress | None = Field(
         None,
         description="Address of the source (http or https).",
         examples=["http://127.0.0.1:8000/song.mp3"],
     )
-    input_urls: LuaStrings = Field(
+    input_urls: SourceAddresses = Field(
         default_factory=list,
         max_length=INPUTS_MAX,
         description="Addresses of several sources, in order, for merging; "
@@ -146,6 +149,7 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
                 headers=request.headers,
                 use_cache=not request.no_cache,
                 max_duration=request.max_duration,
+                enough=needed_seconds([] if number else input_args, args),
                 share=(low, high),
             )
         )

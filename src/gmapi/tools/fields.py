@@ -25,6 +25,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gmapi.errors import RequestError
+from gmapi.fetch.address import trim_address
 
 ENTRIES_MAX = 1000
 """Most entries of any list or object in a request; each field has its own, lower bound."""
@@ -181,6 +182,12 @@ LuaStrings = Annotated[
 LuaMap = Annotated[dict[str, str], BeforeValidator(_lua_map)]
 LuaFloat = Annotated[float, BeforeValidator(_lua_number)]
 LuaFlag = Annotated[bool, BeforeValidator(_lua_flag)]
+SourceAddress = Annotated[str, AfterValidator(trim_address)]
+SourceAddresses = Annotated[
+    list[Annotated[str, Field(strict=True), AfterValidator(trim_address)]],
+    FailFast(),
+    BeforeValidator(_lua_list),
+]
 Track = Annotated[
     Annotated[int, Field(ge=1, le=TRACK_MAX)]
     | Annotated[
@@ -261,7 +268,8 @@ class ToolRequest(LuaModel, ABC):
         le=3600,
         allow_inf_nan=False,
         description="Seconds, 1 to 3600, that are taken of a source that is a playlist (HLS or "
-        "DASH), to the end of a segment; default: all of it, and 60 of a live stream.",
+        "DASH), to the end of a segment, or whose server tells no length, such as a radio station; "
+        "default: all of it, and 60 of what has no end.",
     )
     audio_track: Track | None = Field(
         None,

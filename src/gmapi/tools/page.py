@@ -23,7 +23,7 @@ from gmapi.fetch.site_door import (
     nothing_found,
     talk,
 )
-from gmapi.fetch.transfer import FetchRules
+from gmapi.fetch.terms import FetchRules
 from gmapi.sandbox.launcher import Child, Grants, Launch, Launcher
 from gmapi.sandbox.limits import Limits
 

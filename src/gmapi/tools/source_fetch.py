@@ -6,16 +6,20 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gmapi.errors import RequestError
+from gmapi.errors import MediaError, RequestError
 from gmapi.fetch.address import SourceUrl, check_url
 from gmapi.fetch.headers import HARMLESS_HEADERS, check_headers
 from gmapi.fetch.site_door import nothing_found
 from gmapi.fetch.sniff import PAGE, NotMediaError
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.fetch.sources import Source, amount, bring
-from gmapi.media import command
+from gmapi.fetch.unending import Portion
+from gmapi.media import command, picture_files
+from gmapi.media.length import media_seconds
 from gmapi.tools.base import Wanted, Work
 from gmapi.tools.page import find_media
+
+_HAIR_SECONDS = 0.1
 
 
 class FetchedSources:
@@ -39,6 +43,7 @@ class _Fetch:
         self._source = check_url(wanted.url, wanted.field)
         self._target = work.inputs / wanted.name
         self._started = time.monotonic()
+        self._portion = Portion(wanted.max_duration, wanted.enough, self._measure)
 
     def run(self) -> Path:
         reporter = self._work.reporter
@@ -54,6 +59,8 @@ class _Fetch:
         reporter.log(f"source {origin}: {amount(brought.size, None)} from {source.host}")
         if len(brought.paths) > 1:
             self._join(brought.paths)
+        if brought.untold or brought.is_part:
+            self._shorten(brought)
         reporter.report(progress=high)
         return self._target
 
@@ -64,7 +71,7 @@ class _Fetch:
             self._target,
             headers=headers,
             use_cache=self._wanted.use_cache,
-            seconds=self._wanted.max_duration,
+            portion=self._portion,
             cancelled=self._cancelled,
             on_progress=self._report,
         )
@@ -107,6 +114,66 @@ class _Fetch:
             given = {k: v for k, v in given.items() if k.lower() in HARMLESS_HEADERS}
         lower = {name.lower() for name in given}
         return url, {k: v for k, v in own.items() if k.lower() not in lower} | dict(given)
+
+    def _measure(self, path: Path, most: float) -> float | None:
+        work = self._work
+        return media_seconds(
+            work.launcher,
+            work.ffmpeg,
+            path,
+            most,
+            cwd=work.folder,
+            max_pixels=work.settings.picture_max_pixels,
+            limits=work.limits(),
+            cancelled=work.check,
+        )
+
+    def _shorten(self, brought: Source) -> None:
+        """Keep as much as is wanted of a source of which nobody told how long it is."""
+        portion = self._portion
+        seconds = portion.of_endless if brought.is_part else portion.seconds
+        if seconds is None:
+            return
+        there = self._measure(self._target, seconds + 1.0) or 0.0
+        # More than the work needs does no harm, as it takes no more of it by itself.
+        as_needed = seconds == portion.enough
+        if brought.untold and there > seconds + _HAIR_SECONDS and not as_needed:
+            self._cut(seconds)
+        if not brought.is_part:
+            return
+        if there < seconds - _HAIR_SECONDS:
+            self._work.warn(
+                f"Only {there:.0f} s of the source were taken: it broke off then, or reached what "
+                "this server fetches."
+            )
+        elif not as_needed:
+            self._work.warn(
+                f"The source tells no end, and {seconds:.0f} s of it were taken; a larger "
+                "max_duration takes more, up to 3600 s."
+            )
+
+    def _cut(self, seconds: float) -> None:
+        work = self._work
+        container = work.probe(self._target).container
+        if picture_files.is_picture(self._target, container):
+            return
+        beginning = work.outputs / f"{self._target.name}.beginning"
+        argv = command.beginning(
+            work.ffmpeg,
+            self._target,
+            beginning,
+            seconds,
+            container=container,
+            max_pixels=work.settings.picture_max_pixels,
+        )
+        try:
+            work.run_ffmpeg(argv, outputs=[beginning])
+        except MediaError as error:
+            # Not everything can be held; the rest of the source is right as well.
+            work.reporter.log(f"the source is used to its end: {error.message}")
+            beginning.unlink(missing_ok=True)
+        else:
+            beginning.replace(self._target)
 
     def _join(self, tracks: Sequence[Path]) -> None:
         """Make one file of the pictures and the sound of a film that come apart."""

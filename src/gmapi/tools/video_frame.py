@@ -19,7 +19,14 @@ from gmapi.media.selection import Selection
 from gmapi.media.shapes import PictureSize
 from gmapi.media.timing import picture_count
 from gmapi.tools.base import GAME_REPLY_MAX, Tool, ToolResult, Work
-from gmapi.tools.fields import LuaFlag, LuaFloat, Sometimes, ToolRequest, whole_number
+from gmapi.tools.fields import (
+    LuaFlag,
+    LuaFloat,
+    Sometimes,
+    SourceAddress,
+    ToolRequest,
+    whole_number,
+)
 
 SIDE_MAX = 4096
 DEFAULT_WIDTH_MAX = 1280
@@ -47,7 +54,7 @@ Side = Annotated[int, Field(ge=1, le=SIDE_MAX), BeforeValidator(whole_number)]
 class VideoFrameRequest(ToolRequest):
     """Cut a video into frames and sound."""
 
-    video_url: str = Field(
+    video_url: SourceAddress = Field(
         description="Address of the video (http or https).",
         examples=["http://127.0.0.1:8000/film.mp4"],
     )
@@ -104,9 +111,7 @@ def run(work: Work, request: VideoFrameRequest) -> VideoFrameResult:
     chosen = work.select(source, video_track=request.video_track, audio_track=request.audio_track)
     chosen = work.upright(chosen)
     if chosen.picture is None:
-        raise MediaError(
-            "The source has no video. For sound alone use /api/ffmpeg.", code="no_video"
-        )
+        raise failures.no_pictures(chosen.info)
     if chosen.size is None:
         raise failures.unreadable()
     if chosen.hdr is not None:
@@ -199,7 +204,13 @@ class _Cut:
                 self._report("Cutting frames.")
 
             limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
-            work.run_ffmpeg(argv, stdout=take, context=limit)
+            try:
+                work.run_ffmpeg(argv, stdout=take, context=limit)
+            except MediaError as error:
+                if self._frames:
+                    raise
+                # What ffmpeg says then is about flags that this tool does not have.
+                raise failures.unreadable(error.cause) from error
 
     def _note_size(self, png: bytes) -> None:
         # The IHDR chunk comes first: width and height stand at bytes 16 to 24.

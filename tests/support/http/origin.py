@@ -288,3 +288,36 @@ def chunked(body: bytes, size: int = 1000, *, finish: bool = True) -> Handler:
             exchange.raw(b"0\r\n\r\n")
 
     return handle
+
+
+def endless(
+    body: bytes,
+    *,
+    head: bytes | None = None,
+    piece: int = 64_000,
+    chunks: bool = False,
+    whole: int | None = None,
+    pace: Callable[[Exchange, int], None] | None = None,
+) -> Handler:
+    """Sends the body over and over, `whole` bytes in all or as long as anybody listens. `head` is
+    the raw head of the answer; `chunks` come in the coding of that name. `pace` is called with
+    the number of bytes sent so far before each piece but the first."""
+    lines = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
+    lines += b"Transfer-Encoding: chunked\r\n\r\n" if chunks else b"\r\n"
+
+    def handle(exchange: Exchange) -> None:
+        exchange.raw(lines if head is None else head)
+        again = body * (piece // len(body) + 2)
+        sent = 0
+        while not exchange.origin.closing.is_set() and (whole is None or sent < whole):
+            if sent and pace is not None:
+                pace(exchange, sent)
+            at = sent % len(body)
+            part = again[at : at + min(piece, (whole or sent + piece) - sent)]
+            exchange.raw(b"%x\r\n%s\r\n" % (len(part), part) if chunks else part)
+            sent += len(part)
+        if chunks:
+            exchange.raw(b"0\r\n\r\n")
+        exchange.hang_up()
+
+    return handle

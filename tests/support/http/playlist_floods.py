@@ -8,7 +8,7 @@ from gmapi.fetch.bounds import ADDRESS_CHARACTERS_MAX, CHOICES_MAX, HEADERS_MAX,
 from gmapi.fetch.hls import ATTRIBUTES_MAX, LINES_MAX
 from gmapi.fetch.manifest import DEPTH_MAX, ELEMENTS_MAX
 from gmapi.fetch.segments import SEGMENTS_MAX, make_track
-from gmapi.fetch.transfer import LIST_BYTES_MAX
+from gmapi.fetch.terms import LIST_BYTES_MAX
 
 BASE = check_url("http://media.example/films/one/list?token=x")
 

@@ -15,6 +15,7 @@ from gmapi.fetch.address import check_url
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.fetch.sources import Source, bring
+from gmapi.fetch.unending import Portion
 from gmapi.hosts import parse_allow
 from support.http.origin import Origin
 
@@ -66,6 +67,8 @@ class Room:
         limits |= {name: options.pop(name) for name in list(options) if name in limits}
         cache = SourceCache(self.folder / "cache", FetchRules(parse_allow(self.allow), **limits))  # type: ignore[arg-type]
         options.setdefault("cancelled", lambda: False)
+        if "seconds" in options:
+            options["portion"] = Portion(options.pop("seconds"))
         return bring(
             cache,
             check_url(url),

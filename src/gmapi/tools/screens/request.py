@@ -16,6 +16,7 @@ from gmapi.tools.fields import (
     LuaStrings,
     OutputName,
     Sometimes,
+    SourceAddress,
     ToolRequest,
     whole_number,
 )
@@ -34,7 +35,7 @@ Colors = Annotated[LuaStrings, BeforeValidator(_color_list)]
 class SanjuuniRequest(ToolRequest):
     """Convert a picture or video to a ComputerCraft format."""
 
-    input_url: str = Field(
+    input_url: SourceAddress = Field(
         description="Address of the source (http or https).",
         examples=["http://127.0.0.1:8000/picture.png"],
     )
@@ -95,7 +96,7 @@ class SanjuuniRequest(ToolRequest):
         None, description="Colour behind transparency and bars, such as #000000 (default)."
     )
     index: LuaFlag = Field(False, description="Add an index of the pictures to 32vid.")
-    subtitle_url: str | None = Field(
+    subtitle_url: SourceAddress | None = Field(
         None, description="Address of subtitles: ASS, SRT or WebVTT, UTF-8."
     )
     subtitles: Literal["burn", "events"] | None = Field(

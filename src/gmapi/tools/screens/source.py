@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gmapi.computercraft import monitor
 from gmapi.computercraft.options import Audio, Format, Quality
-from gmapi.errors import MediaError, RequestError
+from gmapi.errors import RequestError
 from gmapi.media import failures, tones
 from gmapi.media.raw_pictures import Look
 from gmapi.media.selection import Selection
@@ -52,11 +52,7 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
     )
     video = chosen.picture
     if video is None:
-        raise MediaError(
-            "The source has no pictures, only sound. For sound use /api/ffmpeg, for example with "
-            "output_format dfpwm.",
-            code="no_video",
-        )
+        raise failures.no_pictures(chosen.info)
     if not video.coded_width or not video.coded_height:
         raise failures.unreadable()
     if chosen.hdr is not None:
