@@ -333,8 +333,8 @@ class Work:
         input_args: Sequence[str] = (),
     ) -> Selection:
         """The decision about a fetched source that is read with `input_args`, perhaps from another
-        `path` than the one given. What else there is goes to the log, and to the warnings where the output
-        is made of it: of "video", of "audio".
+        `path` than the one given. What else there is goes to the log, and to the warnings where
+        the output is made of it: of "video", of "audio".
 
         Raises what `probe` does, and RequestError for a track that is not there.
         """
