@@ -16,6 +16,7 @@ from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.media.formats import OUTPUT_FORMATS, output_format
 from gmapi.media.process import PROGRESS_FD, Finished, Watch, run
 from gmapi.media.progress import Progress
+from gmapi.media.sound import prepared
 from gmapi.media.transcode import transcode
 from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
@@ -77,8 +78,9 @@ def convert(launcher: Launcher, ffmpeg: Ffmpeg, media: Path, tmp_path: Path) -> 
         output = tmp_path / f"result.{target.extension}"
         output.unlink(missing_ok=True)
         chosen = selected(str(ffmpeg.path), media / source) if source in PLAIN else None
+        words, given = prepared(input_args, args, target, clocked=False)
         argv = transcode(
-            ffmpeg, [media / source], input_args, args, target, output,
+            ffmpeg, [media / source], words, given, target, output,
             chosen=chosen, length=chosen and chosen.length,
             max_pixels=pixels, progress_fd=PROGRESS_FD,
         )  # fmt: skip

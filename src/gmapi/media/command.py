@@ -6,18 +6,12 @@ caller would miss is in `defaults`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
-    from gmapi.media.selection import Selection
-
-DFPWM_RATE = 48_000
-"""Samples per second of all DFPWM sound (client contract, F1)."""
-
-Channel = Literal["mono", "left", "right"]
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -90,6 +84,10 @@ class Options:
             if given == name and (not kind or given_kind in ("", kind)):
                 found = value
         return found
+
+    def all(self, name: str) -> list[str]:
+        """All values given, in order."""
+        return [value for given, _, value in self.items if given == name]
 
     def has(self, name: str, kind: str = "") -> bool:
         """Whether the option is there, for this kind of stream or for all."""
@@ -187,44 +185,3 @@ def span(start: float, duration: float | None) -> list[str]:
     """Input options that take a part of the source, seconds."""
     words = ["-ss", f"{start:.6f}"] if start > 0 else []
     return words if duration is None else [*words, "-t", f"{duration:.6f}"]
-
-
-def dfpwm_channels(
-    ffmpeg: Ffmpeg,
-    chosen: Selection,
-    outputs: Mapping[Channel, Path],
-    *,
-    start: float = 0.0,
-    duration: float | None = None,
-    max_pixels: int,
-    progress_fd: int,
-) -> list[str]:
-    """The command that writes the sound as DFPWM files, all in one pass.
-
-    One channel gives the same bytes in all outputs, more than two are mixed down to two first.
-    Sound that starts late or has gaps is filled up with
-    silence, so that all files run in time with the pictures. Raises ValueError without outputs.
-    """
-    if not outputs:
-        raise ValueError("dfpwm_channels needs at least one output")
-    channels = chosen.sound.channels if chosen.sound else None
-    layout = "mono" if channels == 1 else "stereo"
-    names = [name for name in ("mono", "left", "right") if name in outputs]
-    pans = {"mono": "0.5*c0+0.5*c1", "left": "c0", "right": "c1"}
-    labels = "".join(f"[{name}_in]" for name in names)
-    graph = [
-        f"[{chosen.sound_map}]aresample={DFPWM_RATE}:async=1:first_pts=0,aformat=channel_layouts={layout},"
-        f"asplit={len(names)}{labels}"
-    ]
-    for name in names:
-        pan = "anull" if channels == 1 else f"pan=mono|c0={pans[name]}"
-        graph.append(f"[{name}_in]{pan},asetnsamples=n=6000:p=0[{name}]")
-    command = [
-        *head(ffmpeg, progress_fd, "warning"),
-        *span(start, duration),
-        *guarded_input(chosen.path, max_pixels),
-        "-filter_complex", ";".join(graph),
-    ]  # fmt: skip
-    for name, path in outputs.items():
-        command += ["-map", f"[{name}]", "-ac", "1", "-f", "dfpwm", f"file:{path}"]
-    return command

@@ -32,6 +32,11 @@ class Context:
     args: tuple[str, ...] = ()
 
 
+class SoundChanged(MediaError):
+    """The sound changes its channels or its rate on the way, and its filters may not be built
+    anew (see `sound`). What was written before is right."""
+
+
 @dataclass(frozen=True)
 class _Case:
     """A wording of ffmpeg and what it means; groups of the pattern fill the sentence. It is
@@ -151,6 +156,8 @@ _SPOILED = (
 )
 
 _EMPTY = "nothing was encoded"
+# The output that is there only so that a stream is read, see `Selection.beside`.
+_NOWHERE = "/null]"
 _NOTHING = (
     "nothing was written: the part asked for (-ss, -t, -frames) is beyond the end of the source, "
     "or the source could not be decoded"
@@ -166,6 +173,8 @@ _CASES = (
     _Case(r"received signal 24\b", LimitError,
           "the conversion used more processor time than this server allows; ask for a shorter "
           "part with -t or for a faster format"),
+    _Case(r"Changing audio frame properties on the fly", SoundChanged,
+          "the sound changes its channels or its sample rate on the way"),
     _Case(r"Picture size (\d+x\d+) exceeds specified max pixel count", LimitError,
           _too_many_pixels),
     _Case(r"Cannot allocate memory|malloc(?: of size \d+)? failed|Could not allocate|"
@@ -305,7 +314,8 @@ def check(finished: Finished, outputs: Sequence[Path], *, context: Context | Non
     """
     full = any("No space left on device" in line for line in finished.tail)
     # Some formats have a header even then, so an empty result is not always an empty file.
-    empty = any(_EMPTY in line for line in finished.tail) or not all(map(_has_content, outputs))
+    empty = any(_EMPTY in line and _NOWHERE not in line for line in finished.tail)
+    empty = empty or not all(map(_has_content, outputs))
     if finished.returncode == 0 and not full and not empty:
         spoiled = [line for line in finished.tail if re.search(_SPOILED, line)]
         if spoiled:

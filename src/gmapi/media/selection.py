@@ -123,7 +123,9 @@ class Selection:
         other = self.sound if stream is self.picture else self.picture
         if other is None or not self.info.container.startswith(_CORRECTED):
             return []
-        return ["-map", _map(other), "-c", "copy", "-f", "null", "-"]
+        # That it is read at all counts when ffmpeg begins; more of it is of no use.
+        one = ["-copyinkf", f"-frames:{other.kind[0]}", "1"]
+        return ["-map", _map(other), "-c", "copy", *one, "-f", "null", "-"]
 
     @property
     def may_change(self) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmapi.media import layouts, look, tones
-from gmapi.media.command import DFPWM_RATE, Options, canonical, guarded_input, head
+from gmapi.media.command import Options, canonical, guarded_input, head
 
 if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
@@ -335,7 +335,7 @@ def _changed(
             args = layouts.appended(args, "aresample=async=1:first_pts=0")
         if fitting and has_many and encoder != "copy" and not given.has("an"):
             args = layouts.appended(args, fitting)
-    return _whole_bytes(args) if target.muxer == "dfpwm" else args
+    return args
 
 
 def _can_start_late(chosen: Selection, given: Options) -> bool:
@@ -359,27 +359,3 @@ def _replaced(args: list[str], name: str, kind: str, value: str) -> list[str]:
 def _audio_encoder(target: OutputFormat) -> str | None:
     usual = dict(zip(target.default_args[::2], target.default_args[1::2], strict=True))
     return usual.get("-c:a") or _AUDIO_ENCODERS.get(target.muxer)
-
-
-def _whole_bytes(args: list[str]) -> list[str]:
-    """Make the sound come in frames of whole bytes of 8 samples.
-
-    The DFPWM encoder of ffmpeg 5 fills up the last byte of every frame, which lengthens the sound
-    and clicks. A labelled graph is left as it is.
-    """
-    options = Options(args)
-    if options.get("c", "a") == "copy" or options.has("an"):
-        return args
-    rate = options.get("ar") or str(DFPWM_RATE)
-    tail = f"aresample={rate},asetnsamples=n=6000:p=0"
-    graph = options.get("filter_complex")
-    if graph is None and not options.has("filter", "a"):
-        return ["-af", tail, *args]
-    changed = list(args)
-    for at in range(len(args) - 1):
-        name, kind = canonical(args[at]) if args[at].startswith("-") else ("", "")
-        simple = name == "filter" and kind == "a"
-        unlabelled = name == "filter_complex" and not set("[];") & set(args[at + 1])
-        if (simple or unlabelled) and args[at + 1]:
-            changed[at + 1] = f"{args[at + 1]},{tail}"
-    return changed

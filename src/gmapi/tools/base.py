@@ -26,6 +26,7 @@ from gmapi.media import (
 )
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.header import MediaInfo
+from gmapi.media.loudness import peak
 from gmapi.media.probe import probe, seen_size
 from gmapi.media.progress import Progress
 from gmapi.media.selection import Selection, Track
@@ -385,6 +386,20 @@ class Work:
             self.ffmpeg,
             chosen,
             cwd=self.folder,
+            max_pixels=self.settings.picture_max_pixels,
+            limits=self.limits(),
+            cancelled=self.check,
+        )
+
+    def peak(self, path: Path, track: str, input_args: Sequence[str] = ()) -> float | None:
+        """How loud a sound track is at most, in decibels; see `loudness.peak`."""
+        return peak(
+            self.launcher,
+            self.ffmpeg,
+            path,
+            cwd=self.folder,
+            track=track,
+            input_args=input_args,
             max_pixels=self.settings.picture_max_pixels,
             limits=self.limits(),
             cancelled=self.check,

@@ -13,11 +13,13 @@ from gmapi.errors import MediaError, RequestError
 from gmapi.fetch.headers import check_headers
 from gmapi.media import failures
 from gmapi.media.arguments import check_arguments, check_input_arguments
-from gmapi.media.command import DFPWM_RATE, Options
-from gmapi.media.duration import needed_seconds
+from gmapi.media.command import Options
+from gmapi.media.duration import expected_duration, needed_seconds
 from gmapi.media.formats import output_format
 from gmapi.media.header import parse_header
 from gmapi.media.progress import Progress, estimate
+from gmapi.media.sound import RATE
+from gmapi.tools import sound
 from gmapi.tools.base import GAME_REPLY_MAX, FileResult, Reporter, Tool, Work
 from gmapi.tools.converted import Converted
 from gmapi.tools.fields import (
@@ -30,6 +32,7 @@ from gmapi.tools.fields import (
     field_error,
     file_name,
 )
+from gmapi.tools.sound_making import SoundMaking
 
 INPUTS_MAX = 8
 ARGUMENTS_MAX_BYTES = 64 * 1024
@@ -156,18 +159,29 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
     work.reporter.report(message="Converting.")
     name = file_name(request.output_name, target.extension)
     output = work.outputs / name
-    source = Converted.of(work, request, inputs, input_args, args, target)
-    argv = source.command(work, output)
+    source = Converted.of(work, request, inputs, input_args, args, target, output)
     context = failures.Context(
         target=target,
         max_pixels=work.settings.picture_max_pixels,
         info=source.info,
         args=tuple(args),
     )
-    told = progress_reports(work.reporter, source.total)
-    sound = WrittenSound()
-    work.run_ffmpeg(argv, on_progress=told, on_line=sound.read, outputs=[output], context=context)
-    return _publish(work, output, name, source, sound)
+    written = WrittenSound()
+    if source.chosen is not None:
+        with sound.unchained(work, source.chosen, args) as whole:
+            total = expected_duration(whole.info, input_args, args)
+            told = progress_reports(work.reporter, total)
+            making = SoundMaking(work, whole, input_args, args, target, output)
+            making.run(source.of_whole(whole).command, told, written.read, context)
+    else:
+        work.run_ffmpeg(
+            source.command(inputs[0], input_args, source.args),
+            on_progress=progress_reports(work.reporter, None),
+            on_line=written.read,
+            outputs=[output],
+            context=context,
+        )
+    return _publish(work, output, name, source, written)
 
 
 def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progress], None]:
@@ -193,7 +207,7 @@ class WrittenSound:
     """What ffmpeg says of the sound that it writes, for formats that do not say it themselves."""
 
     def __init__(self) -> None:
-        self.rate, self.channels = DFPWM_RATE, 1
+        self.rate, self.channels = RATE, 1
         self._header: list[str] | None = None
 
     def read(self, line: str) -> None:
@@ -209,11 +223,11 @@ class WrittenSound:
 
     def in_game(self) -> str | None:
         """Why the game cannot play it as DFPWM, for people; None when it can."""
-        if (self.rate, self.channels) == (DFPWM_RATE, 1):
+        if (self.rate, self.channels) == (RATE, 1):
             return None
         count = "1 channel" if self.channels == 1 else f"{self.channels} channels"
         return (
-            f"The game plays DFPWM of one channel at {DFPWM_RATE:,} Hz only, and this file "
+            f"The game plays DFPWM of one channel at {RATE:,} Hz only, and this file "
             f"has {count} at {self.rate:,} Hz; leave -ac and -ar out of args."
         )
 
@@ -234,7 +248,7 @@ def _publish(
             work.reporter.log(f"the output's length is not known: {error.message}")
         else:
             facts["duration"] = made.duration
-            source.warn_of_mixing(work, made)
+            source.warn_of_mixing(made)
             picture = next((s for s in made.streams if s.kind == "video"), None)
             if picture is not None:
                 facts.update(width=picture.width, height=picture.height)

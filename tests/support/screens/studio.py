@@ -24,8 +24,9 @@ from gmapi.settings import Settings, load_settings
 from gmapi.storage.base import new_file_id
 from gmapi.storage.local import LocalStorage
 from gmapi.tools.base import Work
+from gmapi.tools.registry import TOOLS
 from gmapi.tools.sanjuuni import SANJUUNI
-from gmapi.tools.screens.request import SanjuuniRequest, ScreenResult
+from gmapi.tools.screens.request import ScreenResult
 from gmapi.tools.source_fetch import FetchedSources
 from support.media.files import ffmpeg_program
 
@@ -78,6 +79,16 @@ class Made:
     parts: list[bytes] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a run of any tool gave: its result, the files that can be fetched, what it warned of."""
+
+    result: Any
+    files: Mapping[str, bytes]
+    warnings: list[str]
+    notes: Notes
+
+
 class _FileWork(Work):
     """Work whose sources are files."""
 
@@ -118,14 +129,46 @@ class Studio:
         if subtitle_file is not None:
             fields["subtitle_url"] = "http://127.0.0.1/subtitles"
         values = {"input_url": f"http://127.0.0.1/{source.name}", **fields}
-        request = SanjuuniRequest.model_validate(values)
+        request = SANJUUNI.request.model_validate(values)
         SANJUUNI.accept(request)
         notes = notes or Notes()
+        files = {"input_url": source, "subtitle_url": subtitle_file or source}
+        work = self._work(files, notes, settings)
+        result = SANJUUNI.run(work, request)
+        assert isinstance(result, ScreenResult)
+        found = self._take(work)
+        parts = [found[address.rpartition("/")[2]] for address in result.parts or []]
+        assert len(found) == 1 + len(parts)
+        return Made(found[result.file_name], result, notes, parts)
+
+    def run(
+        self,
+        tool: str,
+        source: Path,
+        *,
+        notes: Notes | None = None,
+        settings: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> Run:
+        """One run of any tool on a file; raises what the tool raises."""
+        field = "video_url" if tool == "video_frame" else "input_url"
+        values = {field: f"http://127.0.0.1/{source.name}", **fields}
+        request = TOOLS[tool].request.model_validate(values)
+        TOOLS[tool].accept(request)
+        notes = notes or Notes()
+        work = self._work({field: source}, notes, settings)
+        result = TOOLS[tool].run(work, request)
+        left = sorted(path.name for path in work.outputs.iterdir())
+        assert not left, left
+        return Run(result, self._take(work), work.warnings, notes)
+
+    def _work(
+        self, files: Mapping[str, Path], notes: Notes, settings: Mapping[str, Any] | None
+    ) -> Work:
         file_id = new_file_id()
-        storage = LocalStorage(self.folder / "files")
         chosen = self.settings(**(settings or {}))
-        work = _FileWork(
-            {"input_url": source, "subtitle_url": subtitle_file or source},
+        return _FileWork(
+            files,
             job_id=file_id,
             file_id=file_id,
             folder=self.folder / "work" / file_id,
@@ -135,19 +178,17 @@ class Studio:
             sources=FetchedSources(
                 SourceCache(self.folder / "sources", FetchRules.from_settings(chosen))
             ),
-            storage=storage,
+            storage=LocalStorage(self.folder / "files"),
             reporter=notes,
         )
-        result = SANJUUNI.run(work, request)
-        assert isinstance(result, ScreenResult)
-        made = self.folder / "files" / file_id
-        names = {path.name for path in made.iterdir()}
-        data = (made / result.file_name).read_bytes()
-        parts = [(made / address.rpartition("/")[2]).read_bytes() for address in result.parts or []]
-        assert len(names) == 1 + len(parts)
+
+    def _take(self, work: Work) -> dict[str, bytes]:
+        """What was published, by name; nothing of the run stays."""
+        made = self.folder / "files" / work.file_id
+        found = {path.name: path.read_bytes() for path in made.iterdir() if path.is_file()}
         shutil.rmtree(made)
         shutil.rmtree(work.folder)
-        return Made(data, result, notes, parts)
+        return found
 
     def left(self) -> list[str]:
         """Files that conversions which failed have left where callers could fetch them."""
@@ -155,10 +196,10 @@ class Studio:
 
 
 @contextmanager
-def open_studio(folder: Path) -> Iterator[Studio]:
-    """A studio in an empty folder, with the product's own ffmpeg."""
+def open_studio(folder: Path, program: Path | None = None) -> Iterator[Studio]:
+    """A studio in an empty folder, with the product's own ffmpeg or another one."""
     with Launcher() as launcher:
-        yield Studio(folder, launcher, inspect(launcher, Path(ffmpeg_program())))
+        yield Studio(folder, launcher, inspect(launcher, program or Path(ffmpeg_program())))
 
 
 def make_media(path: Path, *arguments: str) -> Path:
