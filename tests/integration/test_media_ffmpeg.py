@@ -296,7 +296,7 @@ def test_failures_have_a_sentence(
 
 
 def test_picture_beyond_the_limit(convert: Convert) -> None:
-    with pytest.raises(LimitError, match="65x47 pixels is larger than the limit of 1000"):
+    with pytest.raises(LimitError, match="65x47 pixels is larger than the limit of 1,000"):
         convert("film", "mp4", pixels=1000)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gmapi.tools import sound
 from support.media import sounds
 from support.media.programs import PROGRAMS
 from support.media.sounds import TONES, Heard
@@ -144,6 +145,21 @@ def test_the_same_file_twice(studio: Studio, tmp_path: Path) -> None:
     made = studio.run("ffmpeg", source, output_format="dfpwm")
     assert Heard.dfpwm(made.files["output.dfpwm"]).tones(0.4, 1.4) == list(TONES[:2])
     assert made.result.duration == pytest.approx(2, abs=0.1)
+
+
+def test_more_files_than_are_opened_at_once(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sound, "TOGETHER_MAX", 2)
+    monkeypatch.setattr(sound, "LINKS_MAX", 5)
+    source = sounds.glued(tmp_path, "ogg", [STEREO, MONO, SLOW], "-c:a", "libvorbis")
+    source.write_bytes(source.read_bytes() * 2)
+    made = studio.run("ffmpeg", source, output_format="dfpwm")
+    heard = Heard.dfpwm(made.files["output.dfpwm"])
+    assert heard.seconds == pytest.approx(5, abs=0.1)
+    assert heard.tones(*[0.4 + n for n in range(5)]) == [*TONES, *TONES[:2]]
+    (warning,) = made.warnings
+    assert "6 files glued together, of which 5 were read" in warning
 
 
 def test_a_part_that_cannot_be_read_is_told(studio: Studio, tmp_path: Path) -> None:

@@ -139,8 +139,11 @@ def _kind_of(number: int, context: Context) -> str | None:
 
 
 def _too_many_pixels(match: re.Match[str], context: Context) -> str:
-    limit = f" of {context.max_pixels} pixels" if context.max_pixels else ""
-    return f"the source's picture of {match[1]} pixels is larger than the limit{limit}"
+    limit = f" of {context.max_pixels:,} pixels" if context.max_pixels else ""
+    return (
+        f"the source's picture of {match[1]} pixels is larger than the limit{limit}; give a "
+        "smaller one, or ask the operator for a higher GMAPI_PICTURE_MAX_PIXELS"
+    )
 
 
 _NO_MEMORY = (
@@ -177,8 +180,8 @@ _CASES = (
           "the sound changes its channels or its sample rate on the way"),
     _Case(r"Picture size (\d+x\d+) exceeds specified max pixel count", LimitError,
           _too_many_pixels),
-    _Case(r"Cannot allocate memory|malloc(?: of size \d+)? failed|Could not allocate|"
-          r"std::bad_alloc", LimitError, _NO_MEMORY),
+    _Case(r"Cannot allocate memory|Memory allocation error|malloc(?: of size \d+)? failed|"
+          r"Could not allocate|std::bad_alloc", LimitError, _NO_MEMORY),
     _Case(r"Format not on (?:the )?whitelist", MediaError,
           "the source is a kind of file that this server does not read; give the address of an "
           "ordinary video, sound or picture file, such as MP4, MP3 or PNG"),
@@ -322,7 +325,7 @@ def check(finished: Finished, outputs: Sequence[Path], *, context: Context | Non
             raise unreadable(" | ".join(spoiled))
         return
     error = explain(finished.returncode, finished.tail, context=context)
-    if finished.returncode == 0 and not full:
+    if finished.returncode == 0 and not isinstance(error, LimitError | NoSpaceError):
         # Whatever else was said did not make ffmpeg fail.
         error = MediaError(_NOTHING, cause=error.cause)
     raise error

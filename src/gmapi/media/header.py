@@ -78,7 +78,7 @@ class MediaInfo:
 _CONTAINER = re.compile(r"^Input #0, (.*?), from ", re.MULTILINE)
 _DURATION = re.compile(r"  Duration: (\S+?),(?: start: (-?\d{1,12}(?:\.\d{1,9})?))?")
 _STREAM = re.compile(
-    r" {2,40}+Stream #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?(?:\(([^)]*)\))?: (\w+): (.*)"
+    r" {2,40}+Stream #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?(?:\(([^)]{0,80}+)\))?: (\w+): (.*)"
 )
 _GROUP = re.compile(r" {2,40}+Stream group #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?: Tile Grid: (.*)")
 _PROGRAM = re.compile(r" {2,40}+(?:Program (\d{1,9})|No Program)\b")

@@ -32,7 +32,7 @@ def probe(
     cwd: Path,
     *,
     input_args: Sequence[str] = (),
-    max_pixels: int = 40_000_000,
+    max_pixels: int = 70_000_000,
     limits: Limits | None = None,
     cancelled: Callable[[], None] = lambda: None,
 ) -> MediaInfo:
@@ -81,7 +81,7 @@ def seen_size(
     chosen: Selection,
     cwd: Path,
     *,
-    max_pixels: int = 40_000_000,
+    max_pixels: int = 70_000_000,
     limits: Limits | None = None,
     cancelled: Callable[[], None] = lambda: None,
 ) -> tuple[int, int] | None:

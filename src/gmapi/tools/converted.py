@@ -94,10 +94,11 @@ class Converted:
             progress_fd=PROGRESS_FD,
         )
 
-    def warn_of_mixing(self, made: MediaInfo) -> None:
+    def warn_of_mixing(self) -> None:
         """Warn when the output has fewer channels than its source and nobody asked for that."""
         before = self.chosen.sound if self.chosen is not None else None
-        after = made.first("audio")
+        written = self.work.look_back.written(self.output)
+        after = next((stream for stream in written if stream.kind == "audio"), None)
         asks = Options([*self.target.default_args, *self.args])
         asked = asks.has("ac") or asks.has("filter", "a") or asks.has("filter_complex")
         if before is None or after is None or asked or asks.has("map"):

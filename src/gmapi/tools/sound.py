@@ -20,8 +20,10 @@ from gmapi.media.progress import Progress
 from gmapi.media.selection import Selection, choose
 from gmapi.tools.base import Work
 
-LINKS_MAX = 64
-"""Files glued together of which as many are read: ffmpeg opens them all at once."""
+LINKS_MAX = 500
+"""Files glued together of which as many are read."""
+TOGETHER_MAX = 50
+"""Of those as many are opened at once."""
 
 _RAW = frozenset(
     ["dfpwm", "u8", "s8", "s16le", "s16be", "s24le", "s32le", "f32le", "f64le", "alaw", "mulaw"]
@@ -81,16 +83,13 @@ def run(
     rate: int = sound.RATE,
     outputs: Sequence[Path],
     on_progress: Callable[[Progress], None],
-    on_line: Callable[[str], None] = lambda line: None,
     context: Context | None = None,
 ) -> None:
     """Run the command that `argv` gives for a source, and when the sound changes on the way the
     one for its `evened` sound. Raises what `Work.run_ffmpeg` does."""
 
     def go(words: Sequence[str]) -> None:
-        work.run_ffmpeg(
-            words, on_progress=on_progress, on_line=on_line, outputs=outputs, context=context
-        )
+        work.run_ffmpeg(words, on_progress=on_progress, outputs=outputs, context=context)
 
     try:
         go(argv(chosen))
@@ -157,19 +156,30 @@ def _joined(work: Work, source: Path, starts: Sequence[int], made: list[Path]) -
             f"The source is {len(starts)} files glued together, of which {len(links)} were read: "
             f"{read:,} of {size:,} bytes."
         )
-    output = work.outputs / "all_links"
-    made.append(output)
-    argv = sound.joined(
-        work.ffmpeg,
-        [(path, channels) for path, channels, _ in links],
-        output,
-        rate=min(sound.FLAC_RATE_MAX, max(rate for _, _, rate in links)),
-        channels=min(sound.FLAC_CHANNELS_MAX, max(channels for _, channels, _ in links)),
-        max_pixels=work.settings.picture_max_pixels,
-        progress_fd=PROGRESS_FD,
-    )
-    work.run_ffmpeg(argv, outputs=[output])
-    return output
+    rate = min(sound.FLAC_RATE_MAX, max(rate for _, _, rate in links))
+    channels = min(sound.FLAC_CHANNELS_MAX, max(count for _, count, _ in links))
+    parts = [(path, count) for path, count, _ in links]
+    while True:
+        groups = [parts[at : at + TOGETHER_MAX] for at in range(0, len(parts), TOGETHER_MAX)]
+        parts = []
+        for group in groups:
+            output = work.outputs / f"links{len(made)}"
+            made.append(output)
+            argv = sound.joined(
+                work.ffmpeg,
+                group,
+                output,
+                rate=rate,
+                channels=channels,
+                max_pixels=work.settings.picture_max_pixels,
+                progress_fd=PROGRESS_FD,
+            )
+            work.run_ffmpeg(argv, outputs=[output])
+            for path, _ in group:
+                path.unlink()
+            parts.append((output, channels))
+        if len(parts) == 1:
+            return parts[0][0]
 
 
 def settle(path: Path, seconds: float, rate: int = sound.RATE) -> None:

@@ -66,7 +66,6 @@ class SoundMaking:
         self,
         argv: Argv,
         on_progress: Callable[[Progress], None],
-        on_line: Callable[[str], None],
         context: Context,
     ) -> None:
         """Make the output by the commands of `argv`. Raises what `Work.run_ffmpeg` does."""
@@ -93,7 +92,6 @@ class SoundMaking:
             rate=(track.sample_rate if track and not game else None) or RATE,
             outputs=[self._output],
             on_progress=on_progress,
-            on_line=on_line,
             context=context,
         )
         if of_film:

@@ -141,6 +141,7 @@ class _Fetch:
             self._cut(seconds)
         if not brought.is_part:
             return
+        self._work.look_back.longest = 0.0  # where it ends is no damage
         if there < seconds - _HAIR_SECONDS:
             self._work.warn(
                 f"Only {there:.0f} s of the source were taken: it broke off then, or reached what "

@@ -267,7 +267,7 @@ class _Cut:
             )
         except MediaError as error:
             if not self._ended.is_set():
-                work.warn(f"The film has no sound, which could not be read: {error.message}")
+                work.warn(f"The film has no sound, which could not be read. {error.message}")
             return None
         sound.warn_if_silent(work, outputs["mono"], None, self._chosen)
         urls: dict[str, str] = {}

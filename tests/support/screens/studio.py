@@ -16,19 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gmapi.fetch.fetcher import FetchRules
-from gmapi.fetch.source_cache import SourceCache
 from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings, load_settings
-from gmapi.storage.base import new_file_id
-from gmapi.storage.local import LocalStorage
 from gmapi.tools.base import Work
 from gmapi.tools.registry import TOOLS
 from gmapi.tools.sanjuuni import SANJUUNI
 from gmapi.tools.screens.request import ScreenResult
-from gmapi.tools.source_fetch import FetchedSources
 from support.media.files import ffmpeg_program
+from support.product.file_work import file_work
 
 
 class Notes:
@@ -89,26 +85,10 @@ class Run:
     notes: Notes
 
 
-class _FileWork(Work):
-    """Work whose sources are files."""
-
-    def __init__(self, files: Mapping[str, Path], **options: Any) -> None:
-        super().__init__(**options)
-        self._files = files
-
-    def fetch(self, url: str, *, field: str, name: str = "input", **options: Any) -> Path:
-        # Without an extension, as what was fetched.
-        link = self.inputs / name
-        link.symlink_to(self._files[field].absolute())
-        return link
-
-
 class Studio:
     """What conversions need, made once."""
 
     def __init__(self, folder: Path, launcher: Launcher, ffmpeg: Ffmpeg) -> None:
-        for name in ("files", "work", "sources", "data"):
-            (folder / name).mkdir()
         self.folder = folder
         self.ffmpeg = ffmpeg
         self.launcher = launcher
@@ -165,22 +145,8 @@ class Studio:
     def _work(
         self, files: Mapping[str, Path], notes: Notes, settings: Mapping[str, Any] | None
     ) -> Work:
-        file_id = new_file_id()
         chosen = self.settings(**(settings or {}))
-        return _FileWork(
-            files,
-            job_id=file_id,
-            file_id=file_id,
-            folder=self.folder / "work" / file_id,
-            settings=chosen,
-            ffmpeg=self.ffmpeg,
-            launcher=self.launcher,
-            sources=FetchedSources(
-                SourceCache(self.folder / "sources", FetchRules.from_settings(chosen))
-            ),
-            storage=LocalStorage(self.folder / "files"),
-            reporter=notes,
-        )
+        return file_work(self.folder, self.launcher, self.ffmpeg, files, notes, chosen)
 
     def _take(self, work: Work) -> dict[str, bytes]:
         """What was published, by name; nothing of the run stays."""

@@ -64,7 +64,7 @@ class SoundTrack:
                     first.unlink(missing_ok=True)
         except MediaError as error:
             if not self._stopped:
-                work.warn(f"The sound could not be read to its end: {error.message}")
+                work.warn(f"The sound could not be read to its end. {error.message}")
 
     def _write(self, source: Selection) -> None:
         argv = growing(
