@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from gmapi.media.binaries import Ffmpeg
+from gmapi.media.raw_pictures import gif_of_pngs
 from gmapi.sandbox.launcher import Launcher
 from support.media.conversions import Conversions, make, span
 from support.media.files import MEDIA
@@ -39,6 +42,21 @@ def test_browsers_keep_the_times_of_a_gif(tool: Conversions, media: Path, rate: 
     assert min(steps) >= 2
     assert sum(steps) == pytest.approx(100, abs=4)
     assert len(steps) == min(rate, 50)
+
+
+def test_browsers_keep_the_times_of_a_preview(ffmpeg: Ffmpeg, media: Path, tmp_path: Path) -> None:
+    pictures = make(
+        media, "pictures", "-f", "lavfi", "-i", "testsrc=s=32x24:r=100:d=1",
+        "-pix_fmt", "rgb24", "-c:v", "png", "-f", "image2pipe",
+    )  # fmt: skip
+    output = tmp_path / "preview.gif"
+    argv = gif_of_pngs(
+        ffmpeg, pictures, output, fps=Fraction(100), max_pixels=10_000, progress_fd=1
+    )
+    subprocess.run(argv, check=True, capture_output=True)
+    steps = gif_delays(output.read_bytes())
+    assert set(steps) == {2}
+    assert len(steps) == 50
 
 
 def test_bursts_of_pictures_in_a_gif(tool: Conversions, media: Path) -> None:

@@ -4,11 +4,13 @@ the format means them."""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gmapi.media import header, pictures, shapes
+from gmapi.media.raw_pictures import GIF_FPS_MAX
 from gmapi.media.shapes import PictureSize
 
 if TYPE_CHECKING:
@@ -56,8 +58,11 @@ _RGB_ONLY = {
     "libwebp": "bgra", "libwebp_anim": "bgra",
 }  # fmt: skip
 _WHOLE_PIXELS = "rgb24|rgba|rgb48le|rgba64le|gray|gray16le|ya8"
-# Browsers show what is to go sooner five or ten times as long.
-_FASTEST = {"gif": 50, "apng": 60, "libwebp": 60, "libwebp_anim": 60}
+# Pictures a second above which browsers show them too long, and what is made of more.
+_FASTEST = {
+    "gif": (GIF_FPS_MAX, GIF_FPS_MAX), "apng": (90, 60), "libwebp": (90, 60),
+    "libwebp_anim": (90, 60),
+}  # fmt: skip
 _DEEP_PIXELS = re.compile(r"(?:9|1[0246]|p010|p012|p016|p210|p410|f32)(?:le|be)?$")
 _HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
 _PALETTE = (
@@ -151,12 +156,11 @@ def is_even(target: OutputFormat) -> bool:
 def _rhythm(
     picture: Stream, writing: Writing, given: Options, times: PictureTimes | None
 ) -> list[str]:
-    fastest = _FASTEST.get(writing.encoder or "")
+    fastest, fitting = _FASTEST.get(writing.encoder or "", (math.inf, 0))
     rate = times.rate if times is not None else None
     chain = [f"setpts=N/({rate:.6f}*TB)"] if rate else []
-    told = rate or picture.fps or 0.0
-    if fastest and told > fastest * (1 if fastest == 50 else 1.5) and not given.has("r", "v"):
-        return [*chain, f"fps={fastest}"]
+    if (rate or picture.fps or 0.0) > fastest and not given.has("r", "v"):
+        return [*chain, f"fps={fitting}"]
     if rate:
         chain.append(f"fps={rate:.6f}")
     if writing.encoder == "gif":
