@@ -18,8 +18,7 @@ class Stream:
     container says so. `duration` and `start` are seconds and known only where the container, or
     this ffmpeg, says them for each stream. `ticks` are the steps of its clock in a second.
     `flags` are what ffmpeg calls dispositions, such as "default" or "attached pic"; `program` is
-    that of a broadcast. `transfer`, `primaries` and `matrix` are colours by ffmpeg's names,
-    and `is_full_range` where black is 0.
+    that of a broadcast. `transfer`, `primaries` and `matrix` are colours by ffmpeg's names.
     """
 
     index: int
@@ -45,7 +44,6 @@ class Stream:
     transfer: str | None = None
     primaries: str | None = None
     matrix: str | None = None
-    is_full_range: bool = False
     is_turned: bool = False
     tile_group: int | None = None
     """The number of the stream group whose tiles are this one picture."""
@@ -78,12 +76,12 @@ class MediaInfo:
 _CONTAINER = re.compile(r"^Input #0, (.*?), from ", re.MULTILINE)
 _DURATION = re.compile(r"  Duration: (\S+?),(?: start: (-?\d{1,12}(?:\.\d{1,9})?))?")
 _STREAM = re.compile(
-    r" {2,40}+Stream #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?(?:\(([^)]{0,80}+)\))?: (\w+): (.*)"
+    r"^ {2,40}+Stream #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?(?:\(([^)]{0,64})\))?: (\w{1,20}): (.*)"
 )
-_GROUP = re.compile(r" {2,40}+Stream group #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?: Tile Grid: (.*)")
-_PROGRAM = re.compile(r" {2,40}+(?:Program (\d{1,9})|No Program)\b")
+_GROUP = re.compile(r"^ {2,40}+Stream group #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?: Tile Grid: (.*)")
+_PROGRAM = re.compile(r"^ {2,40}+(?:Program (\d{1,9})|No Program)\b")
 # What follows these lines, indented deeper, are names and values of strangers.
-_TAGS = re.compile(r"( {2,40}+)(?:Metadata|Side data):\s*+$", re.IGNORECASE)
+_TAGS = re.compile(r"^( {2,40}+)(?:Metadata|Side data):\s*+$", re.IGNORECASE)
 _INDENTED = re.compile(r" {0,200}+")
 _TAG_DURATION = re.compile(r"\s{6,}+DURATION(?:-\w+)?\s*+: (\d{1,6}:\d\d:\d\d(?:\.\d{1,12})?)")
 _TAG_TITLE = re.compile(r"\s{6,}+(?i:title)\s*+: (.{1,200})")
@@ -91,9 +89,8 @@ _TAG_ALPHA = re.compile(r"\s{6,}+(?i:alpha_mode)\s*+: 1$")
 _ROTATION = re.compile(r"\s{6,}+[A-Za-z ]++: rotation of (-?\d{1,4}(?:\.\d{1,9})?|nan) degrees")
 _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})\b")
 _SHAPE = re.compile(r"\bSAR (\d{1,9}):(\d{1,9}) DAR \d{1,9}:\d{1,9}")
-# Pixel formats with transparency, and those of red, green and blue, by their names in libavutil.
+# Pixel formats with transparency, by their names in libavutil.
 _ALPHA = re.compile(r"pal8|ya\d|yuva|gbrap|rgba|bgra|argb|abgr|ayuv|vuya|uyva|yaf")
-_RGB = re.compile(r"pal8|[argb0x]{3,4}(?:\d|be|le|$)|[rgb]{3}_?\d|gbra?p|x2")
 _RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([kM]?) (fps|tbr|tbn)")
 _START = re.compile(r"start (-?\d{1,12}\.\d{1,9})")
 _HERTZ = re.compile(r"\b(\d{1,9}) Hz")
@@ -114,16 +111,6 @@ _FLAGS = (
 # One word stands for all three where they are the same.
 _ONE_COLOUR = frozenset({"bt709", "smpte170m", "smpte240m"})
 _UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
-
-
-def has_transparency(pixels: str) -> bool:
-    """Whether a pixel format has transparency."""
-    return _ALPHA.match(pixels) is not None
-
-
-def is_rgb(pixels: str) -> bool:
-    """Whether a pixel format is made of red, green and blue."""
-    return _RGB.match(pixels) is not None
 
 
 def parse_header(stderr_text: str) -> MediaInfo:
@@ -244,7 +231,6 @@ def _video(stream: Stream, fields: Sequence[str], text: str) -> Stream:
             rates[match[3]] = float(match[1]) * _UNITS[match[2]]
     fps = rates.get("fps") or rates.get("tbr")
     matrix, primaries, transfer = _colours(fields[1:3])
-    told = fields[1] if len(fields) > 1 else ""
     return replace(
         stream,
         width=width or None,
@@ -253,9 +239,8 @@ def _video(stream: Stream, fields: Sequence[str], text: str) -> Stream:
         coded_height=coded[1] or None,
         fps=fps or None,
         ticks=rates.get("tbn"),
-        pixels=told.partition("(")[0] or None,
+        pixels=fields[1].partition("(")[0] if len(fields) > 1 else None,
         has_alpha=any(_ALPHA.match(field) for field in fields[1:3]),
-        is_full_range=told.startswith("yuvj") or "(pc" in told,
         matrix=matrix,
         primaries=primaries,
         transfer=transfer,
