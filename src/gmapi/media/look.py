@@ -115,7 +115,8 @@ def filters(
     # A file of one picture has the first of a film.
     moves = picture is chosen.picture and not chosen.is_still and target.muxer != "image2"
     maps_tones = moves_tones(ffmpeg, chosen, picture, writing)
-    chain = [] if moves or chosen.info.container != "jpeg_pipe" else ["trim=end_frame=1"]
+    is_photo = picture is chosen.picture and chosen.is_still and picture.codec == "mjpeg"
+    chain = ["trim=end_frame=1"] if is_photo else []
     if moves:
         chain += _rhythm(picture, writing, given, times)
     if picture.has_alpha and not writing.keeps_alpha:

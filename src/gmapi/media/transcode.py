@@ -274,7 +274,8 @@ def _is_one_picture(chosen: Selection) -> bool:
 
 def _is_photo(chosen: Selection) -> bool:
     """Whether other pictures may follow the one that is meant, such as a gain map."""
-    return chosen.is_still and chosen.info.container == "jpeg_pipe"
+    picture = chosen.picture
+    return chosen.is_still and picture is not None and picture.codec == "mjpeg"
 
 
 def _graph(
