@@ -47,7 +47,10 @@ class Source:
 
 
 def sources(argv: Sequence[str]) -> tuple[list[Source], Options]:
-    """The inputs of an ffmpeg command that are files, and the options of its outputs."""
+    """The inputs of an ffmpeg command that are files, and the options of its outputs, but for one
+    that keeps time (`Selection.beside`)."""
+    if tuple(argv[-3:]) == ("-f", "null", "-"):
+        argv = argv[: max(at for at, word in enumerate(argv) if word == "-map")]
     found: list[Source] = []
     begin = 1
     for at, word in enumerate(argv[:-1]):
