@@ -1,7 +1,8 @@
 """Picture files that hold more than their picture, told by their bytes.
 
 A camera's JPEG may have a gain map, thumbnails or a film behind its picture; raw motion JPEG is
-pictures of one size one after another. ffmpeg calls both `jpeg_pipe`.
+pictures of one size one after another. ffmpeg calls both `jpeg_pipe`,
+or `mjpeg`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def is_picture(path: Path, container: str) -> bool:
 
 def holds_film(path: Path, container: str) -> bool:
     """Whether a file that ffmpeg reads as `container` is many pictures that follow each other."""
-    if container not in ("jpeg_pipe", "png_pipe"):
+    if container not in ("jpeg_pipe", "mjpeg", "png_pipe"):
         return False
     with open(path, "rb") as file:
         try:

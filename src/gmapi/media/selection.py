@@ -299,7 +299,8 @@ def _is_item(info: MediaInfo, stream: Stream) -> bool:
 def _is_still(info: MediaInfo, picture: Stream) -> bool:
     if _is_item(info, picture) or info.container == "ico":
         return True
-    return info.container.endswith("_pipe") and picture.codec not in ANIMATIONS
+    is_file = info.container.endswith("_pipe") or info.container == "mjpeg"
+    return is_file and picture.codec not in ANIMATIONS
 
 
 def _length(info: MediaInfo) -> float | None:
