@@ -20,8 +20,8 @@ from gmapi.jobs.model import MAX_ATTEMPTS
 from gmapi.media.arguments import ARGUMENT_BYTES_MAX, ARGUMENTS_MAX
 from gmapi.media.formats import OUTPUT_FORMATS, OutputFormat
 from gmapi.settings import ENV_ALIASES, ENV_PREFIX, Settings
-from gmapi.tools.base import GAME_REPLY_MAX
 from gmapi.tools.ffmpeg import ARGUMENTS_MAX_BYTES, INPUTS_MAX
+from gmapi.tools.results import GAME_REPLY_MAX
 from gmapi.tools.screens.output import PICTURES_MAX
 from gmapi.tools.screens.plan import FORMATS, PREVIEWS
 from gmapi.tools.subtitle_encoding import SUBTITLE_BYTES_MAX

@@ -15,8 +15,9 @@ from gmapi.errors import SourceError
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import load_settings
 from gmapi.terminal.single_run import SingleRun
-from gmapi.tools.base import FileResult, Work
+from gmapi.tools.base import Work
 from gmapi.tools.ffmpeg import FFMPEG, FfmpegRequest
+from gmapi.tools.results import FileResult
 from support.http.origin import Exchange, Origin, endless
 from support.media.broadcasts import (
     BYTES_A_SECOND,

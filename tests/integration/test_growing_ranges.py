@@ -18,7 +18,7 @@ import pytest
 from gmapi.jobs.events import JobWatch
 from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
-from gmapi.tools.base import GAME_REPLY_MAX
+from gmapi.tools.results import GAME_REPLY_MAX
 from gmapi.web import growing
 from gmapi.web.app import create_app
 from support.http.raw_http import GameCall, Reply

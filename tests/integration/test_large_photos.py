@@ -12,8 +12,9 @@ from gmapi.errors import LimitError
 from gmapi.media.binaries import Ffmpeg
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import load_settings
-from gmapi.tools.base import Tool, ToolResult
+from gmapi.tools.base import Tool
 from gmapi.tools.ffmpeg import FFMPEG
+from gmapi.tools.results import ToolResult
 from gmapi.tools.sanjuuni import SANJUUNI
 from gmapi.tools.video_frame import VIDEO_FRAME
 from support.media.programs import BUNDLED

@@ -15,8 +15,8 @@ from gmapi.media.binaries import Ffmpeg
 from gmapi.media.formats import OUTPUT_FORMATS
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import load_settings
-from gmapi.tools.base import FileResult
 from gmapi.tools.ffmpeg import FFMPEG
+from gmapi.tools.results import FileResult
 from support.media.programs import BUNDLED
 from support.media.programs import run as ffmpeg_run
 from support.product.file_work import file_work

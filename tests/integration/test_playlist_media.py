@@ -10,8 +10,9 @@ import pytest
 
 from gmapi.errors import MediaError
 from gmapi.sandbox.launcher import Launcher
-from gmapi.tools.base import FileResult, Work
+from gmapi.tools.base import Work
 from gmapi.tools.ffmpeg import FFMPEG
+from gmapi.tools.results import FileResult
 from gmapi.tools.video_frame import VideoFrameResult
 from support.http.origin import Exchange, Origin, content
 from support.media import streams

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from gmapi.jobs.model import Fence
 from gmapi.jobs.store import JobStore
 from gmapi.settings import Settings
-from gmapi.tools.base import out_of_time
+from gmapi.tools.bounds import out_of_time
 
 GRACE_SECONDS = 60.0
 """How long after GMAPI_JOB_TIMEOUT a job may take to notice that its time is up."""

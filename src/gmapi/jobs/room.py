@@ -14,7 +14,7 @@ from gmapi.jobs.store import JobStore
 from gmapi.jobs.usage import Aside, Usage, directly
 from gmapi.settings import Settings
 from gmapi.storage.interface import Storage
-from gmapi.tools.base import free_space_reserve
+from gmapi.tools.bounds import free_space_reserve
 
 SPARE_SECONDS = 60.0
 """What has just finished is not deleted for the budget: its caller is about to fetch it."""

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from gmapi.errors import LimitError, MediaError, NoSpaceError
+from gmapi.errors import MediaError, NoSpaceError
 from gmapi.fetch.address import check_url
 from gmapi.fetch.unread import unread
 from gmapi.media import (
@@ -40,23 +38,12 @@ from gmapi.storage.base import StoredFile
 from gmapi.storage.framestore import FrameWriter
 from gmapi.storage.growing import GrowingFile
 from gmapi.storage.interface import Storage
-from gmapi.tools.fields import Sometimes, ToolRequest
+from gmapi.tools.bounds import FILES_MAX, free_space_reserve, out_of_time
+from gmapi.tools.fields import ToolRequest
 from gmapi.tools.look_back import Listener, LookBack
+from gmapi.tools.results import ToolResult
 
-GAME_REPLY_MAX = 16 * 1024**2
-"""A game computer accepts at most this many bytes in one reply (contract, P2)."""
-
-FILES_MAX = 1000
-"""Most files one job may make; frames are kept in chunks and do not count singly."""
-
-RESERVE_MAX = 64 * 1024**2
-
-WARNINGS = (
-    "Sentences about what did not come out as one may think: a source that could be read in part "
-    "only, a track taken among several, an output that the game cannot play."
-)
-
-R = TypeVar("R", bound="ToolResult")
+R = TypeVar("R", bound=ToolResult)
 
 
 class Reporter(Protocol):
@@ -74,33 +61,6 @@ class Reporter(Protocol):
     def log(self, line: str) -> None: ...
 
     def check(self) -> None: ...
-
-
-class ToolResult(BaseModel):
-    """Base of what tools answer. Addresses in it begin with `/`; the web layer knows the host."""
-
-    model_config = ConfigDict(defer_build=True)
-
-    message: str = Field(default="", description="A sentence for people.")
-    warnings: Sometimes[list[str]] = Field(default=None, description=WARNINGS)
-
-    def values(self) -> dict[str, Any]:
-        """The result as it is stored and sent; its message goes a way of its own."""
-        return self.model_dump(mode="json", exclude_none=True, exclude={"message"})
-
-
-class FileResult(ToolResult):
-    """The answer of a tool that makes one file."""
-
-    download_url: str = Field(description="Where the file is, as a whole address.")
-    file_id: str = Field(description="The id in that address.")
-    file_name: str = Field(description="The name in that address, which ends in the format.")
-    size: int = Field(description="Bytes.")
-    media_type: str = Field(description="The Content-Type it is sent with.")
-    duration: Sometimes[float] = Field(default=None, description="Seconds of sound or video.")
-    width: Sometimes[int] = Field(default=None, description="Pixels from left to right.")
-    height: Sometimes[int] = Field(default=None, description="Pixels from top to bottom.")
-    frames: Sometimes[int] = Field(default=None, description="How many pictures it has.")
 
 
 @dataclass(frozen=True)
@@ -147,14 +107,6 @@ class Sources(Protocol):
         """Have a source in place. Raises SourceError, RequestError for what no address or header
         can be, and whatever `work.check` raises."""
         ...
-
-
-def out_of_time(settings: Settings) -> LimitError:
-    """That a job has taken longer than it may."""
-    return LimitError(
-        f"The job took longer than the {settings.job_timeout:.0f} s that this server allows. "
-        "Ask for a shorter part or a simpler conversion."
-    )
 
 
 class Work:
@@ -451,8 +403,3 @@ class Work:
     def frame_writer(self) -> FrameWriter:
         """Where this attempt's frames go."""
         return self.storage.frame_writer(self.file_id)
-
-
-def free_space_reserve(folder: Path) -> int:
-    """Bytes of the disk that jobs leave free, so that the database can always be written."""
-    return min(RESERVE_MAX, shutil.disk_usage(folder).total // 20)

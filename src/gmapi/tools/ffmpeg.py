@@ -17,7 +17,7 @@ from gmapi.media.duration import expected_duration, needed_seconds
 from gmapi.media.formats import output_format
 from gmapi.media.progress import Progress, estimate
 from gmapi.tools import made, sound
-from gmapi.tools.base import GAME_REPLY_MAX, FileResult, Reporter, Tool, Work
+from gmapi.tools.base import Reporter, Tool, Work
 from gmapi.tools.converted import Converted
 from gmapi.tools.fields import (
     OUTPUT_NAME,
@@ -29,6 +29,7 @@ from gmapi.tools.fields import (
     field_error,
     file_name,
 )
+from gmapi.tools.results import GAME_REPLY_MAX, FileResult
 from gmapi.tools.sound_making import SoundMaking
 from gmapi.tools.subtitle_encoding import in_utf8
 

@@ -20,7 +20,7 @@ from gmapi.media.shapes import PictureSize
 from gmapi.media.sound import Channel, dfpwm_channels
 from gmapi.media.timing import picture_count
 from gmapi.tools import sound
-from gmapi.tools.base import GAME_REPLY_MAX, Tool, ToolResult, Work
+from gmapi.tools.base import Tool, Work
 from gmapi.tools.fields import (
     LuaFlag,
     LuaFloat,
@@ -29,6 +29,7 @@ from gmapi.tools.fields import (
     ToolRequest,
     whole_number,
 )
+from gmapi.tools.results import GAME_REPLY_MAX, ToolResult
 
 SIDE_MAX = 4096
 DEFAULT_WIDTH_MAX = 1280

@@ -17,7 +17,7 @@ from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
 from gmapi.storage.growing import GrowingReader, Growth, Stage
 from gmapi.storage.ranges import Choice, OpenRange, is_match
-from gmapi.tools.base import GAME_REPLY_MAX
+from gmapi.tools.results import GAME_REPLY_MAX
 from gmapi.web.files import (
     LOOK_SECONDS,
     MEDIA_HEADERS,

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, create_model
 from pydantic_core import PydanticKnownError
 
-from gmapi.tools.base import ToolResult
 from gmapi.tools.fields import LABEL_MAX, Sometimes
 from gmapi.tools.registry import TOOLS
+from gmapi.tools.results import ToolResult
 from gmapi.web.schemas import ALL_WARNINGS, EXAMPLE_ID, ID_PATTERN, WARNINGS, Failure
 
 TaskStatus = Literal["pending", "running", "completed", "error", "cancelled"]

@@ -18,8 +18,9 @@ from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import load_settings
 from gmapi.storage.base import new_file_id
 from gmapi.storage.local import LocalStorage
-from gmapi.tools.base import FileResult, Wanted, Work
+from gmapi.tools.base import Wanted, Work
 from gmapi.tools.ffmpeg import FfmpegRequest, check, run
+from gmapi.tools.results import FileResult
 from support.media.files import ffmpeg_program
 
 

@@ -14,8 +14,9 @@ from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import load_settings
 from gmapi.storage.base import new_file_id
 from gmapi.storage.local import LocalStorage
-from gmapi.tools.base import ToolResult, Work
+from gmapi.tools.base import Work
 from gmapi.tools.registry import TOOLS
+from gmapi.tools.results import ToolResult
 from gmapi.tools.source_fetch import FetchedSources
 from support.http.origin import Origin
 from support.screens.studio import Notes

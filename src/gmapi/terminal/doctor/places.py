@@ -16,7 +16,7 @@ from gmapi.data_folder import SERVER_LOCK
 from gmapi.filelock import FileLock
 from gmapi.settings import Settings
 from gmapi.terminal.doctor.check import Check
-from gmapi.tools.base import free_space_reserve
+from gmapi.tools.bounds import free_space_reserve
 
 LOW_SPACE_BYTES = 1024**3
 LOW_FILES = 4096

@@ -16,7 +16,8 @@ from gmapi.media import failures, pictures, raw_pictures
 from gmapi.media.formats import media_type_of
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
-from gmapi.tools.base import GAME_REPLY_MAX, Work
+from gmapi.tools.base import Work
+from gmapi.tools.results import GAME_REPLY_MAX
 from gmapi.tools.screens.chunks import Chunk, ChunkMaker
 from gmapi.tools.screens.mixer import Mixer
 from gmapi.tools.screens.output import ScreenFile

@@ -11,7 +11,8 @@ from gmapi.computercraft.formats.writer import Tally, TextEvent, Writer
 from gmapi.errors import LimitError
 from gmapi.storage.base import OpenFile, StoredFile
 from gmapi.storage.growing import GrowingFile
-from gmapi.tools.base import GAME_REPLY_MAX, Work
+from gmapi.tools.base import Work
+from gmapi.tools.results import GAME_REPLY_MAX
 
 PICTURES_MAX = 1_000_000
 """Nine hours of a film. Where each picture lies is kept in memory until all are made."""

@@ -8,7 +8,6 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from gmapi.computercraft.monitor import SIDE_MAX
 from gmapi.computercraft.options import Audio, Compression, Dither, PaletteSource, Quality
-from gmapi.tools.base import FileResult
 from gmapi.tools.fields import (
     OUTPUT_NAME,
     LuaFlag,
@@ -20,6 +19,7 @@ from gmapi.tools.fields import (
     ToolRequest,
     whole_number,
 )
+from gmapi.tools.results import FileResult
 
 Side = Annotated[int, Field(ge=1, le=SIDE_MAX), BeforeValidator(whole_number)]
 

@@ -15,7 +15,7 @@ from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
 from gmapi.storage.base import Slice
 from gmapi.storage.framestore import FrameReader, MissingFrame, parse_frame_name
-from gmapi.tools.base import GAME_REPLY_MAX
+from gmapi.tools.results import GAME_REPLY_MAX
 from gmapi.web.address import addresses
 from gmapi.web.files import (
     LOOK_SECONDS,
