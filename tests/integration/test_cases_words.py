@@ -14,7 +14,8 @@ from PIL import Image
 
 from gmapi.errors import GmapiError, JobError
 from support.media import photos
-from support.media.making import H264, Maker, run_ffmpeg, stripes, tones
+from support.media.making import H264, Maker, stripes, tones
+from support.media.programs import make_media
 from support.product.outcomes import FILMS, PICTURES, convert, daily, heard, is_clear, seen, tried
 from support.product.tools import Ran, Tools
 from support.screens.outputs import read_output
@@ -82,7 +83,7 @@ def _spdif() -> bytes:
     """AC-3 as it goes through a cable."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cable"
-        run_ffmpeg(*tones([440], channels="stereo"), "-c:a", "ac3", "-f", "spdif", str(path))
+        make_media(path, *tones([440], channels="stereo"), "-c:a", "ac3", "-f", "spdif")
         return path.read_bytes()
 
 
