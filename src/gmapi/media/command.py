@@ -166,7 +166,8 @@ def transcode(
         command += guarded_input(path, max_pixels)
     given = list(args)
     if target.muxer == "dfpwm":
-        given = _whole_bytes(given)
+        # It holds no tags, and what ffmpeg says of them could be taken for what it says itself.
+        given = ["-map_metadata", "-1", *_whole_bytes(given)]
     return [*command, *defaults(target, args), *given, "-f", target.muxer, f"file:{output}"]
 
 
