@@ -22,9 +22,9 @@ from gmapi.media.formats import OUTPUT_FORMATS, OutputFormat
 from gmapi.settings import ENV_ALIASES, ENV_PREFIX, Settings
 from gmapi.tools.base import GAME_REPLY_MAX
 from gmapi.tools.ffmpeg import ARGUMENTS_MAX_BYTES, INPUTS_MAX
-from gmapi.tools.screens.conversion import SUBTITLE_BYTES_MAX
 from gmapi.tools.screens.output import PICTURES_MAX
 from gmapi.tools.screens.plan import FORMATS, PREVIEWS
+from gmapi.tools.subtitle_encoding import SUBTITLE_BYTES_MAX
 from gmapi.tools.video_frame import SIDE_MAX as FRAME_SIDE_MAX
 from gmapi.web.admission import ADMITTED
 from gmapi.web.body import DEPTH_MAX, VALUES_MAX

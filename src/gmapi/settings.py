@@ -188,7 +188,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="text or json.")
     body_max_bytes: ByteSize = Field(ByteSize(1024**2), gt=0, description="Largest request body.")
     picture_max_pixels: int = Field(
-        40_000_000, gt=0, description="Largest picture ffmpeg may decode, in pixels."
+        70_000_000, gt=0, description="Largest picture ffmpeg may decode, in pixels."
     )
     log_max_lines: int = Field(2000, ge=10, description="Log lines kept per job.")
 

@@ -16,8 +16,10 @@ from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings
 from support.media.files import ffmpeg_program
+from support.media.making import Maker
 from support.product.growing_jobs import Attempt, Bench, claim, submit
 from support.product.server import GmapiServer
+from support.product.tools import Tools
 
 PROGRAMS = {"bundled": Path(ffmpeg_program())}
 if system := shutil.which("ffmpeg"):
@@ -34,6 +36,18 @@ def launcher() -> Iterator[Launcher]:
 def ffmpeg(request: pytest.FixtureRequest, launcher: Launcher) -> Ffmpeg:
     """The bundled ffmpeg and, where there is one, the system's."""
     return inspect(launcher, PROGRAMS[request.param])
+
+
+@pytest.fixture(scope="module")
+def tools(launcher: Launcher, ffmpeg: Ffmpeg, tmp_path_factory: pytest.TempPathFactory) -> Tools:
+    """All tools, with each of both ffmpegs."""
+    return Tools(tmp_path_factory.mktemp("tools"), launcher, ffmpeg)
+
+
+@pytest.fixture(scope="session")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Maker:
+    """Makes media, each file once."""
+    return Maker(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from gmapi.media import raw_pictures
 from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.media.raw_pictures import Look
 from gmapi.media.shapes import PictureSize
+from gmapi.media.sound import growing
 from gmapi.sandbox.launcher import Launcher
 from gmapi.tools.screens.chunks import make_writer
 from support.media.selected import selected
@@ -113,7 +114,7 @@ def pictures(program: Ffmpeg, path: Path, width: int, height: int, folder: Path)
 def sound(program: Ffmpeg, path: Path, dfpwm: bool, folder: Path) -> list[bytes]:
     """The whole pieces of half a second; the reference drops the rest."""
     output = folder / f"{path.name}.{dfpwm}"
-    argv = raw_pictures.sound(
+    argv = growing(
         program,
         selected(program.path, path),
         output,

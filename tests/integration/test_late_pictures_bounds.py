@@ -18,6 +18,7 @@ SOUND = ["-f", "lavfi", "-i", "sine=d=0.3"]
 TOOLS: list[tuple[str, str, dict[str, Any]]] = [
     ("video_frame", "video_url", {"w": 32, "h": 24, "fps": 30}),
     ("sanjuuni", "input_url", {"output_format": "bimg", "width": 16, "height": 9}),
+    ("ffmpeg", "input_url", {"output_format": "dfpwm"}),
 ]
 
 
@@ -34,7 +35,10 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.mark.parametrize(("tool", "field", "fields"), TOOLS)
 @pytest.mark.parametrize(
     ("values", "said"),
-    [({"output_max_bytes": 1_000_000}, "more space"), ({"job_timeout": 2}, "took longer")],
+    [
+        ({"output_max_bytes": 1_000_000}, "more space"),
+        ({"job_timeout": 2}, "took longer|a film of"),
+    ],
 )
 def test_late_pictures_end_at_the_limits(
     tmp_path: Path,

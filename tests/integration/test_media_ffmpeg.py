@@ -16,6 +16,7 @@ from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.media.formats import OUTPUT_FORMATS, output_format
 from gmapi.media.process import PROGRESS_FD, Finished, Watch, run
 from gmapi.media.progress import Progress
+from gmapi.media.sound import prepared
 from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
 from support.media.files import ffmpeg_program
@@ -73,8 +74,9 @@ def convert(launcher: Launcher, ffmpeg: Ffmpeg, media: Path, tmp_path: Path) -> 
         target = output_format(name, ffmpeg)
         output = tmp_path / f"result.{target.extension}"
         output.unlink(missing_ok=True)
+        words, given = prepared(input_args, args, target, clocked=False)
         argv = command.transcode(
-            ffmpeg, [media / source], input_args, args, target, output,
+            ffmpeg, [media / source], words, given, target, output,
             max_pixels=pixels, progress_fd=PROGRESS_FD,
         )  # fmt: skip
         finished = run(
@@ -289,7 +291,7 @@ def test_failures_have_a_sentence(
 
 
 def test_picture_beyond_the_limit(convert: Convert) -> None:
-    with pytest.raises(LimitError, match="65x47 pixels is larger than the limit of 1000"):
+    with pytest.raises(LimitError, match="65x47 pixels is larger than the limit of 1,000"):
         convert("film", "mp4", pixels=1000)
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from gmapi.media import command, failures, timing
+from gmapi.media import failures, timing
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.pictures import frames
 from gmapi.media.png_stream import PngSplitter
 from gmapi.media.process import PROGRESS_FD, Watch, run
 from gmapi.media.shapes import Fit, PictureSize
+from gmapi.media.sound import dfpwm_channels
 from gmapi.media.timing import picture_count, picture_times
 from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
@@ -250,7 +251,7 @@ def channels(launcher: Launcher, ffmpeg: Ffmpeg, tmp_path: Path) -> Channels:
     def channels(source: Path, names: tuple[str, ...] = ("mono", "left", "right"),
                  **part: float) -> dict[str, bytes]:  # fmt: skip
         outputs = {name: tmp_path / f"{name}.dfpwm" for name in names}
-        argv = command.dfpwm_channels(
+        argv = dfpwm_channels(
             ffmpeg, selected(ffmpeg.path, source), outputs,  # type: ignore[arg-type]
             max_pixels=PIXELS, progress_fd=PROGRESS_FD, **part,  # type: ignore[arg-type]
         )  # fmt: skip

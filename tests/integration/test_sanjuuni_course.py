@@ -82,7 +82,7 @@ def test_what_is_left_out_is_told(studio: Studio, tmp_path: Path) -> None:
         ({"output_format": "nfp"}, "in nfp"),
     ):
         made = studio.convert(PLASMA, subtitle_file=text, **fields)
-        assert f"subtitles are not shown {where}" in made.notes.lines
+        assert f"warning: Subtitles are not shown {where}." in made.notes.lines
 
 
 def test_a_source_is_fetched_once_for_all_that_is_made_of_it(
@@ -145,7 +145,7 @@ def test_a_source_with_too_large_pictures_is_not_decoded(
 ) -> None:
     source = screen_media(name) if name == "large.mkv" else media_dir / name
     for kind in ("32vid", "png"):
-        with pytest.raises(LimitError, match="larger than the limit of 3000 pixels"):
+        with pytest.raises(LimitError, match="larger than the limit of 3,000 pixels; give a"):
             studio.convert(
                 source, output_format=kind, width=10, settings={"picture_max_pixels": 3_000}
             )

@@ -8,12 +8,9 @@ from gmapi.media.command import (
     INPUT_FORMATS,
     Options,
     defaults,
-    dfpwm_channels,
     transcode,
 )
 from gmapi.media.formats import OUTPUT_FORMATS, output_format
-from gmapi.media.header import MediaInfo, Stream
-from gmapi.media.selection import choose
 from gmapi.media.shapes import PictureSize
 
 FFMPEG = Ffmpeg(
@@ -140,33 +137,9 @@ def test_video_defaults_give_way() -> None:
     assert "-cpu-used" not in defaults(OUTPUT_FORMATS["webm"], ["-c:v", "libsvtav1"])
 
 
-@pytest.mark.parametrize(
-    ("args", "changed"),
-    [
-        (["-af", "volume=2"], "volume=2,aresample=48000,asetnsamples=n=6000:p=0"),
-        (["-filter:a", "volume=2"], "volume=2,aresample=48000,asetnsamples=n=6000:p=0"),
-        (
-            ["-ar", "24000", "-filter_complex", "pan=mono|c0=FL"],
-            "pan=mono|c0=FL,aresample=24000,asetnsamples=n=6000:p=0",
-        ),
-        (["-filter_complex", "[0:a]volume=2[x]", "-map", "[x]"], "[0:a]volume=2[x]"),
-    ],
-)
-def test_dfpwm_comes_in_whole_bytes(args: list[str], changed: str) -> None:
-    words = transcode(
-        FFMPEG, [Path("/a")], [], args, OUTPUT_FORMATS["dfpwm"], Path("/o"),
-        max_pixels=1, progress_fd=0,
-    )  # fmt: skip
-    assert changed in words
-    assert len([word for word in words if "asetnsamples" in word]) <= 1
-
-
 def test_sizes_that_make_no_sense() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         PictureSize.inside(0, 10, (64, 48))
-    chosen = choose(Path("/a"), MediaInfo(1.0, (Stream(0, "audio", "mp3", sample_rate=44100),)))
-    with pytest.raises(ValueError, match="output"):
-        dfpwm_channels(FFMPEG, chosen, {}, max_pixels=1, progress_fd=0)
 
 
 def test_find_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,13 +65,15 @@ class Cue:
 class Script:
     """All cues in order of their start. Margins are for a picture of `width` x `height` pixels.
 
-    `numpad` says that places are numbered as on a number pad, which SSA does not do.
+    `numpad` says that places are numbered as on a number pad, which SSA does not do. `dropped` is
+    how many cues there were beside, without times that make sense.
     """
 
     cues: tuple[Cue, ...]
     width: int = 384
     height: int = 288
     numpad: bool = True
+    dropped: int = 0
 
 
 def milliseconds(hours: str | None, minutes: str, seconds: str, fraction: str | None) -> int:
@@ -151,6 +153,7 @@ class _Reader:
     event_fields: Sequence[str] = field(default_factory=lambda: _names(_EVENT_FIELDS))
     styles: dict[str, Style] = field(default_factory=dict)
     cues: list[Cue] = field(default_factory=list)
+    dropped: int = 0
 
     def take(self, line: str) -> None:
         """One line of the file."""
@@ -195,7 +198,10 @@ class _Reader:
     def _take_event(self, values: dict[str, str]) -> None:
         start, end = _time(values.get("start", "")), _time(values.get("end", ""))
         lines, tags = _plain(values.get("text", ""))
-        if start is None or end is None or not any(lines):
+        if not any(lines):
+            return
+        if start is None or end is None:
+            self.dropped += 1
             return
         style = self.styles.get(_style_name(values.get("style", "")))
         style = style or self.styles.get("default") or Style()
@@ -233,11 +239,13 @@ class _Reader:
         height = self.height if self.height > 0 else 0
         if not width and not height:
             width, height = 384, 288
+        cues = in_order(self.cues)
         return Script(
-            in_order(self.cues),
+            cues,
             width or max(1, height * 4 // 3),
             height or max(1, width * 3 // 4),
             self.numpad,
+            self.dropped + len(self.cues) - len(cues),
         )
 
 

@@ -25,6 +25,8 @@ from gmapi.computercraft.ass import (
 
 _CLOCK = r"(?:([0-9]{1,3}):)?([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]{1,3}))?"
 _TIMES = re.compile(rf"[ \t]*{_CLOCK}[ \t]*-->[ \t]*{_CLOCK}(?:[ \t].*)?")
+_ARROW = "-->"
+_NO_CUES = ("NOTE", "STYLE", "REGION", "WEBVTT")
 _TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]*|[0-9:.]+)>")
 _CODES = re.compile(r"\{\\([^{}]*)\}")
 
@@ -44,6 +46,7 @@ def parse_captions(text: str) -> Script | None:
     times: tuple[int, int] | None = None
     lines: list[str] = []
     recognised = webvtt
+    dropped = 0
     for line in chain(LINE_BREAK.split(text), [""]):
         found = _TIMES.fullmatch(line)
         if found is None and line.strip():
@@ -54,12 +57,24 @@ def parse_captions(text: str) -> Script | None:
             lines.pop()
         if times and lines:
             keep(cues, _cue(*times, "\n".join(lines), webvtt))
+        elif _is_timeless(lines, webvtt):
+            dropped += 1
         times = None
         lines = []
         if found:
             recognised = True
             times = (milliseconds(*found.group(1, 2, 3, 4)), milliseconds(*found.group(5, 6, 7, 8)))
-    return Script(in_order(cues)) if recognised else None
+    if not recognised:
+        return None
+    shown = in_order(cues)
+    return Script(shown, dropped=dropped + len(cues) - len(shown))
+
+
+def _is_timeless(lines: list[str], webvtt: bool) -> bool:
+    """Whether lines up to an empty one are a cue whose times cannot be read."""
+    if not webvtt and len(lines) > 1 and lines[0].strip().isdecimal():
+        return True
+    return any(_ARROW in line for line in lines) and not lines[0].startswith(_NO_CUES)
 
 
 def _cue(start: int, end: int, text: str, webvtt: bool) -> Cue:

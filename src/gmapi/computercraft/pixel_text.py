@@ -6,7 +6,7 @@ import numpy as np
 
 from gmapi.computercraft.preview_font import GLYPH_HEIGHT, GLYPH_WIDTH, cells
 from gmapi.computercraft.screen import U8, Screen
-from gmapi.computercraft.subtitles import Subtitles
+from gmapi.computercraft.subtitles import Hidden, Subtitles
 
 _WIDTH, _HEIGHT = GLYPH_WIDTH + 1, GLYPH_HEIGHT + 1
 
@@ -25,6 +25,10 @@ class PixelText:
         self._left, self._top = width % _WIDTH // 2, height % _HEIGHT
         # Laid out for a screen whose cells are as large as these characters.
         self._subtitles = Subtitles.from_text(text, fps, 2 * self._columns, 3 * self._rows)
+
+    def hidden(self, frames: int) -> Hidden:
+        """See `Subtitles.hidden`."""
+        return self._subtitles.hidden(frames)
 
     def draw(self, pixels: U8, frame: int) -> U8:
         """(height, width, 3) u8 with the text of picture `frame`, from 0; the same array where

@@ -72,6 +72,16 @@ class _Line:
     text: bytes
 
 
+@dataclass(frozen=True)
+class Hidden:
+    """Of `cues` how many are `timeless`, without times that make sense, and how many begin `after`
+    the last picture."""
+
+    cues: int
+    timeless: int
+    after: int
+
+
 class Subtitles:
     """The subtitles of one picture size and rate. Never changes, so threads may share it."""
 
@@ -125,10 +135,15 @@ class Subtitles:
         if script is None:
             raise SourceError(
                 "subtitle_url does not give subtitles that can be read; give an ASS, SSA, SRT or "
-                "WebVTT file in UTF-8",
+                "WebVTT file",
                 field="subtitle_url",
             )
         return cls(script, fps, width, height, faults)
+
+    def hidden(self, frames: int) -> Hidden:
+        """What is not to be seen in a film of so many pictures."""
+        after = int(np.count_nonzero(self._starts >= frames))
+        return Hidden(len(self._starts) + self._script.dropped, self._script.dropped, after)
 
     def events(self, frame: int, palette: U8) -> list[TextEvent]:
         """The lines that begin with picture `frame`, from 0, with colours of its palette (n, 3)."""

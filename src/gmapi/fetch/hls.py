@@ -188,7 +188,7 @@ def parse_media(
     headers: list[Segment | None] = []
     header: Segment | None = None
     headers_by_line: dict[str, Segment] = {}
-    seconds, span_text, gap = 0.0, "", False
+    seconds, span_text, gap, leap = 0.0, "", False, False
     target, ended, listed, left_out = 0.0, False, 0, False
     ends: dict[str, int] = {}
     for line in _lines(text, bounds):
@@ -205,6 +205,8 @@ def parse_media(
             header = headers_by_line[line]
         elif line.startswith("#EXT-X-GAP"):
             gap = True
+        elif line == "#EXT-X-DISCONTINUITY":
+            leap = True
         elif line.startswith("#EXT-X-TARGETDURATION:"):
             target = _seconds(line.partition(":")[2])
         elif line.startswith("#EXT-X-ENDLIST"):
@@ -224,8 +226,9 @@ def parse_media(
                     left_out = True
                 else:
                     url = bounds.resolve(base, line, name)
-                    segments.append(Segment(url, span, seconds, listed))
+                    segments.append(Segment(url, span, seconds, listed, leap))
                     headers.append(header)
+                leap = False
             seconds, span_text, gap = 0.0, "", False
     if not segments and not left_out and ended:
         raise bad_playlist("names no segments; check the address")

@@ -281,6 +281,8 @@ class _LiveTrack:
         self.ended = False
         self.is_part = False
         """Whether more would have come."""
+        self.leaps = False
+        """Whether its clock does not run through."""
         self.target = 1.0
         self._part = part
         self._next: int | None = None
@@ -309,6 +311,7 @@ class _LiveTrack:
                 self._part.add(header)
                 self._header = header
             self._part.add(segment)
+            self.leaps |= segment.leap and self.seconds > 0
             self._next = number + 1
             self.seconds += segment.seconds
             new = True
@@ -317,11 +320,20 @@ class _LiveTrack:
         return new
 
 
+@dataclass(frozen=True)
+class Recording:
+    """What came of a live stream: bytes, whether more would have come, and whether its clock does
+    not run through."""
+
+    size: int
+    is_part: bool
+    leaps: bool
+
+
 def record(
     urls: tuple[SourceUrl, ...], targets: list[Path], reading: Reading, on_part: PartProgress
-) -> tuple[int, bool]:
-    """Record a live stream into one file for each of its media playlists; returns the bytes, and
-    whether more would have come.
+) -> Recording:
+    """Record a live stream into one file for each of its media playlists.
 
     It ends with the stream, or when the seconds wanted are there, or when nothing new comes for
     as long as a source may be silent. Raises SourceError when nothing came at all.
@@ -336,7 +348,7 @@ def record(
         )
     recorded = 0.0
 
-    def fetch(connection: Connection) -> tuple[int, bool]:
+    def fetch(connection: Connection) -> Recording:
         nonlocal recorded
         with ExitStack() as stack:
             recorder = _Recorder(connection, reading, reading.rules.max_bytes)
@@ -370,7 +382,11 @@ def record(
                 raise bad_playlist(
                     "is of a live stream that has no segments now; try again when it runs"
                 )
-            return recorder.received, any(track.is_part for track in tracks)
+            return Recording(
+                recorder.received,
+                is_part=any(track.is_part for track in tracks),
+                leaps=any(track.leaps for track in tracks),
+            )
 
     def tick() -> None:
         part = min(1.0, recorded / seconds)

@@ -22,12 +22,14 @@ _POSITION_MAX = 10**15
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A file or a part of one. `seconds` is how long it plays, 0 for a header; `number` is its
-    place in the playlist, from 1 on, for messages; it is 0 for a header."""
+    place in the playlist, from 1 on, for messages; it is 0 for a header. With a `leap` its clock
+    does not go on from the one before (RFC 8216, 4.3.2.3)."""
 
     url: SourceUrl
     span: Span | None = None
     seconds: float = 0.0
     number: int = 0
+    leap: bool = False
 
     @property
     def name(self) -> str:
@@ -43,6 +45,11 @@ class Track:
     @property
     def seconds(self) -> float:
         return sum(segment.seconds for segment in self.segments)
+
+    @property
+    def leaps(self) -> bool:
+        """Whether its clock does not run through."""
+        return any(segment.leap for segment in self.segments[1:])
 
     def first_seconds(self, seconds: float) -> Track:
         """The beginning, up to the segment that reaches `seconds`."""

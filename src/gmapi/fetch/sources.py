@@ -27,13 +27,15 @@ Progress = PartProgress
 class Source:
     """A source in place. Several `paths` are tracks of one film, to be played together: pictures
     first, then sound. `size` in bytes is that of all. `untold` is whether its server told no
-    length, `is_part` whether more would have come."""
+    length, `is_part` whether more would have come, `leaps` whether its clock does not run through.
+    """
 
     paths: tuple[Path, ...]
     size: int
     from_cache: bool
     untold: bool = False
     is_part: bool = False
+    leaps: bool = False
 
 
 def bring(
@@ -123,8 +125,10 @@ class _Bringing:
             )
         if plan.live:
             paths = self._paths(len(plan.live))
-            size, is_part = record(plan.live, paths, reading, self._part_progress(0.0, 1.0))
-            return Source(tuple(paths), size, from_cache=False, is_part=is_part)
+            made = record(plan.live, paths, reading, self._part_progress(0.0, 1.0))
+            return Source(
+                tuple(paths), made.size, from_cache=False, is_part=made.is_part, leaps=made.leaps
+            )
         return self._tracks(plan.tracks, fetched.version, reading)
 
     def _tracks(self, tracks: tuple[Track, ...], version: str | None, reading: Reading) -> Source:
@@ -150,7 +154,7 @@ class _Bringing:
             else:
                 size += get(path).size
                 cached = False
-        return Source(tuple(paths), size, cached)
+        return Source(tuple(paths), size, cached, leaps=any(track.leaps for track in tracks))
 
     def _getter(
         self, track: Track, reading: Reading, room: int, told: PartProgress

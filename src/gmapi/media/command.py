@@ -6,19 +6,13 @@ only decides their order and adds what a caller would miss.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
     from gmapi.media.formats import OutputFormat
-    from gmapi.media.selection import Selection
-
-DFPWM_RATE = 48_000
-"""Samples per second of all DFPWM sound (client contract, F1)."""
-
-Channel = Literal["mono", "left", "right"]
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -41,6 +35,9 @@ INPUT_FORMATS = _words(
     qoi_pipe sgi_pipe sunrast_pipe tiff_pipe webp_anim webp_pipe xbm_pipe xpm_pipe xwd_pipe
     """
 )
+
+SAMPLES = frozenset(_words("dfpwm u8 s8 s16le s16be s24le s32le f32le f64le alaw mulaw"))
+"""Formats of samples and nothing else, by the names of their muxers."""
 
 # Options of ffmpeg that take no value; each also as "no" + name.
 _FLAGS = frozenset(
@@ -103,6 +100,10 @@ class Options:
                 found = value
         return found
 
+    def all(self, name: str) -> list[str]:
+        """All values given, in order."""
+        return [value for given, _, value in self.items if given == name]
+
     def has(self, name: str, kind: str = "") -> bool:
         """Whether the option is there, for this kind of stream or for all."""
         return self.get(name, kind) is not None
@@ -164,11 +165,9 @@ def transcode(
         if number == 0:
             command += input_args
         command += guarded_input(path, max_pixels)
-    given = list(args)
-    if target.muxer == "dfpwm":
-        # It holds no tags, and what ffmpeg says of them could be taken for what it says itself.
-        given = ["-map_metadata", "-1", *_whole_bytes(given)]
-    return [*command, *defaults(target, args), *given, "-f", target.muxer, f"file:{output}"]
+    # What ffmpeg says of tags could be taken for what it says of such an output, which has none.
+    tags = ["-map_metadata", "-1"] if target.muxer in SAMPLES else []
+    return [*command, *defaults(target, args), *tags, *args, "-f", target.muxer, f"file:{output}"]
 
 
 def defaults(target: OutputFormat, args: Sequence[str]) -> list[str]:
@@ -211,30 +210,6 @@ def defaults(target: OutputFormat, args: Sequence[str]) -> list[str]:
     return words
 
 
-def _whole_bytes(args: list[str]) -> list[str]:
-    """Make the sound come in frames of whole bytes of 8 samples.
-
-    The DFPWM encoder of ffmpeg 5 fills up the last byte of every frame, which lengthens the sound
-    and clicks. A labelled graph is left as it is.
-    """
-    options = Options(args)
-    if options.get("c", "a") == "copy" or options.has("an"):
-        return args
-    rate = options.get("ar") or str(DFPWM_RATE)
-    tail = f"aresample={rate},asetnsamples=n=6000:p=0"
-    graph = options.get("filter_complex")
-    if graph is None and not options.has("filter", "a"):
-        return ["-af", tail, *args]
-    changed = list(args)
-    for at in range(len(args) - 1):
-        name, kind = canonical(args[at]) if args[at].startswith("-") else ("", "")
-        simple = name == "filter" and kind == "a"
-        unlabelled = name == "filter_complex" and not set("[];") & set(args[at + 1])
-        if (simple or unlabelled) and args[at + 1]:
-            changed[at + 1] = f"{args[at + 1]},{tail}"
-    return changed
-
-
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 CLOCKED = ("mpegts", MOV)
 """Containers whose times go on from file to file, as `MediaInfo.container` names them."""
@@ -253,6 +228,19 @@ def join(
         *guarded_input(sound, max_pixels),
         "-map", "0:v?", "-map", "1:a", "-c", "copy", "-avoid_negative_ts", "make_zero",
         "-f", "matroska", f"file:{output}",
+    ]  # fmt: skip
+
+
+def run_through(ffmpeg: Ffmpeg, source: Path, output: Path, *, max_pixels: int) -> list[str]:
+    """The command that lets the clock of a broadcast of several parts, each with a clock of its
+    own, run through; all else stays as it is."""
+    return [
+        *head(ffmpeg, None, "warning"),
+        # By itself ffmpeg takes leaps of less than ten seconds for holes.
+        "-dts_delta_threshold", "1",
+        *guarded_input(source, max_pixels),
+        "-map", "0:v?", "-map", "0:a?", "-c", "copy", "-muxdelay", "0", "-muxpreload", "0",
+        "-f", "mpegts", f"file:{output}",
     ]  # fmt: skip
 
 
@@ -291,44 +279,3 @@ def span(start: float, duration: float | None) -> list[str]:
     """Input options that take a part of the source, seconds."""
     words = ["-ss", f"{start:.6f}"] if start > 0 else []
     return words if duration is None else [*words, "-t", f"{duration:.6f}"]
-
-
-def dfpwm_channels(
-    ffmpeg: Ffmpeg,
-    chosen: Selection,
-    outputs: Mapping[Channel, Path],
-    *,
-    start: float = 0.0,
-    duration: float | None = None,
-    max_pixels: int,
-    progress_fd: int,
-) -> list[str]:
-    """The command that writes the sound as DFPWM files, all in one pass.
-
-    One channel gives the same bytes in all outputs, more than two are mixed down to two first.
-    Sound that starts late or has gaps is filled up with
-    silence, so that all files run in time with the pictures. Raises ValueError without outputs.
-    """
-    if not outputs:
-        raise ValueError("dfpwm_channels needs at least one output")
-    channels = chosen.sound.channels if chosen.sound else None
-    layout = "mono" if channels == 1 else "stereo"
-    names = [name for name in ("mono", "left", "right") if name in outputs]
-    pans = {"mono": "0.5*c0+0.5*c1", "left": "c0", "right": "c1"}
-    labels = "".join(f"[{name}_in]" for name in names)
-    graph = [
-        f"[{chosen.sound_map}]aresample={DFPWM_RATE}:async=1:first_pts=0,aformat=channel_layouts={layout},"
-        f"asplit={len(names)}{labels}"
-    ]
-    for name in names:
-        pan = "anull" if channels == 1 else f"pan=mono|c0={pans[name]}"
-        graph.append(f"[{name}_in]{pan},asetnsamples=n=6000:p=0[{name}]")
-    command = [
-        *head(ffmpeg, progress_fd, "warning"),
-        *span(start, duration),
-        *guarded_input(chosen.path, max_pixels),
-        "-filter_complex", ";".join(graph),
-    ]  # fmt: skip
-    for name, path in outputs.items():
-        command += ["-map", f"[{name}]", "-ac", "1", "-f", "dfpwm", f"file:{path}"]
-    return command

@@ -28,6 +28,11 @@ class Context:
     max_pixels: int | None = None
 
 
+class SoundChanged(MediaError):
+    """The sound changes its channels or its rate on the way, and its filters may not be built
+    anew (see `sound`). What was written before is right."""
+
+
 @dataclass(frozen=True)
 class _Case:
     """A wording of ffmpeg and what it means; groups of the pattern fill the sentence. It is
@@ -70,8 +75,11 @@ def _no_stream(match: re.Match[str], context: Context) -> str:
 
 
 def _too_many_pixels(match: re.Match[str], context: Context) -> str:
-    limit = f" of {context.max_pixels} pixels" if context.max_pixels else ""
-    return f"the source's picture of {match[1]} pixels is larger than the limit{limit}"
+    limit = f" of {context.max_pixels:,} pixels" if context.max_pixels else ""
+    return (
+        f"the source's picture of {match[1]} pixels is larger than the limit{limit}; give a "
+        "smaller one, or ask the operator for a higher GMAPI_PICTURE_MAX_PIXELS"
+    )
 
 
 _NO_MEMORY = (
@@ -87,6 +95,8 @@ _SPOILED = (
 )
 
 _EMPTY = "nothing was encoded"
+# The output that is there only so that a stream is read, see `Selection.beside`.
+_NOWHERE = "/null]"
 _NOTHING = (
     "nothing was written: the part asked for (-ss, -t, -frames) is beyond the end of the source, "
     "or the source could not be decoded"
@@ -102,10 +112,12 @@ _CASES = (
     _Case(r"received signal 24\b", LimitError,
           "the conversion used more processor time than this server allows; ask for a shorter "
           "part with -t or for a faster format"),
+    _Case(r"Changing audio frame properties on the fly", SoundChanged,
+          "the sound changes its channels or its sample rate on the way"),
     _Case(r"Picture size (\d+x\d+) exceeds specified max pixel count", LimitError,
           _too_many_pixels),
-    _Case(r"Cannot allocate memory|malloc(?: of size \d+)? failed|Could not allocate|"
-          r"std::bad_alloc", LimitError, _NO_MEMORY),
+    _Case(r"Cannot allocate memory|Memory allocation error|malloc(?: of size \d+)? failed|"
+          r"Could not allocate|std::bad_alloc", LimitError, _NO_MEMORY),
     _Case(r"Format not on (?:the )?whitelist", MediaError,
           "the source is a kind of file that this server does not read; give the address of an "
           "ordinary video, sound or picture file, such as MP4, MP3 or PNG"),
@@ -235,14 +247,15 @@ def check(finished: Finished, outputs: Sequence[Path], *, context: Context | Non
     """
     full = any("No space left on device" in line for line in finished.tail)
     # Some formats have a header even then, so an empty result is not always an empty file.
-    empty = any(_EMPTY in line for line in finished.tail) or not all(map(_has_content, outputs))
+    empty = any(_EMPTY in line and _NOWHERE not in line for line in finished.tail)
+    empty = empty or not all(map(_has_content, outputs))
     if finished.returncode == 0 and not full and not empty:
         spoiled = [line for line in finished.tail if re.search(_SPOILED, line)]
         if spoiled:
             raise unreadable(" | ".join(spoiled))
         return
     error = explain(finished.returncode, finished.tail, context=context)
-    if finished.returncode == 0 and not full:
+    if finished.returncode == 0 and not isinstance(error, LimitError | NoSpaceError):
         # Whatever else was said did not make ffmpeg fail.
         error = MediaError(_NOTHING, cause=error.cause)
     raise error

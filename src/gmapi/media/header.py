@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -76,15 +77,15 @@ class MediaInfo:
 _CONTAINER = re.compile(r"^Input #0, (.*?), from ", re.MULTILINE)
 _DURATION = re.compile(r"  Duration: (\S+?),(?: start: (-?\d{1,12}(?:\.\d{1,9})?))?")
 _STREAM = re.compile(
-    r" {2,40}+Stream #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?(?:\((.*)\))?: "
+    r"^ {2,40}+Stream #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?(?:\((.*)\))?: "
     r"(Video|Audio|Subtitle|Data|Attachment|Unknown): (.*)"
 )
 # Whatever a stranger may have written for one (RFC 5646).
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}")
-_GROUP = re.compile(r" {2,40}+Stream group #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?: Tile Grid: (.*)")
-_PROGRAM = re.compile(r" {2,40}+(?:Program (\d{1,9})|No Program)\b")
+_GROUP = re.compile(r"^ {2,40}+Stream group #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?: Tile Grid: (.*)")
+_PROGRAM = re.compile(r"^ {2,40}+(?:Program (\d{1,9})|No Program)\b")
 # What follows these lines, indented deeper, are names and values of strangers.
-_TAGS = re.compile(r"( {2,40}+)(?:Metadata|Side data):\s*+$", re.IGNORECASE)
+_TAGS = re.compile(r"^( {2,40}+)(?:Metadata|Side data):\s*+$", re.IGNORECASE)
 _INDENTED = re.compile(r" {0,200}+")
 _TAG_DURATION = re.compile(r"\s{6,}+DURATION(?:-\w+)?\s*+: (\d{1,6}:\d\d:\d\d(?:\.\d{1,12})?)")
 _TAG_TITLE = re.compile(r"\s{6,}+(?i:title)\s*+: (.{1,200})")
@@ -150,6 +151,11 @@ def parse_header(stderr_text: str, mark: str = "") -> MediaInfo:
             program = int(match[1]) if match[1] else None
     container = _CONTAINER.search(stderr_text)
     return MediaInfo(duration, tuple(streams), container[1] if container else "", start)
+
+
+def new_mark() -> str:
+    """A mark for one run of ffmpeg."""
+    return f"<{secrets.token_hex(8)}> "
 
 
 def separated_by(mark: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Picture files that hold more than their picture, told by their bytes.
 
 A camera's JPEG may have a gain map, thumbnails or a film behind its picture; raw motion JPEG is
-pictures of one size one after another. ffmpeg calls both `jpeg_pipe`.
+pictures of one size one after another. ffmpeg calls both `jpeg_pipe`, or both `mjpeg`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def holds_film(path: Path, container: str, check: Callable[[], None] = lambda: N
 
     `check` is called now and then, and what it raises passes through.
     """
-    if container not in ("jpeg_pipe", "png_pipe"):
+    if container not in ("jpeg_pipe", "mjpeg", "png_pipe"):
         return False
     with open(path, "rb") as file:
         if container == "png_pipe":

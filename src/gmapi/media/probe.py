@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmapi.errors import LimitError
 from gmapi.media import command, failures
-from gmapi.media.header import MediaInfo, parse_header, separated_by
+from gmapi.media.header import MediaInfo, new_mark, parse_header, separated_by
 from gmapi.media.process import Watch, run
 from gmapi.sandbox.launch import Grants
 from gmapi.sandbox.limits import Limits
@@ -33,7 +32,7 @@ def probe(
     cwd: Path,
     *,
     input_args: Sequence[str] = (),
-    max_pixels: int = 40_000_000,
+    max_pixels: int = 70_000_000,
     limits: Limits | None = None,
     cancelled: Callable[[], None] = lambda: None,
 ) -> MediaInfo:
@@ -48,7 +47,7 @@ def probe(
         if len(lines) < _MAX_HEADER_LINES:
             lines.append(line)
 
-    mark = f"<{secrets.token_hex(8)}> "
+    mark = new_mark()
     argv = [
         *command.head(ffmpeg, None),
         *input_args,
@@ -88,7 +87,7 @@ def seen_size(
     chosen: Selection,
     cwd: Path,
     *,
-    max_pixels: int = 40_000_000,
+    max_pixels: int = 70_000_000,
     limits: Limits | None = None,
     cancelled: Callable[[], None] = lambda: None,
 ) -> tuple[int, int] | None:

@@ -70,6 +70,7 @@ def run(
     grants: Grants = _NOTHING,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_line: Callable[[str], None] = lambda line: None,
+    on_leveled: Callable[[str], None] = lambda line: None,
     cancelled: Callable[[], None] = lambda: None,
     stdout: Callable[[bytes], None] | None = None,
     hide: Sequence[Path] = (),
@@ -78,12 +79,13 @@ def run(
 
     Of the file system it may touch what `grants` says, and nothing but its own libraries without.
     `on_line` gets each line of standard error: printable, at most 1,000 characters, without the
-    folders in `hide`. `on_progress` gets the reports of `-progress pipe:PROGRESS_FD`, `stdout`
-    the standard output in pieces. `cancelled` is asked at least every 0.25 s and raises to stop
-    the run; whatever a callback raises passes through after the program and all it has started
-    are dead. Raises LimitError when the run went beyond `watch`, OSError when it cannot start.
+    folders in `hide`; `on_leveled` gets the same with ffmpeg's level of it. `on_progress` gets
+    the reports of `-progress pipe:PROGRESS_FD`, `stdout` the standard output in pieces.
+    `cancelled` is asked at least every 0.25 s and raises to stop the run; whatever a callback
+    raises passes through after the program and all it has started are dead. Raises LimitError
+    when the run went beyond `watch`, OSError when it cannot start.
     """
-    log = _Log(on_line, hide)
+    log = _Log(on_line, on_leveled, hide)
     parser = ProgressParser()
 
     def report(data: bytes) -> None:
@@ -229,8 +231,14 @@ _POINTER = re.compile(r" @ 0x[0-9a-f]+\]")
 class _Log:
     """Standard error cut into clean lines, of which the last ones are kept."""
 
-    def __init__(self, on_line: Callable[[str], None], hide: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        on_line: Callable[[str], None],
+        on_leveled: Callable[[str], None],
+        hide: Sequence[Path],
+    ) -> None:
         self._on_line = on_line
+        self._on_leveled = on_leveled
         self._hide = sorted((str(path) for path in hide), key=len, reverse=True)
         self._rest = b""
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
@@ -255,4 +263,5 @@ class _Log:
         shown = _LEVEL.sub(r"\1", text)
         if shown:
             self.tail.append(text)
+            self._on_leveled(text)
             self._on_line(shown)

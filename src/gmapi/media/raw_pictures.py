@@ -1,4 +1,4 @@
-"""Commands that hand a video's pictures and sound to our own converter as plain bytes."""
+"""Commands that hand a video's pictures to our own converter as plain bytes."""
 
 from __future__ import annotations
 
@@ -94,30 +94,6 @@ def _filters(
         # ffmpeg's order of planes is green, blue, red.
         chain.append("format=gbrp,shuffleplanes=2:0:1")
     return chain
-
-
-def sound(
-    ffmpeg: Ffmpeg,
-    chosen: Selection,
-    output: Path,
-    *,
-    dfpwm: bool,
-    max_pixels: int,
-    progress_fd: int,
-) -> list[str]:
-    """The command that writes the sound to a file that others read as it grows:
-    one channel at 48 kHz, unsigned 8-bit samples or DFPWM.
-
-    Sound that starts late or has gaps is filled up, so that it runs in time with the pictures.
-    """
-    return [
-        *command.head(ffmpeg, progress_fd, "warning"),
-        *command.guarded_input(chosen.path, max_pixels),
-        "-map", chosen.sound_map,
-        "-af", f"aresample={command.DFPWM_RATE}:async=1:first_pts=0,asetnsamples=n=6000:p=0",
-        "-ac", "1", "-flush_packets", "1",
-        "-f", "dfpwm" if dfpwm else "u8", f"file:{output}",
-    ]  # fmt: skip
 
 
 def gif_of_pngs(

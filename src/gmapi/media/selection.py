@@ -123,7 +123,9 @@ class Selection:
         other = self.sound if stream is self.picture else self.picture
         if other is None or not self.info.container.startswith(_CORRECTED):
             return []
-        return ["-map", _map(other), "-c", "copy", "-f", "null", "-"]
+        # That it is read at all counts when ffmpeg begins; more of it is of no use.
+        one = ["-copyinkf", f"-frames:{other.kind[0]}", "1"]
+        return ["-map", _map(other), "-c", "copy", *one, "-f", "null", "-"]
 
     @property
     def may_change(self) -> bool:
@@ -290,7 +292,7 @@ def _is_item(info: MediaInfo, stream: Stream) -> bool:
 
 
 def _is_still(info: MediaInfo, picture: Stream) -> bool:
-    if _is_item(info, picture) or info.container == "ico":
+    if _is_item(info, picture) or info.container in ("ico", "mjpeg"):
         return True
     return info.container.endswith("_pipe") and picture.codec not in ANIMATIONS
 

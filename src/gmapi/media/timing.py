@@ -98,7 +98,7 @@ def picture_times(
     cwd: Path,
     start: float = 0.0,
     duration: float | None = None,
-    max_pixels: int = 40_000_000,
+    max_pixels: int = 70_000_000,
     limits: Limits | None = None,
     wall_seconds: float = _COUNT_SECONDS,
     cancelled: Callable[[], None] = lambda: None,

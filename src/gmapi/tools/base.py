@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -26,8 +27,10 @@ from gmapi.media import (
 )
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.header import MediaInfo
+from gmapi.media.loudness import peak
 from gmapi.media.probe import probe, seen_size
 from gmapi.media.progress import Progress
+from gmapi.media.reading import Reading, read_through
 from gmapi.media.selection import Selection, Track
 from gmapi.media.timing import ONE_PICTURE, PictureTimes, picture_times
 from gmapi.sandbox.launcher import Grants, Launcher
@@ -38,6 +41,7 @@ from gmapi.storage.framestore import FrameWriter
 from gmapi.storage.growing import GrowingFile
 from gmapi.storage.interface import Storage
 from gmapi.tools.fields import Sometimes, ToolRequest
+from gmapi.tools.look_back import Listener, LookBack
 
 GAME_REPLY_MAX = 16 * 1024**2
 """A game computer accepts at most this many bytes in one reply (contract, P2)."""
@@ -96,6 +100,7 @@ class FileResult(ToolResult):
     duration: Sometimes[float] = Field(default=None, description="Seconds of sound or video.")
     width: Sometimes[int] = Field(default=None, description="Pixels from left to right.")
     height: Sometimes[int] = Field(default=None, description="Pixels from top to bottom.")
+    frames: Sometimes[int] = Field(default=None, description="How many pictures it has.")
 
 
 @dataclass(frozen=True)
@@ -185,6 +190,7 @@ class Work:
         self._reserve = free_space_reserve(folder)
         self.warnings: list[str] = []
         """Sentences for the result, see `warn`."""
+        self.look_back = LookBack(self.look_through)
 
     def check(self) -> None:
         """Raise when the work must stop: cancelled, taken over, out of time or out of space."""
@@ -216,6 +222,7 @@ class Work:
         read wrongly.
         """
         wanted = Wanted(url, field, name, headers or {}, use_cache, max_duration, enough, share)
+        self.look_back.longest = max_duration or self.look_back.longest
         return self._readable(self._sources.bring(self, wanted))
 
     def _readable(self, source: Path) -> Path:
@@ -257,21 +264,16 @@ class Work:
         argv: Sequence[str],
         *,
         on_progress: Callable[[Progress], None] | None = None,
-        on_line: Callable[[str], None] = lambda _: None,
         stdout: Callable[[bytes], None] | None = None,
         outputs: Sequence[Path] = (),
         context: failures.Context | None = None,
     ) -> None:
-        """Run one ffmpeg command that makes `outputs`; its log goes to the job's log, and line by
-        line to `on_line`.
+        """Run one ffmpeg command that makes `outputs`; its log goes to the job's log, and what is
+        lost of a damaged source to `warn`.
 
         Raises MediaError (or LimitError, NoSpaceError) with a public sentence when it fails.
         """
-
-        def take(line: str) -> None:
-            self.reporter.log(line)
-            on_line(line)
-
+        run = Listener(self.reporter.log, on_progress)
         finished = process.run(
             self.launcher,
             argv,
@@ -284,15 +286,38 @@ class Work:
                 max_files=FILES_MAX,
                 wall_seconds=max(1.0, self._deadline - time.monotonic()),
             ),
-            on_progress=on_progress or (lambda _: None),
-            on_line=take,
+            on_progress=run.progress,
+            on_line=run.line,
+            on_leveled=run.faults.take,
             cancelled=self.check,
             stdout=stdout,
             hide=(self.folder, self.settings.data_dir),
         )
         if finished.returncode != 0:
             self.check()  # killed because the job must stop: that is the reason to give
+        run.close()
         failures.check(finished, outputs, context=context)
+        self.look_back.note(outputs, run)
+        for sentence in self.look_back.damage(argv, run):
+            self.warn(sentence)
+
+    def look_through(self, path: Path, demuxer: str | None = None) -> Reading:
+        """All packets of a file; see `read_through`."""
+        if path.suffix:  # under a name that tells nothing: what is inside counts
+            link = self.folder / path.stem
+            with contextlib.suppress(OSError):  # links are not allowed to everybody on Windows
+                link.symlink_to(path.absolute())
+                path = link
+        return read_through(
+            self.launcher,
+            self.ffmpeg,
+            path,
+            cwd=self.folder,
+            demuxer=demuxer,
+            max_pixels=self.settings.picture_max_pixels,
+            limits=self.limits(),
+            cancelled=self.check,
+        )
 
     def warn(self, sentence: str) -> None:
         """Let the result say something that its reader would not expect, once."""
@@ -308,7 +333,7 @@ class Work:
         """What ffmpeg says of a file, read with `input_args`. Raises MediaError when it cannot
         open it, with what the file is where that can be told of a source."""
         try:
-            return probe(
+            info = probe(
                 self.launcher,
                 self.ffmpeg,
                 path,
@@ -322,6 +347,9 @@ class Work:
             if self.outputs in path.parents:
                 raise
             raise unread(path, error) from error
+        if self.outputs not in path.parents:
+            self.look_back.lengths[path] = info.duration
+        return info
 
     def select(
         self,
@@ -384,6 +412,20 @@ class Work:
             self.ffmpeg,
             chosen,
             cwd=self.folder,
+            max_pixels=self.settings.picture_max_pixels,
+            limits=self.limits(),
+            cancelled=self.check,
+        )
+
+    def peak(self, path: Path, track: str, input_args: Sequence[str] = ()) -> float | None:
+        """How loud a sound track is at most, in decibels; see `loudness.peak`."""
+        return peak(
+            self.launcher,
+            self.ffmpeg,
+            path,
+            cwd=self.folder,
+            track=track,
+            input_args=input_args,
             max_pixels=self.settings.picture_max_pixels,
             limits=self.limits(),
             cancelled=self.check,

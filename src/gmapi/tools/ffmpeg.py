@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from gmapi.errors import MediaError, RequestError
+from gmapi.errors import RequestError
 from gmapi.fetch.headers import check_headers
 from gmapi.media import command, failures
 from gmapi.media.arguments import check_arguments, check_input_arguments
 from gmapi.media.duration import expected_duration, needed_seconds
-from gmapi.media.formats import output_format
-from gmapi.media.header import parse_header
+from gmapi.media.formats import OutputFormat, output_format
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import Progress, estimate
+from gmapi.media.selection import choose
+from gmapi.tools import made, sound
 from gmapi.tools.base import GAME_REPLY_MAX, FileResult, Reporter, Tool, Work
 from gmapi.tools.fields import (
     OUTPUT_NAME,
@@ -29,6 +29,8 @@ from gmapi.tools.fields import (
     field_error,
     file_name,
 )
+from gmapi.tools.sound_making import SoundMaking
+from gmapi.tools.subtitle_encoding import in_utf8
 
 INPUTS_MAX = 8
 ARGUMENTS_MAX_BYTES = 64 * 1024
@@ -140,38 +142,49 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
     for number, (field, url) in enumerate(sources):
         low = FETCHED * number / len(sources)
         high = FETCHED * (number + 1) / len(sources)
-        inputs.append(
-            work.fetch(
-                url,
-                field=field,
-                name=f"input{number}",
-                headers=request.headers,
-                use_cache=not request.no_cache,
-                max_duration=request.max_duration,
-                enough=needed_seconds([] if number else input_args, args),
-                share=(low, high),
-            )
+        source = work.fetch(
+            url,
+            field=field,
+            name=f"input{number}",
+            headers=request.headers,
+            use_cache=not request.no_cache,
+            max_duration=request.max_duration,
+            enough=needed_seconds([] if number else input_args, args),
+            share=(low, high),
         )
-    info = work.probe(inputs[0], input_args)
-    total = expected_duration(info, input_args, args) if len(inputs) == 1 else None
-    work.reporter.report(message="Converting.")
+        inputs.append(in_utf8(work, source))
     name = file_name(request.output_name, target.extension)
     output = work.outputs / name
-    argv = command.transcode(
-        work.ffmpeg,
-        inputs,
-        input_args,
-        args,
-        target,
-        output,
-        max_pixels=work.settings.picture_max_pixels,
-        progress_fd=PROGRESS_FD,
-    )
+    chosen = choose(inputs[0], work.probe(inputs[0], input_args))
+    work.reporter.report(message="Converting.")
+
+    def argv(first: Path, words: Sequence[str], given: Sequence[str]) -> list[str]:
+        return command.transcode(
+            work.ffmpeg,
+            [first, *inputs[1:]],
+            words,
+            given,
+            target,
+            output,
+            max_pixels=work.settings.picture_max_pixels,
+            progress_fd=PROGRESS_FD,
+        )
+
     context = failures.Context(target=target, max_pixels=work.settings.picture_max_pixels)
-    told = progress_reports(work.reporter, total)
-    sound = WrittenSound()
-    work.run_ffmpeg(argv, on_progress=told, on_line=sound.read, outputs=[output], context=context)
-    return _publish(work, output, name, target.media_type, sound)
+    if len(inputs) == 1:
+        with sound.unchained(work, chosen, args) as whole:
+            total = expected_duration(whole.info, input_args, args)
+            told = progress_reports(work.reporter, total)
+            making = SoundMaking(work, whole, input_args, args, target, output)
+            making.run(argv, told, context)
+    else:
+        work.run_ffmpeg(
+            argv(inputs[0], input_args, args),
+            on_progress=progress_reports(work.reporter, None),
+            outputs=[output],
+            context=context,
+        )
+    return _publish(work, output, name, target)
 
 
 def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progress], None]:
@@ -193,54 +206,10 @@ def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progr
     return report
 
 
-class WrittenSound:
-    """What ffmpeg says of the sound that it writes, for formats that do not say it themselves."""
-
-    def __init__(self) -> None:
-        self.rate, self.channels = command.DFPWM_RATE, 1
-        self._header: list[str] | None = None
-
-    def read(self, line: str) -> None:
-        """Take a line of ffmpeg's log; the first stream of its output counts."""
-        if line.startswith("Output #0,"):
-            self._header = [line.replace("Output #0, ", "Input #0, ").replace(", to ", ", from ")]
-        elif self._header is not None and "Stream #0:" in line:
-            stream = parse_header("\n".join([*self._header, line])).first("audio")
-            self._header = None
-            if stream is not None:
-                self.rate = stream.sample_rate or self.rate
-                self.channels = stream.channels or self.channels
-
-    def in_game(self) -> str | None:
-        """Why the game cannot play it as DFPWM, for people; None when it can."""
-        if (self.rate, self.channels) == (command.DFPWM_RATE, 1):
-            return None
-        count = "1 channel" if self.channels == 1 else f"{self.channels} channels"
-        return (
-            f"The game plays DFPWM of one channel at {command.DFPWM_RATE:,} Hz only, and this file "
-            f"has {count} at {self.rate:,} Hz; leave -ac and -ar out of args."
-        )
-
-
-def _publish(
-    work: Work, output: Path, name: str, media_type: str, sound: WrittenSound
-) -> FileResult:
-    facts: dict[str, Any] = {}
-    if name.endswith(".dfpwm"):  # one bit for each sample, and nothing else
-        bits = output.stat().st_size * 8
-        facts["duration"] = round(bits / (sound.rate * sound.channels), 3)
-        if trouble := sound.in_game():
-            work.warn(trouble)
-    else:
-        try:
-            made = work.probe(output)
-        except MediaError as error:  # formats that are written but cannot be read back
-            work.reporter.log(f"the output's length is not known: {error.message}")
-        else:
-            facts["duration"] = made.duration
-            picture = next((s for s in made.streams if s.kind == "video"), None)
-            if picture is not None:
-                facts.update(width=picture.width, height=picture.height)
+def _publish(work: Work, output: Path, name: str, target: OutputFormat) -> FileResult:
+    facts = made.facts(work, output, target)
+    if trouble := made.in_game(work, output, target):
+        work.warn(trouble)
     stored = work.publish(name, output)
     message = f"Done: {name}, {stored.size:,} bytes."
     if stored.size > GAME_REPLY_MAX:
@@ -251,7 +220,7 @@ def _publish(
         file_id=work.file_id,
         file_name=name,
         size=stored.size,
-        media_type=media_type,
+        media_type=target.media_type,
         **facts,
     )
 

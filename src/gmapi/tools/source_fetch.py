@@ -57,6 +57,9 @@ class _Fetch:
             brought = self._bring(*self._look_into_page(error))
         origin = "taken from the cache" if brought.from_cache else "fetched"
         reporter.log(f"source {origin}: {amount(brought.size, None)} from {source.host}")
+        if brought.leaps:
+            for path in brought.paths:
+                self._run_through(path)
         if len(brought.paths) > 1:
             self._join(brought.paths)
         if brought.untold or brought.is_part:
@@ -141,6 +144,7 @@ class _Fetch:
             self._cut(seconds)
         if not brought.is_part:
             return
+        self._work.look_back.longest = 0.0  # where it ends is no damage
         if there < seconds - _HAIR_SECONDS:
             self._work.warn(
                 f"Only {there:.0f} s of the source were taken: it broke off then, or reached what "
@@ -174,6 +178,20 @@ class _Fetch:
             beginning.unlink(missing_ok=True)
         else:
             beginning.replace(self._target)
+
+    def _run_through(self, track: Path) -> None:
+        """Make one clock of those that the parts of a stream have, such as a film and its
+        advertisements."""
+        work = self._work
+        if work.probe(track).container != "mpegts":
+            return
+        made = work.outputs / f"{track.name}.one_clock"
+        limit = work.settings.picture_max_pixels
+        argv = command.run_through(work.ffmpeg, track, made, max_pixels=limit)
+        work.run_ffmpeg(argv, outputs=[made])
+        # The track may be the cache's own file.
+        track.unlink()
+        made.rename(track)
 
     def _join(self, tracks: Sequence[Path]) -> None:
         """Make one file of the pictures and the sound of a film that come apart."""

@@ -11,13 +11,15 @@ from pydantic import BeforeValidator, Field
 
 from gmapi.errors import LimitError, MediaError
 from gmapi.fetch.headers import check_headers
-from gmapi.media import command, failures, pictures, tones
+from gmapi.media import failures, pictures, tones
 from gmapi.media.png_stream import PngSplitter
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
 from gmapi.media.selection import Selection
 from gmapi.media.shapes import PictureSize
+from gmapi.media.sound import Channel, dfpwm_channels
 from gmapi.media.timing import picture_count
+from gmapi.tools import sound
 from gmapi.tools.base import GAME_REPLY_MAX, Tool, ToolResult, Work
 from gmapi.tools.fields import (
     LuaFlag,
@@ -39,7 +41,7 @@ HELD_FRAMES = 199
 complete, no more than this is announced (contract, V3)."""
 
 PLAYER_START_FRAMES = 200
-AUDIO_NAMES: dict[command.Channel, tuple[str, str]] = {
+AUDIO_NAMES: dict[Channel, tuple[str, str]] = {
     "mono": ("audio_dfpwm_url", "audio.dfpwm"),
     "left": ("audio_dfpwm_left_url", "audio_left.dfpwm"),
     "right": ("audio_dfpwm_right_url", "audio_right.dfpwm"),
@@ -251,24 +253,34 @@ class _Cut:
             work.reporter.log("the source has no sound")
             return None
         outputs = {channel: work.outputs / name for channel, (_, name) in AUDIO_NAMES.items()}
-        argv = command.dfpwm_channels(
-            work.ffmpeg,
-            self._chosen,
-            outputs,
-            max_pixels=work.settings.picture_max_pixels,
-            progress_fd=PROGRESS_FD,
-        )
+
+        def argv(chosen: Selection) -> list[str]:
+            return dfpwm_channels(
+                work.ffmpeg,
+                chosen,
+                outputs,
+                quiet=True,
+                max_pixels=work.settings.picture_max_pixels,
+                progress_fd=PROGRESS_FD,
+            )
+
         try:
-            work.run_ffmpeg(
+            sound.run(
+                work,
                 argv,
-                on_progress=lambda _: self._stop_with_frames(),
+                self._chosen,
+                channels=2,
                 outputs=list(outputs.values()),
+                on_progress=lambda _: self._stop_with_frames(),
             )
         except MediaError as error:
-            work.reporter.log(f"the sound could not be read: {error.message}")
+            if not self._ended.is_set():
+                work.warn(f"The film has no sound, which could not be read. {error.message}")
             return None
+        sound.warn_if_silent(work, outputs["mono"], None, self._chosen)
         urls: dict[str, str] = {}
         for channel, (key, name) in AUDIO_NAMES.items():
+            sound.settle(work, outputs[channel], self._times.end)
             self._audio_bytes = work.publish(name, outputs[channel]).size
             urls[key] = work.address(name)
         return urls

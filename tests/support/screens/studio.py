@@ -16,18 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gmapi.fetch.fetcher import FetchRules
-from gmapi.fetch.source_cache import SourceCache
 from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings, load_settings
-from gmapi.storage.base import new_file_id
-from gmapi.storage.local import LocalStorage
 from gmapi.tools.base import Work
+from gmapi.tools.registry import TOOLS
 from gmapi.tools.sanjuuni import SANJUUNI
-from gmapi.tools.screens.request import SanjuuniRequest, ScreenResult
-from gmapi.tools.source_fetch import FetchedSources
+from gmapi.tools.screens.request import ScreenResult
 from support.media.files import ffmpeg_program
+from support.product.file_work import file_work
 
 
 class Notes:
@@ -78,26 +75,20 @@ class Made:
     parts: list[bytes] = field(default_factory=list)
 
 
-class _FileWork(Work):
-    """Work whose sources are files."""
+@dataclass(frozen=True)
+class Run:
+    """What a run of any tool gave: its result, the files that can be fetched, what it warned of."""
 
-    def __init__(self, files: Mapping[str, Path], **options: Any) -> None:
-        super().__init__(**options)
-        self._files = files
-
-    def fetch(self, url: str, *, field: str, name: str = "input", **options: Any) -> Path:
-        # Without an extension, as what was fetched.
-        link = self.inputs / name
-        link.symlink_to(self._files[field].absolute())
-        return link
+    result: Any
+    files: Mapping[str, bytes]
+    warnings: list[str]
+    notes: Notes
 
 
 class Studio:
     """What conversions need, made once."""
 
     def __init__(self, folder: Path, launcher: Launcher, ffmpeg: Ffmpeg) -> None:
-        for name in ("files", "work", "sources", "data"):
-            (folder / name).mkdir()
         self.folder = folder
         self.ffmpeg = ffmpeg
         self.launcher = launcher
@@ -118,36 +109,52 @@ class Studio:
         if subtitle_file is not None:
             fields["subtitle_url"] = "http://127.0.0.1/subtitles"
         values = {"input_url": f"http://127.0.0.1/{source.name}", **fields}
-        request = SanjuuniRequest.model_validate(values)
+        request = SANJUUNI.request.model_validate(values)
         SANJUUNI.accept(request)
         notes = notes or Notes()
-        file_id = new_file_id()
-        storage = LocalStorage(self.folder / "files")
-        chosen = self.settings(**(settings or {}))
-        work = _FileWork(
-            {"input_url": source, "subtitle_url": subtitle_file or source},
-            job_id=file_id,
-            file_id=file_id,
-            folder=self.folder / "work" / file_id,
-            settings=chosen,
-            ffmpeg=self.ffmpeg,
-            launcher=self.launcher,
-            sources=FetchedSources(
-                SourceCache(self.folder / "sources", FetchRules.from_settings(chosen))
-            ),
-            storage=storage,
-            reporter=notes,
-        )
+        files = {"input_url": source, "subtitle_url": subtitle_file or source}
+        work = self._work(files, notes, settings)
         result = SANJUUNI.run(work, request)
         assert isinstance(result, ScreenResult)
-        made = self.folder / "files" / file_id
-        names = {path.name for path in made.iterdir()}
-        data = (made / result.file_name).read_bytes()
-        parts = [(made / address.rpartition("/")[2]).read_bytes() for address in result.parts or []]
-        assert len(names) == 1 + len(parts)
+        found = self._take(work)
+        parts = [found[address.rpartition("/")[2]] for address in result.parts or []]
+        assert len(found) == 1 + len(parts)
+        return Made(found[result.file_name], result, notes, parts)
+
+    def run(
+        self,
+        tool: str,
+        source: Path,
+        *,
+        notes: Notes | None = None,
+        settings: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> Run:
+        """One run of any tool on a file; raises what the tool raises."""
+        field = "video_url" if tool == "video_frame" else "input_url"
+        values = {field: f"http://127.0.0.1/{source.name}", **fields}
+        request = TOOLS[tool].request.model_validate(values)
+        TOOLS[tool].accept(request)
+        notes = notes or Notes()
+        work = self._work({field: source}, notes, settings)
+        result = TOOLS[tool].run(work, request)
+        left = sorted(path.name for path in work.outputs.iterdir())
+        assert not left, left
+        return Run(result, self._take(work), work.warnings, notes)
+
+    def _work(
+        self, files: Mapping[str, Path], notes: Notes, settings: Mapping[str, Any] | None
+    ) -> Work:
+        chosen = self.settings(**(settings or {}))
+        return file_work(self.folder, self.launcher, self.ffmpeg, files, notes, chosen)
+
+    def _take(self, work: Work) -> dict[str, bytes]:
+        """What was published, by name; nothing of the run stays."""
+        made = self.folder / "files" / work.file_id
+        found = {path.name: path.read_bytes() for path in made.iterdir() if path.is_file()}
         shutil.rmtree(made)
         shutil.rmtree(work.folder)
-        return Made(data, result, notes, parts)
+        return found
 
     def left(self) -> list[str]:
         """Files that conversions which failed have left where callers could fetch them."""
@@ -155,10 +162,10 @@ class Studio:
 
 
 @contextmanager
-def open_studio(folder: Path) -> Iterator[Studio]:
-    """A studio in an empty folder, with the product's own ffmpeg."""
+def open_studio(folder: Path, program: Path | None = None) -> Iterator[Studio]:
+    """A studio in an empty folder, with the product's own ffmpeg or another one."""
     with Launcher() as launcher:
-        yield Studio(folder, launcher, inspect(launcher, Path(ffmpeg_program())))
+        yield Studio(folder, launcher, inspect(launcher, program or Path(ffmpeg_program())))
 
 
 def make_media(path: Path, *arguments: str) -> Path:

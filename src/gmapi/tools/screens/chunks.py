@@ -19,7 +19,7 @@ from gmapi.computercraft.monitor import Wall
 from gmapi.computercraft.options import Audio, Format, Options, Quality
 from gmapi.computercraft.pixel_text import PixelText
 from gmapi.computercraft.screen import U8
-from gmapi.computercraft.subtitles import Subtitles
+from gmapi.computercraft.subtitles import Hidden, Subtitles
 from gmapi.tools.screens.plan import ScreenPlan
 from gmapi.tools.screens.source import ScreenSource
 
@@ -95,6 +95,11 @@ class ChunkMaker:
         # Separate streams are one long piece of work each.
         ordered = isinstance(self.writer, Vid32Writer) and not self.writer.interleaved
         return ordered or (self._plane is None and self._converter.sequential)
+
+    def hidden_cues(self, frames: int) -> Hidden | None:
+        """Which subtitles are not to be seen in `frames` pictures; None without any subtitles."""
+        text = self._pixel_text or self._subtitles
+        return None if text is None else text.hidden(frames)
 
     def make(self, number: int, pixels: U8) -> Chunk:
         """The chunk of picture `number`, from 0, of (height, width, 3) pixels."""

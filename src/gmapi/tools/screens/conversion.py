@@ -8,10 +8,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from gmapi.computercraft.options import Audio, Format
+from gmapi.computercraft.options import Audio
 from gmapi.computercraft.pipeline import Pipeline
 from gmapi.computercraft.selection import select
-from gmapi.errors import MediaError, SourceError
+from gmapi.errors import MediaError
 from gmapi.media import failures, pictures, raw_pictures
 from gmapi.media.formats import media_type_of
 from gmapi.media.process import PROGRESS_FD
@@ -25,10 +25,10 @@ from gmapi.tools.screens.preview import PreviewFile
 from gmapi.tools.screens.request import ScreenResult
 from gmapi.tools.screens.sound_track import SoundTrack
 from gmapi.tools.screens.source import inspect
+from gmapi.tools.screens.subtitle_file import read_subtitles, warn_of_hidden
 
 FETCHED = 15.0
 CONVERTED = 99.0
-SUBTITLE_BYTES_MAX = 2 << 20
 _REPORT_SECONDS = 0.25
 
 
@@ -50,7 +50,7 @@ class Conversion:
             self._source,
             kernels,
             title=title,
-            subtitles=_read_subtitles(work, plan, subtitles),
+            subtitles=read_subtitles(work, plan, subtitles),
         )
         self._frames = 0
         self._reported = 0.0
@@ -87,6 +87,7 @@ class Conversion:
         if not self._source.rhythm.still:
             seconds = map(self._source.rhythm.seconds, range(self._frames))
             result.duration = round(sum(seconds), 3)
+        warn_of_hidden(self._work, self._maker.hidden_cues(self._frames))
         result.message = self._closing_message()
         return result
 
@@ -190,16 +191,3 @@ class Conversion:
         elif result.size > GAME_REPLY_MAX:
             message += " A game computer must fetch it in ranges of at most 16 MiB."
         return message
-
-
-def _read_subtitles(work: Work, plan: ScreenPlan, path: Path | None) -> str | None:
-    """The text, if there is any and it can be shown."""
-    if path is None:
-        return None
-    where = "on several monitors" if plan.options.split is not None else "in nfp"
-    if plan.options.split is not None or plan.options.format is Format.NFP:
-        work.reporter.log(f"subtitles are not shown {where}")
-        return None
-    if path.stat().st_size > SUBTITLE_BYTES_MAX:
-        raise SourceError("The subtitles are larger than 2 MiB.", code="source_too_large")
-    return path.read_bytes().decode("utf-8-sig", "replace")

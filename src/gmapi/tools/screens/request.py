@@ -97,7 +97,7 @@ class SanjuuniRequest(ToolRequest):
     )
     index: LuaFlag = Field(False, description="Add an index of the pictures to 32vid.")
     subtitle_url: SourceAddress | None = Field(
-        None, description="Address of subtitles: ASS, SRT or WebVTT, UTF-8."
+        None, description="Address of subtitles: ASS, SSA, SRT or WebVTT."
     )
     subtitles: Literal["burn", "events"] | None = Field(
         None,

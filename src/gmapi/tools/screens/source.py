@@ -84,12 +84,17 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
 def _size(plan: ScreenPlan, source: tuple[int, int]) -> PictureSize:
     options = plan.options
     width, height = monitor.fitted(options.width, options.height, *source)
-    if plan.preview and (width < monitor.CELL_WIDTH or height < monitor.CELL_HEIGHT):
+    lacks_cells = width < monitor.CELL_WIDTH or height < monitor.CELL_HEIGHT
+    if lacks_cells and (plan.preview or options.format is not Format.NFP):
+        what = "A preview" if plan.preview else options.format.value
         raise RequestError(
-            f"A preview shows whole cells of {monitor.CELL_WIDTH} x {monitor.CELL_HEIGHT} pixels, "
+            f"{what} shows whole cells of {monitor.CELL_WIDTH} x {monitor.CELL_HEIGHT} pixels, "
             f"and a picture of {width} x {height} has none; give a larger width and height.",
             field="width" if width < monitor.CELL_WIDTH else "height",
         )
+    if plan.fit == "stretch" and (options.width is None or options.height is None):
+        # The shape of the source was to be kept, so parts of another shape keep theirs.
+        return PictureSize(width, height, (width, height), source, "contain")
     return PictureSize.fitted(width, height, source, plan.fit)
 
 

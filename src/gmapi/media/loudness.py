@@ -1,0 +1,60 @@
+"""How loud the loudest sample of a sound track is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmapi.media import command
+from gmapi.media.process import Watch, run
+from gmapi.sandbox.launch import Grants
+from gmapi.sandbox.limits import Limits
+
+if TYPE_CHECKING:
+    from gmapi.media.binaries import Ffmpeg
+    from gmapi.sandbox.launcher import Launcher
+
+# Decoding a whole film's sound, from a slow disk.
+_SECONDS = 600.0
+_PEAK = re.compile(r"\bmax_volume: (-?\d{1,4}(?:\.\d{1,4})?) dB")
+
+
+def peak(
+    launcher: Launcher,
+    ffmpeg: Ffmpeg,
+    path: Path,
+    *,
+    cwd: Path,
+    track: str = "0:a:0",
+    input_args: Sequence[str] = (),
+    max_pixels: int,
+    limits: Limits | None = None,
+    cancelled: Callable[[], None] = lambda: None,
+) -> float | None:
+    """Decibels below the loudest sample that there can be, -91 for silence; None without sound
+    that can be decoded. Decodes the whole track, or the part that `input_args` leave of it."""
+    found: list[float] = []
+
+    def take(line: str) -> None:
+        if match := _PEAK.search(line):
+            found.append(float(match[1]))
+
+    argv = [
+        *command.head(ffmpeg, None),
+        *input_args,
+        *command.guarded_input(path, max_pixels),
+        "-map", track, "-vn", "-sn", "-dn", "-af", "volumedetect", "-f", "null", "-",
+    ]  # fmt: skip
+    run(
+        launcher,
+        argv,
+        cwd=cwd,
+        grants=Grants(read=(path.absolute(),)),
+        limits=limits or Limits(),
+        watch=Watch((), 0, 0, _SECONDS),
+        on_line=take,
+        cancelled=cancelled,
+    )
+    return max(found, default=None)
