@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -179,13 +180,20 @@ def _joined(work: Work, source: Path, starts: Sequence[int], made: list[Path]) -
             return parts[0][0]
 
 
-def settle(work: Work, path: Path, seconds: float, rate: int = sound.RATE) -> None:
+def settle(
+    path: Path,
+    seconds: float,
+    rate: int = sound.RATE,
+    *,
+    most: float = math.inf,
+    check: Callable[[], None] = lambda: None,
+) -> None:
     """Let a DFPWM file of one channel that was made `quiet` last as long as its film, or as its
-    own sound where that is longer. Raises LimitError for more than an output may have, and what
-    `work.check` does."""
+    own sound where that is longer. Raises LimitError for more than `most` bytes, and what `check`
+    does."""
     made = path.stat().st_size
     wanted = round(seconds * rate / 8)
-    if wanted > max(made, work.settings.output_limit):
+    if wanted > max(made, most):
         raise LimitError(
             f"The sound of a film of {seconds:.0f} s takes more space than this server allows for "
             "one job. Ask for a shorter part, or give a shorter source."
@@ -200,7 +208,7 @@ def settle(work: Work, path: Path, seconds: float, rate: int = sound.RATE) -> No
         byte = sound.dfpwm_silence(file.read(1))
         file.seek(made)
         while wanted > made:
-            work.check()
+            check()
             part = min(wanted - made, _BLOCK_BYTES)
             file.write(byte * part)
             made += part

@@ -280,7 +280,8 @@ class _Cut:
         sound.warn_if_silent(work, outputs["mono"], None, self._chosen)
         urls: dict[str, str] = {}
         for channel, (key, name) in AUDIO_NAMES.items():
-            sound.settle(work, outputs[channel], self._times.end)
+            most = work.settings.output_limit
+            sound.settle(outputs[channel], self._times.end, most=most, check=work.check)
             self._audio_bytes = work.publish(name, outputs[channel]).size
             urls[key] = work.address(name)
         return urls
