@@ -11,17 +11,20 @@ from pathlib import Path
 import pytest
 
 from gmapi.errors import JobCancelled, LimitError, MediaError, SettingsError
-from gmapi.media import command, failures, probe
+from gmapi.media import failures, probe
 from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.media.formats import OUTPUT_FORMATS, output_format
 from gmapi.media.process import PROGRESS_FD, Finished, Watch, run
 from gmapi.media.progress import Progress
 from gmapi.media.sound import prepared
+from gmapi.media.transcode import transcode
 from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
 from support.media.files import ffmpeg_program
+from support.media.selected import selected
 
 PIXELS = 40_000_000
+PLAIN = {"song", "mono", "film", "mute", "still", "covered", "turned", "whole"}
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +77,11 @@ def convert(launcher: Launcher, ffmpeg: Ffmpeg, media: Path, tmp_path: Path) -> 
         target = output_format(name, ffmpeg)
         output = tmp_path / f"result.{target.extension}"
         output.unlink(missing_ok=True)
+        chosen = selected(str(ffmpeg.path), media / source) if source in PLAIN else None
         words, given = prepared(input_args, args, target, clocked=False)
-        argv = command.transcode(
+        argv = transcode(
             ffmpeg, [media / source], words, given, target, output,
+            chosen=chosen, length=chosen and chosen.length,
             max_pixels=pixels, progress_fd=PROGRESS_FD,
         )  # fmt: skip
         finished = run(

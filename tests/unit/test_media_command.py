@@ -7,11 +7,12 @@ from gmapi.media.binaries import Abilities, Ffmpeg, find_ffmpeg
 from gmapi.media.command import (
     INPUT_FORMATS,
     Options,
-    defaults,
-    transcode,
 )
 from gmapi.media.formats import OUTPUT_FORMATS, output_format
+from gmapi.media.header import MediaInfo, Stream
+from gmapi.media.selection import choose
 from gmapi.media.shapes import PictureSize
+from gmapi.media.transcode import defaults, transcode
 
 FFMPEG = Ffmpeg(
     Path("/opt/ffmpeg"), "9.0", lambda: Abilities(frozenset({"mp3", "dfpwm"}), frozenset())
@@ -121,17 +122,27 @@ def test_callers_options_replace_those_of_the_format() -> None:
     assert "-c:v" not in defaults(png, ["-vcodec", "apng"])
 
 
+ODD_FILM = MediaInfo(1.0, (Stream(0, "video", "h264", 65, 47, 65, 47, fps=10.0),), "matroska")
+
+
+def given_words(args: list[str]) -> list[str]:
+    """The command for a film of odd size as MP4."""
+    return transcode(
+        FFMPEG, [Path("/a")], [], args, OUTPUT_FORMATS["mp4"], Path("/o"),
+        chosen=choose(Path("/a"), ODD_FILM), max_pixels=1, progress_fd=0,
+    )  # fmt: skip
+
+
 def test_video_defaults_give_way() -> None:
     mp4 = OUTPUT_FORMATS["mp4"]
     assert after(defaults(mp4, []), "-pix_fmt") == "yuv420p"
-    assert "trunc" in after(defaults(mp4, []), "-vf")
     assert after(defaults(mp4, []), "-movflags") == "+faststart"
     for copied in (["-c", "copy"], ["-c:v", "copy"], ["-vcodec", "copy"], ["-vn"]):
-        words = defaults(mp4, copied)
-        assert "-pix_fmt" not in words
-        assert "-vf" not in words
+        assert "-pix_fmt" not in defaults(mp4, copied)
+        assert "-vf" not in given_words(copied)
     for filtered in (["-vf", "x"], ["-filter:v", "x"], ["-filter_complex", "x"], ["-s", "8x8"]):
-        assert "-vf" not in defaults(mp4, filtered)
+        assert not {"crop", "pad"} & set(" ".join(given_words(filtered)).replace("=", " ").split())
+    assert "crop=w=" in after(given_words([]), "-vf")
     assert "-pix_fmt" in defaults(mp4, ["-c:v", "libx265"])
     assert "-pix_fmt" not in defaults(mp4, ["-c:v", "prores_ks"])
     assert "-cpu-used" not in defaults(OUTPUT_FORMATS["webm"], ["-c:v", "libsvtav1"])

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from gmapi.media.header import MediaInfo, Stream, parse_header
+from gmapi.media.header import MediaInfo, Stream, is_rgb, parse_header
 
 DEFAULT = frozenset({"default"})
 
@@ -136,6 +136,15 @@ def test_transparency(pixels: str, has_alpha: bool) -> None:
     info = parse_header(header)
     assert info.streams[0].has_alpha is has_alpha
     assert info.container == "png_pipe"
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    ["rgb24", "bgr0", "0rgb", "gbrp", "gbrap12le", "pal8", "rgba64be", "rgb565le", "x2rgb10le"],
+)
+def test_red_green_and_blue(pixels: str) -> None:
+    assert is_rgb(pixels)
+    assert not any(is_rgb(other) for other in ("gray", "ya8", "yuva420p", "yuvj420p", "nv12"))
 
 
 def test_cover_art_is_no_video() -> None:

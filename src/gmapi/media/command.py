@@ -1,7 +1,7 @@
 """Building ffmpeg command lines.
 
-The arguments of callers have passed the policy (`arguments`) before they come here; this module
-only decides their order and adds what a caller would miss.
+The arguments of callers have passed the policy (`arguments`) before they come here; what a
+caller would miss is in `defaults`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
-    from gmapi.media.formats import OutputFormat
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -54,17 +53,6 @@ _SPELLINGS = {
 }  # fmt: skip
 # Options of a kind of stream by themselves.
 _KINDS = {"pix_fmt": "v", "s": "v", "aspect": "v", "r": "v", "ar": "a", "ac": "a"}
-
-# Defaults that make sense only with the encoder that the format would take by itself ...
-_OF_ENCODER = frozenset({"-cpu-used", "-row-mt", "-crf", "-q:v"})
-# ... and encoders that can do 4:2:0, the pixel format of all our video defaults.
-_CAN_420 = frozenset(
-    _words(
-        "libx264 h264 libx265 hevc libvpx vp8 libvpx-vp9 vp9 libaom-av1 libsvtav1 av1 mpeg4 "
-        "libxvid mpeg1video mpeg2video h263 h263p flv flv1 msmpeg4 msmpeg4v2 wmv1 wmv2 libtheora "
-        "theora ffv1 huffyuv ffvhuff rawvideo"
-    )
-)
 
 
 class Options:
@@ -141,72 +129,6 @@ def head(ffmpeg: Ffmpeg, progress_fd: int | None, loglevel: str = "info") -> lis
     words += ["-loglevel", f"level+{loglevel}"]
     if progress_fd is not None:
         words += ["-progress", f"pipe:{progress_fd}"]
-    return words
-
-
-def transcode(
-    ffmpeg: Ffmpeg,
-    inputs: Sequence[Path],
-    input_args: Sequence[str],
-    args: Sequence[str],
-    target: OutputFormat,
-    output: Path,
-    *,
-    max_pixels: int,
-    progress_fd: int,
-) -> list[str]:
-    """The command that turns `inputs` into `output` in the format `target`.
-
-    `input_args` belong to the first input only. `args` are output options; what they leave open
-    is filled from the format: see `defaults`.
-    """
-    command = head(ffmpeg, progress_fd)
-    for number, path in enumerate(inputs):
-        if number == 0:
-            command += input_args
-        command += guarded_input(path, max_pixels)
-    # What ffmpeg says of tags could be taken for what it says of such an output, which has none.
-    tags = ["-map_metadata", "-1"] if target.muxer in SAMPLES else []
-    return [*command, *defaults(target, args), *tags, *args, "-f", target.muxer, f"file:{output}"]
-
-
-def defaults(target: OutputFormat, args: Sequence[str]) -> list[str]:
-    """The options a caller did not give and would miss.
-
-    Audio formats take no pictures (cover art) and pictures no sound, unless the caller maps
-    streams. Video of a format with 4:2:0 colours gets even sides, unless the caller filters.
-    The options of the format give way to the same ones of the caller.
-    """
-    given = Options(args)
-    words: list[str] = []
-    mapped = given.has("map") or given.has("filter_complex")
-    if not given.has("map"):
-        if target.kind == "audio":
-            words += ["-vn", "-sn", "-dn"]
-        elif target.kind == "image":
-            words += ["-an", "-sn", "-dn"]
-    video, audio = given.get("c", "v"), given.get("c", "a")
-    copied = {"v": video == "copy" or given.has("vn"), "a": audio == "copy" or given.has("an")}
-    for option, value in zip(target.default_args[::2], target.default_args[1::2], strict=True):
-        name, kind = canonical(option)
-        if given.has(name, kind) or (copied.get(kind, False) and name != "frames"):
-            continue
-        if option in _OF_ENCODER and video is not None:
-            continue
-        if option == "-pix_fmt" and video is not None and video not in _CAN_420:
-            continue
-        words += [option, value]
-    if target.kind == "video" and not copied["v"]:
-        if "yuv420p" in target.default_args and not (
-            mapped or given.has("filter", "v") or given.has("s", "v")
-        ):
-            # Chroma at half size needs even sides; one pixel is cut where a side is odd.
-            even = "scale=w='max(2,trunc(iw/2)*2)':h='max(2,trunc(ih/2)*2)'"
-            words += ["-vf", even]
-        if not given.has("disposition"):
-            # Cover art that becomes the video must not be marked as cover art any more:
-            # containers refuse such a mark on anything but a PNG or JPEG.
-            words += ["-disposition:v:0", "default"]
     return words
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmapi.errors import GmapiError, LimitError, MediaError, NoSpaceError
+from gmapi.media.selection import tracks
 
 if TYPE_CHECKING:
     from gmapi.media.formats import OutputFormat
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Context:
-    """What was being done: the format asked for, and the largest picture allowed, in pixels."""
+    """What was being done: the format asked for, the largest picture allowed, in pixels, what the
+    first source holds, and the caller's words."""
 
     target: OutputFormat | None = None
     max_pixels: int | None = None
+    info: MediaInfo | None = None
+    args: tuple[str, ...] = ()
 
 
 class SoundChanged(MediaError):
@@ -44,6 +48,7 @@ class _Case:
     sentence: str | Callable[[re.Match[str], Context], str]
 
 
+_KINDS = {"v": "video", "a": "audio", "s": "subtitle"}
 _NOUNS = {"v": "video", "a": "sound", "s": "subtitles"}
 
 
@@ -53,6 +58,16 @@ def _no_such_map(match: re.Match[str], context: Context) -> str:
     specifier = re.search(r"(?:^|:)([vas])(?::|$|\?)", value, re.IGNORECASE)
     noun = _NOUNS[specifier[1].lower()] if specifier else "such stream"
     shown = f"-map {_public(value)}" if value else "-map"
+    kind = _KINDS[specifier[1].lower()] if specifier else None
+    if context.info is not None and value.startswith("0"):
+        if kind is None:
+            there = [line for each in _KINDS.values() for line in tracks(context.info, each)]
+        else:
+            there = tracks(context.info, kind)
+        if there:
+            return f"{shown} matches nothing; the source has {_public(', '.join(there), 600)}"
+    elif specifier and context.info is not None:
+        return f"{shown} matches nothing in that source"
     return f"the source has no {noun}: {shown} matches nothing"
 
 
@@ -63,8 +78,17 @@ def _no_such_stream(match: re.Match[str], context: Context) -> str:
     return f"the source has no {what} that {shown} could mean; see -map and the filter's labels"
 
 
+# What a format of this kind holds alone, and the option that leaves it out.
+_ALL_OF_IT = {"audio": ("audio", "-an"), "image": ("video", "-vn")}
+
+
 def _no_stream(match: re.Match[str], context: Context) -> str:
     kind = context.target.kind if context.target else None
+    if kind in _ALL_OF_IT:
+        needed, word = _ALL_OF_IT[kind]
+        there = context.info is not None and context.info.first(needed) is not None
+        if there and word in context.args:
+            return f"{word} leaves out all that this format can hold; leave {word} out"
     if kind == "audio":
         return "the source has no sound, so there is nothing to convert to this format"
     if kind == "image":
@@ -72,6 +96,46 @@ def _no_stream(match: re.Match[str], context: Context) -> str:
     if kind == "subtitle":
         return "the source has no subtitles that can be written in this format"
     return "no stream of the source fits the format and the arguments; check -vn, -an and -map"
+
+
+_WITHOUT = {
+    "attachment": "take -map 0:v -map 0:a instead of -map 0",
+    "data": "leave them out with -dn, or take -map 0:v -map 0:a instead of -map 0",
+    "subtitle": "leave them out with -sn, or take -map 0:v -map 0:a instead of -map 0",
+}
+
+
+def _not_storable(match: re.Match[str], context: Context) -> str:
+    target = f"as {context.target.name}" if context.target else "in the format asked for"
+    if match.re.groups == 1:
+        noun = {"attachment": "attachments"}.get(match[1], match[1])
+        return f"{noun} cannot be stored {target}; {_WITHOUT[match[1]]}"
+    codec, number = match[1], int(match[2])
+    kind = _kind_of(number, context)
+    names = " ".join(word for word in (kind, codec) if word not in (None, "none"))
+    what = f"stream {number} ({names}) cannot be stored {target}"
+    if kind in _WITHOUT:
+        return f"{what}; {_WITHOUT[kind]}"
+    if "copy" in context.args:
+        return f"{what} as it is; leave out copy, so that it is encoded anew"
+    return f"{what}; leave the codec out or choose another format"
+
+
+def _not_encodable(match: re.Match[str], context: Context) -> str:
+    target = context.target.name if context.target else match[1]
+    return (
+        f"the format {target} cannot hold one of the streams that are taken: subtitles, data or "
+        "attachments; leave them out with -sn -dn, or take -map 0:v -map 0:a instead of -map 0"
+    )
+
+
+def _kind_of(number: int, context: Context) -> str | None:
+    """The kind of a stream of the output, where it has the number of one of the source."""
+    streams = context.info.streams if context.info is not None else ()
+    maps = [b for a, b in zip(context.args, context.args[1:], strict=False) if a == "-map"]
+    if maps == ["0"]:
+        return next((s.kind for s in streams if s.index == number), None)
+    return None
 
 
 def _too_many_pixels(match: re.Match[str], context: Context) -> str:
@@ -130,6 +194,10 @@ _CASES = (
     _Case(r"does not contain any stream", MediaError, _no_stream),
     _Case(r"Unknown encoder '?([\w.-]+)'?", MediaError,
           "there is no encoder {0}; check the codec argument"),
+    _Case(r"Default encoder for format (\w+) \(codec none\)|"
+          r"Subtitle encoding currently only possible from text to (text)|"
+          r"Could not write header .{0,60}: (Not yet implemented)", MediaError,
+          _not_encodable),
     _Case(r"Automatic encoder selection failed .{0,200}codec (\w+)|"
           r"Default encoder for format (\w+)",
           MediaError, "this server has no encoder for the format's usual codec; choose another "
@@ -141,8 +209,10 @@ _CASES = (
     _Case(r"(?i)cannot determine format of input|encrypted|No key found|decryption key",
           MediaError, "the source could not be decoded; it is damaged, or in a form that this "
           "server's ffmpeg does not know"),
+    _Case(r"Could not find tag for codec (\S+) in stream #(\d{1,4})", MediaError, _not_storable),
+    _Case(r"Invalid or not supported codec type '(attachment|data|subtitle)'", MediaError,
+          _not_storable),
     _Case(r"[Cc]odec (\w+) not supported in (?:WAVE|\w+) format|"
-          r"Could not find tag for codec (\w+) in stream|"
           r"Unsupported (?:audio|video) codec|Unsupported codec|"
           r"codec (\w+) (?:is )?not (?:currently )?supported in (?:this )?container",
           MediaError, "this codec cannot be stored in the format asked for; leave the codec out "
@@ -306,10 +376,10 @@ def _fill(case: _Case, match: re.Match[str], context: Context) -> str:
     return re.sub(r" ?\(?\{\d\}\)?", "", sentence)
 
 
-def _public(text: str) -> str:
+def _public(text: str, length: int = 200) -> str:
     """Text of ffmpeg or of the caller made fit for one short sentence."""
     text = _PATH.sub("the file", text)
-    return "".join(c if c.isprintable() else "?" for c in text).strip()[:200]
+    return "".join(c if c.isprintable() else "?" for c in text).strip()[:length]
 
 
 def _by_signal(number: int, cause: str) -> GmapiError:

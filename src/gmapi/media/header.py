@@ -19,7 +19,8 @@ class Stream:
     container says so. `duration` and `start` are seconds and known only where the container, or
     this ffmpeg, says them for each stream. `ticks` are the steps of its clock in a second.
     `flags` are what ffmpeg calls dispositions, such as "default" or "attached pic"; `program` is
-    that of a broadcast. `transfer`, `primaries` and `matrix` are colours by ffmpeg's names.
+    that of a broadcast. `transfer`, `primaries` and `matrix` are colours by ffmpeg's names,
+    and `is_full_range` where black is 0.
     """
 
     index: int
@@ -45,6 +46,7 @@ class Stream:
     transfer: str | None = None
     primaries: str | None = None
     matrix: str | None = None
+    is_full_range: bool = False
     is_turned: bool = False
     tile_group: int | None = None
     """The number of the stream group whose tiles are this one picture."""
@@ -90,10 +92,11 @@ _INDENTED = re.compile(r" {0,200}+")
 _TAG_DURATION = re.compile(r"\s{6,}+DURATION(?:-\w+)?\s*+: (\d{1,6}:\d\d:\d\d(?:\.\d{1,12})?)")
 _TAG_TITLE = re.compile(r"\s{6,}+(?i:title)\s*+: (.{1,200})")
 _TAG_ALPHA = re.compile(r"\s{6,}+(?i:alpha_mode)\s*+: 1$")
+_RGB = re.compile(r"pal8|[argb0x]{3,4}(?:\d|be|le|$)|[rgb]{3}_?\d|gbra?p|x2")
 _ROTATION = re.compile(r"\s{6,}+[A-Za-z ]++: rotation of (-?\d{1,4}(?:\.\d{1,9})?|nan) degrees")
 _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})\b")
 _SHAPE = re.compile(r"\bSAR (\d{1,9}):(\d{1,9}) DAR \d{1,9}:\d{1,9}")
-# Pixel formats with transparency, by their names in libavutil.
+# Pixel formats with transparency, and those of red, green and blue, by their names in libavutil.
 _ALPHA = re.compile(r"pal8|ya\d|yuva|gbrap|rgba|bgra|argb|abgr|ayuv|vuya|uyva|yaf")
 _RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([kM]?) (fps|tbr|tbn)")
 _START = re.compile(r"start (-?\d{1,12}\.\d{1,9})")
@@ -117,6 +120,16 @@ _ONE_COLOUR = frozenset({"bt709", "smpte170m", "smpte240m"})
 # As many as ffmpeg opens at most (max_streams).
 _STREAMS_MAX = 1000
 _UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
+
+
+def has_transparency(pixels: str) -> bool:
+    """Whether a pixel format has transparency."""
+    return _ALPHA.match(pixels) is not None
+
+
+def is_rgb(pixels: str) -> bool:
+    """Whether a pixel format is made of red, green and blue."""
+    return _RGB.match(pixels) is not None
 
 
 def parse_header(stderr_text: str, mark: str = "") -> MediaInfo:
@@ -258,6 +271,7 @@ def _video(stream: Stream, fields: Sequence[str], text: str) -> Stream:
             rates[match[3]] = float(match[1]) * _UNITS[match[2]]
     fps = rates.get("fps") or rates.get("tbr")
     matrix, primaries, transfer = _colours(fields[1:3])
+    told = fields[1] if len(fields) > 1 else ""
     return replace(
         stream,
         width=width or None,
@@ -266,7 +280,8 @@ def _video(stream: Stream, fields: Sequence[str], text: str) -> Stream:
         coded_height=coded[1] or None,
         fps=fps or None,
         ticks=rates.get("tbn"),
-        pixels=fields[1].partition("(")[0] if len(fields) > 1 else None,
+        pixels=told.partition("(")[0] or None,
+        is_full_range=told.startswith("yuvj") or "(pc" in told,
         has_alpha=any(_ALPHA.match(field) for field in fields[1:3]),
         matrix=matrix,
         primaries=primaries,

@@ -96,6 +96,10 @@ def _filters(
     return chain
 
 
+GIF_FPS_MAX = 50
+"""Browsers show a picture of a GIF that is to go sooner ten times as long."""
+
+
 def gif_of_pngs(
     ffmpeg: Ffmpeg,
     input: Path,
@@ -106,11 +110,11 @@ def gif_of_pngs(
     progress_fd: int,
 ) -> list[str]:
     """The command that turns PNG pictures with palettes, one after another in a file, into a GIF
-    with a palette for each."""
+    with a palette for each, at most `GIF_FPS_MAX` a second."""
     return [
         *command.head(ffmpeg, progress_fd, "warning"),
         "-f", "png_pipe", "-framerate", str(fps),
         *command.guarded_input(input, max_pixels),
-        "-map", "0:v:0", "-fps_mode", "passthrough",
-        "-c:v", "gif", "-f", "gif", f"file:{output}",
+        "-map", "0:v:0", *(["-vf", f"fps={GIF_FPS_MAX}"] if fps > GIF_FPS_MAX else []),
+        "-fps_mode", "passthrough", "-c:v", "gif", "-f", "gif", f"file:{output}",
     ]  # fmt: skip

@@ -190,6 +190,12 @@ def described(info: MediaInfo) -> list[str]:
     return lines
 
 
+def tracks(info: MediaInfo, kind: str) -> list[str]:
+    """The streams of a kind in words, each with what -map calls it, such as "0:a:1 (eng, mp3)"."""
+    streams = [s for s in info.streams if s.kind == kind and s.tile_group is None]
+    return [f"0:{kind[0]}:{number} ({_words(s)})" for number, s in enumerate(streams)]
+
+
 def _pictures(info: MediaInfo) -> list[Stream]:
     """What can be meant as the picture."""
     videos = [s for s in info.streams if s.kind == "video" and not s.flags & _BESIDE]
@@ -294,7 +300,8 @@ def _is_item(info: MediaInfo, stream: Stream) -> bool:
 def _is_still(info: MediaInfo, picture: Stream) -> bool:
     if _is_item(info, picture) or info.container in ("ico", "mjpeg"):
         return True
-    return info.container.endswith("_pipe") and picture.codec not in ANIMATIONS
+    is_file = info.container.endswith("_pipe") or info.container == "mjpeg"
+    return is_file and picture.codec not in ANIMATIONS
 
 
 def _length(info: MediaInfo) -> float | None:

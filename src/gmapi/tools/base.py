@@ -358,14 +358,15 @@ class Work:
         video_track: Track | None = None,
         audio_track: Track | None = None,
         used: Collection[str] = ("video", "audio"),
+        input_args: Sequence[str] = (),
     ) -> Selection:
-        """The decision about a fetched source, which may have to be read from another `path` than
-        the one given. What else there is goes to the log, and to the warnings where the output
-        is made of it: of "video", of "audio".
+        """The decision about a fetched source that is read with `input_args`, perhaps from another
+        `path` than the one given. What else there is goes to the log, and to the warnings where
+        the output is made of it: of "video", of "audio".
 
         Raises what `probe` does, and RequestError for a track that is not there.
         """
-        info = self.probe(path)
+        info = self.probe(path, input_args)
         for line in selection.described(info):
             self.reporter.log(line)
         is_film = picture_files.holds_film(path, info.container, self.check)

@@ -10,15 +10,15 @@ from pydantic import Field, field_validator, model_validator
 
 from gmapi.errors import RequestError
 from gmapi.fetch.headers import check_headers
-from gmapi.media import command, failures
+from gmapi.media import failures
 from gmapi.media.arguments import check_arguments, check_input_arguments
+from gmapi.media.command import Options
 from gmapi.media.duration import expected_duration, needed_seconds
-from gmapi.media.formats import OutputFormat, output_format
-from gmapi.media.process import PROGRESS_FD
+from gmapi.media.formats import output_format
 from gmapi.media.progress import Progress, estimate
-from gmapi.media.selection import choose
 from gmapi.tools import made, sound
 from gmapi.tools.base import GAME_REPLY_MAX, FileResult, Reporter, Tool, Work
+from gmapi.tools.converted import Converted
 from gmapi.tools.fields import (
     OUTPUT_NAME,
     LuaStrings,
@@ -113,7 +113,7 @@ def _check_tracks(request: FfmpegRequest, args: Sequence[str]) -> None:
                 "instead, such as -map 1:a:0.",
                 field=field,
             )
-        if command.Options(args).has("map"):
+        if Options(args).has("map"):
             raise RequestError(
                 f"{field}: -map in args chooses the tracks already; leave out one of the two.",
                 field=field,
@@ -153,38 +153,30 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
             share=(low, high),
         )
         inputs.append(in_utf8(work, source))
+    work.reporter.report(message="Converting.")
     name = file_name(request.output_name, target.extension)
     output = work.outputs / name
-    chosen = choose(inputs[0], work.probe(inputs[0], input_args))
-    work.reporter.report(message="Converting.")
-
-    def argv(first: Path, words: Sequence[str], given: Sequence[str]) -> list[str]:
-        return command.transcode(
-            work.ffmpeg,
-            [first, *inputs[1:]],
-            words,
-            given,
-            target,
-            output,
-            max_pixels=work.settings.picture_max_pixels,
-            progress_fd=PROGRESS_FD,
-        )
-
-    context = failures.Context(target=target, max_pixels=work.settings.picture_max_pixels)
-    if len(inputs) == 1:
-        with sound.unchained(work, chosen, args) as whole:
+    wanted = Converted.of(work, request, inputs, input_args, args, target, output)
+    context = failures.Context(
+        target=target,
+        max_pixels=work.settings.picture_max_pixels,
+        info=wanted.info,
+        args=tuple(args),
+    )
+    if wanted.chosen is not None:
+        with sound.unchained(work, wanted.chosen, args) as whole:
             total = expected_duration(whole.info, input_args, args)
             told = progress_reports(work.reporter, total)
             making = SoundMaking(work, whole, input_args, args, target, output)
-            making.run(argv, told, context)
+            making.run(wanted.of_whole(whole).command, told, context)
     else:
         work.run_ffmpeg(
-            argv(inputs[0], input_args, args),
+            wanted.command(inputs[0], input_args, wanted.args),
             on_progress=progress_reports(work.reporter, None),
             outputs=[output],
             context=context,
         )
-    return _publish(work, output, name, target)
+    return _publish(work, output, name, wanted)
 
 
 def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progress], None]:
@@ -206,10 +198,11 @@ def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progr
     return report
 
 
-def _publish(work: Work, output: Path, name: str, target: OutputFormat) -> FileResult:
-    facts = made.facts(work, output, target)
-    if trouble := made.in_game(work, output, target):
+def _publish(work: Work, output: Path, name: str, source: Converted) -> FileResult:
+    facts = made.facts(work, output, source.target)
+    if trouble := made.in_game(work, output, source.target):
         work.warn(trouble)
+    source.warn_of_mixing()
     stored = work.publish(name, output)
     message = f"Done: {name}, {stored.size:,} bytes."
     if stored.size > GAME_REPLY_MAX:
@@ -220,7 +213,7 @@ def _publish(work: Work, output: Path, name: str, target: OutputFormat) -> FileR
         file_id=work.file_id,
         file_name=name,
         size=stored.size,
-        media_type=target.media_type,
+        media_type=source.target.media_type,
         **facts,
     )
 
