@@ -321,7 +321,7 @@ class Work:
         info = self.probe(path, input_args)
         for line in selection.described(info):
             self.reporter.log(line)
-        is_film = picture_files.holds_film(path, info.container)
+        is_film = picture_files.holds_film(path, info.container, self.check)
         chosen = selection.choose(
             path, info, video_track=video_track, audio_track=audio_track, is_film=is_film
         )
