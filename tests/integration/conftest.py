@@ -18,11 +18,22 @@ from gmapi.settings import Settings
 from gmapi.tools.base import Work
 from support.media.broadcasts import broadcast
 from support.media.making import Maker
-from support.media.programs import BUNDLED, PROGRAMS
+from support.media.programs import BUNDLED, PROGRAMS, SYSTEM
 from support.product.growing_jobs import Attempt, Bench, claim, submit
 from support.product.server import GmapiServer
 from support.product.tools import Tools
 from support.product.works import make_work
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs of all tools with the system's ffmpeg are slow tests, but for the most telling ones."""
+    for item in items:
+        if "tools" in item.fixturenames and item.get_closest_marker("both_ffmpegs") is None:
+            call = getattr(item, "callspec", None)
+            if call is not None and call.params.get("ffmpeg") == SYSTEM:
+                item.add_marker(pytest.mark.slow)
+
 
 # What it can do does not depend on who starts it.
 _known: dict[str, Ffmpeg] = {}

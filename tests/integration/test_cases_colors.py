@@ -85,7 +85,7 @@ def bright(make: Maker, transfer: str, ending: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "way", daily([*FILMS, "jpg", "png", "bimg", "gif", "webm", "webp"], *FILMS, "jpg")
+    "way", daily([*FILMS, "jpg", "png", "bimg", "gif", "webm", "webp"], "frames", "32vid", "jpg")
 )
 @pytest.mark.parametrize("ending", daily(["mp4", "mkv", "webm"], "mp4"))
 @pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
@@ -227,6 +227,7 @@ def test_pixels_come_out_square(tools: Tools, make: Maker, shape: str, way: str)
     assert wide / high == pytest.approx(1.0, abs=0.12)
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("way", FILMS)
 @pytest.mark.parametrize("turn", daily([90, 180, 270], 90))
 @pytest.mark.parametrize("ending", daily(["mp4", "mov"], "mp4"))

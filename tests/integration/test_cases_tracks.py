@@ -40,7 +40,7 @@ def with_timecode(request: pytest.FixtureRequest, make: Maker) -> Path:
     return make(f"timecode-{request.param}", *words)
 
 
-@pytest.mark.parametrize("way", FILMS)
+@pytest.mark.parametrize("way", daily(FILMS, "mp4", "32vid"))
 def test_a_timecode_hides_no_track(tools: Tools, with_timecode: Path, way: str) -> None:
     made = convert(tools, way, with_timecode)
     assert (made.result.width, made.result.height) == (160, 120)
@@ -181,6 +181,7 @@ def with_cover(request: pytest.FixtureRequest, make: Maker) -> Path:
     return make(f"song-cover.{request.param}", *words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", daily(["mp4", "avi", "mkv", "mov"], "mp4"))
 def test_a_cover_is_seen_as_long_as_the_song_or_not_at_all(
     tools: Tools, with_cover: Path, way: str

@@ -31,6 +31,7 @@ def texts(made: Ran) -> list[bytes]:
     return list(read_output(made.path.read_bytes(), "32vid", pictures=30, path=made.path).texts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", daily(ENCODINGS, "cp1252", "utf-16"))
 @pytest.mark.parametrize("line_end", daily(["\n", "\r\n"], "\n"))
 def test_subtitles_in_old_encodings_are_read_or_told_of(
@@ -122,6 +123,7 @@ STRANGERS: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", daily(["png", "mp3", "frames", "bimg"], "frames"))
 @pytest.mark.parametrize("kind", sorted(STRANGERS))
 def test_what_cannot_be_read_is_named(tools: Tools, make: Maker, kind: str, way: str) -> None:
@@ -172,6 +174,7 @@ def test_a_photo_is_given_no_advice_about_films(tools: Tools, make: Maker) -> No
     assert "1 frames" not in made.result.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", PICTURES)
 def test_a_phone_s_photo_of_48_million_pixels(tools: Tools, make: Maker, way: str) -> None:
     def write(path: Path) -> None:

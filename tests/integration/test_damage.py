@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.media.making import Maker
-from support.product.outcomes import convert
+from support.product.outcomes import convert, daily
 from support.product.tools import Tools
 
 _PICTURES = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=10:d=6"]
@@ -70,6 +70,12 @@ HURT = [
 ]  # fmt: skip
 
 
+DAILY = (
+    "film.mp4", "film.mkv", "film.avi", "film.ts", "film.gif", "h264.ts", "late.mkv",
+    "long_sound.mp4", "tone.mp3", "guessed.mp3", "tone.wav", "tone.ogg",
+)  # fmt: skip
+
+
 @pytest.fixture
 def source(make: Maker) -> Callable[[str], Path]:
     """Gives the path of one of SOURCES, made when it is asked for."""
@@ -117,7 +123,7 @@ def hurt(path: Path, folder: Path) -> Path:
     return made
 
 
-@pytest.mark.parametrize("name", sorted(CUT))
+@pytest.mark.parametrize("name", daily(sorted(CUT), *DAILY))
 def test_a_source_that_ends_early_is_told_with_how_much_was_read(
     tell: Tell, source: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
@@ -133,7 +139,7 @@ def test_a_source_that_ends_early_is_told_with_how_much_was_read(
         assert int(found[5].replace(",", "")) == pytest.approx(whole, abs=16)
 
 
-@pytest.mark.parametrize("name", sorted(NO_END))
+@pytest.mark.parametrize("name", daily(sorted(NO_END), *DAILY))
 def test_a_source_without_an_end_is_told(
     tell: Tell, source: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
@@ -144,7 +150,8 @@ def test_a_source_without_an_end_is_told(
     )
 
 
-@pytest.mark.parametrize("name", HURT)
+@pytest.mark.both_ffmpegs
+@pytest.mark.parametrize("name", daily(HURT, "film.mp4", "film.ts", "tone.flac"))
 def test_a_source_with_holes_is_told(
     tell: Tell, source: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
@@ -159,7 +166,7 @@ def test_a_source_with_holes_is_told(
         )
 
 
-@pytest.mark.parametrize("name", sorted(SOURCES))
+@pytest.mark.parametrize("name", daily(sorted(SOURCES), *DAILY))
 def test_a_healthy_source_is_not_accused(
     tell: Tell, source: Callable[[str], Path], name: str
 ) -> None:
@@ -204,7 +211,7 @@ def test_what_was_not_wanted_is_not_missed(
     assert len(tell(half, "mkv", "-t", "5")) == 1
 
 
-@pytest.mark.parametrize("kind", ["frames", "32vid"])
+@pytest.mark.parametrize("kind", daily(["frames", "32vid"], "32vid"))
 def test_the_tools_for_the_game_tell_it_too(
     tell: Tell, source: Callable[[str], Path], tmp_path: Path, kind: str
 ) -> None:

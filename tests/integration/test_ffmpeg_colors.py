@@ -10,6 +10,7 @@ import pytest
 from support.media import readers
 from support.media.made_files import MadeFile
 from support.media.making import Maker
+from support.product.outcomes import daily_rows
 from support.product.tools import Tools
 
 COLOURS = ("red", "lime", "blue", "gray")
@@ -58,8 +59,14 @@ WANTED = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)])
 
 @pytest.mark.parametrize(
     ("kind", "output_format"),
-    [(kind, "jpg") for kind in ("BT.709, full", "BT.601", "BT.2020", "RGB")]
-    + [("BT.709", name) for name in ("jpg", "webp", "tiff", "jp2")],
+    daily_rows(
+        [(kind, "jpg") for kind in ("BT.709, full", "BT.601", "BT.2020", "RGB")]
+        + [("BT.709", name) for name in ("jpg", "webp", "tiff", "jp2")],
+        ("BT.709, full", "jpg"),
+        ("BT.2020", "jpg"),
+        ("BT.709", "webp"),
+        ("BT.709", "jp2"),
+    ),
 )
 def test_pictures_have_the_colours_of_the_source(
     tools: Tools, make: Maker, kind: str, output_format: str
@@ -71,9 +78,16 @@ def test_pictures_have_the_colours_of_the_source(
 
 @pytest.mark.parametrize(
     ("kind", "output_format"),
-    [(kind, "mp4") for kind in SOURCES if kind not in ("HD", "BT.601")]
-    + [("BT.709", name) for name in ("avi", "mjpeg")]
-    + [("HD", "avi"), ("RGB in HD", "avi"), ("RGB", "webm")],
+    daily_rows(
+        [(kind, "mp4") for kind in SOURCES if kind not in ("HD", "BT.601")]
+        + [("BT.709", name) for name in ("avi", "mjpeg")]
+        + [("HD", "avi"), ("RGB in HD", "avi"), ("RGB", "webm")],
+        ("BT.709, full", "mp4"),
+        ("BT.2020", "mp4"),
+        ("BT.709", "mjpeg"),
+        ("RGB in HD", "avi"),
+        ("RGB", "webm"),
+    ),
 )
 def test_films_have_them_by_their_tags_or_by_their_size(
     tools: Tools, make: Maker, kind: str, output_format: str

@@ -11,6 +11,7 @@ import pytest
 from support.media.made_files import MadeFile
 from support.media.making import H264, Maker
 from support.media.programs import make_media
+from support.product.outcomes import daily, daily_rows
 from support.product.tools import Tools
 
 
@@ -30,8 +31,14 @@ SHAPES = {
 
 @pytest.mark.parametrize(
     ("name", "output_format"),
-    [("odd", name) for name in ("webm", "avi", "mpg", "3gp", "png")]
-    + [(name, kind) for name in SHAPES for kind in ("mp4", "gif")],
+    daily_rows(
+        [("odd", name) for name in ("webm", "avi", "mpg", "3gp", "png")]
+        + [(name, kind) for name in SHAPES for kind in ("mp4", "gif")],
+        ("odd", "mpg"),
+        ("odd in 4:2:0", "mp4"),
+        ("dv", "gif"),
+        ("one pixel high", "mp4"),
+    ),
 )
 def test_what_is_told_of_the_size_is_what_is_there(
     tools: Tools, make: Maker, name: str, output_format: str
@@ -68,6 +75,7 @@ def changing(make: Maker) -> Path:
     return make("changing.ts", "-i", f"concat:{listed}", "-c", "copy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output_format", ["mp4", "webm", "gif"])
 def test_a_part_of_another_shape_is_fitted_for_itself(
     tools: Tools, changing: Path, output_format: str
@@ -84,6 +92,7 @@ def test_a_part_of_another_shape_is_fitted_for_itself(
     assert later[:, 115:].max() < 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output_format", ["mp4", "gif"])
 def test_turned_pictures_are_upright(tools: Tools, make: Maker, output_format: str) -> None:
     plain = make("plain.mp4", *colour("red", "64x48"), *H264)
@@ -108,6 +117,7 @@ def half_hidden(make: Maker) -> dict[str, Path]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "output_format"),
     [("png", "jpg"), ("png", "bmp"), ("vp8", "mp4"), ("vp9", "jpg"), ("mov", "avi"),
@@ -123,8 +133,14 @@ def test_what_is_not_to_be_seen_is_black_without_transparency(
 
 @pytest.mark.parametrize(
     ("kind", "output_format"),
-    [("png", "webp")]
-    + [(kind, name) for kind in ("png", "vp9") for name in ("png", "apng", "gif", "tiff", "webm")],
+    daily_rows(
+        [("png", "webp")]
+        + [(kind, n) for kind in ("png", "vp9") for n in ("png", "apng", "gif", "tiff", "webm")],
+        ("png", "webp"),
+        ("vp9", "gif"),
+        ("png", "webm"),
+        ("png", "tiff"),
+    ),
 )
 def test_transparency_is_kept_where_it_can_be(
     tools: Tools, half_hidden: dict[str, Path], kind: str, output_format: str
@@ -158,7 +174,8 @@ def bright(request: pytest.FixtureRequest, make: Maker) -> Path:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("output_format", ["mp4", "webm", "gif", "jpg"])
+@pytest.mark.both_ffmpegs
+@pytest.mark.parametrize("output_format", daily(["mp4", "webm", "gif", "jpg"], "mp4"))
 def test_white_in_hdr_is_white_on_usual_screens(
     tools: Tools, bright: Path, output_format: str
 ) -> None:
@@ -172,7 +189,7 @@ def test_white_in_hdr_is_white_on_usual_screens(
         assert video["pix_fmt"] == "yuv420p"
 
 
-@pytest.mark.parametrize("args", ["-c copy", "-c:v libx265 -pix_fmt yuv420p10le"])
+@pytest.mark.parametrize("args", daily(["-c copy", "-c:v libx265 -pix_fmt yuv420p10le"], "-c copy"))
 def test_hdr_stays_where_a_caller_asks_for_it(tools: Tools, bright: Path, args: str) -> None:
     made = tools.ffmpeg(bright, "mp4", args)
     assert made.file.stream("video")["color_transfer"] in ("smpte2084", "arib-std-b67")

@@ -12,13 +12,14 @@ import pytest
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.raw_pictures import gif_of_pngs
 from support.media.making import H264, Maker
+from support.product.outcomes import daily
 from support.product.tools import Tools
 
 FILM = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=3")
 TONE = ("-f", "lavfi", "-i", "sine=440:r=48000:d=3")
 
 
-@pytest.mark.parametrize("rate", [30, 60, 120])
+@pytest.mark.parametrize("rate", daily([30, 60, 120], 120))
 def test_browsers_keep_the_times_of_a_gif(tools: Tools, make: Maker, rate: int) -> None:
     source = make(f"{rate}.mp4", "-f", "lavfi", "-i", f"testsrc2=s=64x48:r={rate}:d=1", *H264)
     made = tools.ffmpeg(source, "gif")
@@ -67,6 +68,7 @@ def gif_delays(data: bytes) -> list[int]:
     return delays
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "output_format"),
     [("avi", "mp4"), ("avi", "gif"), ("h264", "mp4"), ("hevc", "gif"), ("mjpeg", "mkv"),
@@ -89,7 +91,7 @@ def test_pictures_without_times(tools: Tools, make: Maker, kind: str, output_for
     assert end - begin == pytest.approx(1.2 if kind == "mjpeg" else 3.0, abs=0.11)
 
 
-@pytest.mark.parametrize("output_format", ["mp4", "webm", "avi", "ts"])
+@pytest.mark.parametrize("output_format", daily(["mp4", "webm", "avi", "ts"], "mp4", "avi"))
 @pytest.mark.parametrize("late", ["pictures", "sound"])
 def test_pictures_and_sound_stay_in_step(
     tools: Tools, make: Maker, late: str, output_format: str

@@ -9,7 +9,7 @@ import pytest
 from gmapi.errors import MediaError, RequestError
 from support.media.making import H264, Maker
 from support.media.programs import make_media
-from support.product.outcomes import sound_of
+from support.product.outcomes import daily_rows, sound_of
 from support.product.tools import Ran, Tools
 
 FILM = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=2")
@@ -131,6 +131,7 @@ def test_several_songs_with_covers_make_no_flash_of_video(tools: Tools, media: P
     assert [stream["codec_type"] for stream in made.file.streams] == ["audio"]
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize(
     ("source", "output_format", "args", "words"),
     [
@@ -168,7 +169,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize(("layout", "output_format"), LAYOUTS)
+@pytest.mark.parametrize(("layout", "output_format"), daily_rows(LAYOUTS, *list(LAYOUTS)[::2]))
 def test_loudspeakers_that_a_codec_lacks(
     tools: Tools, make: Maker, layout: str, output_format: str
 ) -> None:

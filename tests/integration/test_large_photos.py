@@ -9,7 +9,7 @@ import pytest
 
 from gmapi.errors import LimitError
 from support.media.making import Maker
-from support.product.outcomes import convert
+from support.product.outcomes import convert, daily
 from support.product.tools import Tools
 
 SHAPES = {
@@ -25,9 +25,7 @@ def photo(make: Maker) -> Callable[[str], Path]:
     return lambda name: make(name, "-f", "lavfi", *SHAPES[name], "-frames:v", "1")
 
 
-@pytest.mark.parametrize(
-    "name", ["48.jpg", "50.jpg", pytest.param("64.png", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name", daily(["48.jpg", "50.jpg", "64.png"], "50.jpg"))
 def test_they_are_shown_in_the_game(tools: Tools, photo: Callable[[str], Path], name: str) -> None:
     cut = tools.video_frame(photo(name), w=160).result
     assert (cut.total_frames, cut.width, cut.height) == (1, 160, 120)

@@ -13,6 +13,7 @@ from gmapi.media.formats import OUTPUT_FORMATS
 from gmapi.tools.results import FileResult
 from support.media.made_files import ffprobe
 from support.media.making import Maker
+from support.product.outcomes import daily
 from support.product.tools import Tools
 
 SECONDS, RATE, SIZE = 1.6, 10, (96, 64)
@@ -91,7 +92,7 @@ def test_an_answer_tells_of_the_file_that_was_made(convert: Convert, film: Path,
         assert result.duration == pytest.approx(told["duration"], abs=NEAR)
 
 
-@pytest.mark.parametrize("name", sorted(RAW))
+@pytest.mark.parametrize("name", daily(sorted(RAW), "u8", "s24le"))
 def test_raw_sound_has_its_length_from_its_bytes(convert: Convert, film: Path, name: str) -> None:
     for rate, channels in ((8000, 1), (48000, 2)):
         result, path = convert(film, name, "-ar", str(rate), "-ac", str(channels))
@@ -100,6 +101,7 @@ def test_raw_sound_has_its_length_from_its_bytes(convert: Convert, film: Path, n
         assert result.duration == pytest.approx(SECONDS, abs=0.01)
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("name", ["gif", "apng", "webp"])
 def test_pillow_counts_the_same_pictures(convert: Convert, film: Path, name: str) -> None:
     images = pytest.importorskip("PIL.Image")

@@ -12,7 +12,7 @@ from support.media import readers, sounds
 from support.media.programs import make_media
 from support.media.readers import Sound
 from support.media.sounds import TONES
-from support.product.outcomes import sound_of
+from support.product.outcomes import daily, sound_of
 from support.product.tools import Tools
 from support.screens.vid32_decoder import parse
 
@@ -57,6 +57,7 @@ def assert_whole(heard: Sound) -> None:
     assert heard.tones(*PLACES) == list(TONES)
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("codec", BROADCASTS)
 def test_broadcast_for_the_speakers(tools: Tools, broadcasts: dict[str, Path], codec: str) -> None:
     made = tools.ffmpeg(broadcasts[codec], "dfpwm")
@@ -115,7 +116,8 @@ def test_a_part_of_a_broadcast(tools: Tools, broadcasts: dict[str, Path]) -> Non
     assert heard.tones(0.1, 0.9, 1.7) == list(TONES)
 
 
-@pytest.mark.parametrize("name", GLUED)
+@pytest.mark.both_ffmpegs
+@pytest.mark.parametrize("name", daily(GLUED, "mp3", "flac", "vorbis", "opus"))
 def test_glued_files(tools: Tools, rows: dict[str, Path], name: str) -> None:
     made = tools.ffmpeg(rows[name], "dfpwm")
     heard = sound_of(made)

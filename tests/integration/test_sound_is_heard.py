@@ -83,6 +83,7 @@ def test_many_channels_of_a_film(tools: Tools, tmp_path: Path) -> None:
         assert readers.sound(frames.files[name]).tones(0.1) == [440]
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("layout", ["5.1(side)", "22.2"])
 def test_layouts_that_codecs_lack(tools: Tools, tmp_path: Path, layout: str) -> None:
     # What is not to be lost is speech, in the centre.

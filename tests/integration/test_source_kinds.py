@@ -21,7 +21,7 @@ from support.media import odd_files
 from support.media.made_files import U8
 from support.media.odd_files import HEIGHT, WIDTH, jpeg, noise, targa, tiff
 from support.media.programs import make_media
-from support.product.outcomes import convert
+from support.product.outcomes import convert, daily
 from support.product.tools import Ran, Tools
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -95,7 +95,7 @@ REFUSED: dict[str, tuple[bytes | Callable[[Path], bytes], str, str]] = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", daily(WAYS, "bimg"))
 def test_what_cannot_be_read_is_refused_with_what_it_is(
     runs: Served, tmp_path: Path, way: str, kind: str
 ) -> None:
@@ -140,7 +140,7 @@ def test_raw_samples_are_what_the_caller_says(runs: Served) -> None:
 
 
 @pytest.mark.parametrize("foot", [False, True])
-@pytest.mark.parametrize("kind", [1, 2, 3, 10])
+@pytest.mark.parametrize("kind", daily([1, 2, 3, 10], 2, 10))
 def test_a_targa_picture_without_a_name_is_read(runs: Served, kind: int, foot: bool) -> None:
     shown = decoded(runs.run("png", targa(kind, foot=foot)))
     expected = np.arange(WIDTH, dtype=np.uint8)[None, :, None] * 5
@@ -177,6 +177,7 @@ def test_simple_pictures_are_read(runs: Served, tmp_path: Path, codec: str) -> N
     assert decoded(runs.run("png", source)).min() > 250
 
 
+@pytest.mark.both_ffmpegs
 def test_tracker_music_is_played(runs: Served, ffmpeg: Ffmpeg) -> None:
     demuxers = subprocess.run([ffmpeg.path, "-v", "0", "-demuxers"], capture_output=True).stdout
     source = odd_files.tracker_module()

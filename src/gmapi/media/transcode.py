@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Defaults that make sense only with the encoder that the format would take by itself.
 _OF_ENCODER = frozenset({"-cpu-used", "-row-mt", "-crf", "-q:v"})
 # Containers into which ffmpeg takes subtitles unasked, and those that are text, as it needs there.
+# Muxers that take no sound.
+_PICTURES_ALONE = frozenset({"mjpeg", "yuv4mpegpipe"})
 _WITH_SUBTITLES = frozenset({"matroska", "webm"})
 _TEXTS = frozenset(
     {"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text", "microdvd", "sami"}
@@ -207,7 +209,7 @@ def open_choices(
             source = 1 if seconds else 0
         maps += ["-map", f"{source}:{picture.index}"]
     if target.kind == "video":
-        if chosen.sound is not None and not given.has("an"):
+        if chosen.sound is not None and not given.has("an") and target.muxer not in _PICTURES_ALONE:
             maps += ["-map", chosen.sound_map]
         subtitles = _subtitles(chosen, target, given)
         if maps and subtitles is not None:

@@ -128,3 +128,8 @@ def daily(choices: Iterable[Any], *chosen: Any) -> list[Any]:
         choice if choice in chosen else pytest.param(choice, marks=pytest.mark.slow)
         for choice in choices
     ]
+
+
+def daily_rows(rows: Iterable[tuple[Any, ...]], *chosen: tuple[Any, ...]) -> list[Any]:
+    """The same for rows of several parameters."""
+    return [pytest.param(*row, marks=[] if row in chosen else [pytest.mark.slow]) for row in rows]
