@@ -3,6 +3,7 @@ that are the worker of a web process."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.slow)
 
 
-# What it can do does not depend on who starts it.
-_known: dict[str, Ffmpeg] = {}
-
-
+@functools.cache
 def _inspected(launcher: Launcher, program: str) -> Ffmpeg:
-    if program not in _known:
-        _known[program] = inspect(launcher, Path(program))
-    return _known[program]
+    return inspect(launcher, Path(program))
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def test_subtitles_in_old_encodings_are_read_or_told_of(
     data = written.replace("\n", line_end).encode(encoding)
     lines = make.bytes(f"lines-{encoding}-{len(line_end)}.srt", data)
     film = make("for-lines.mp4", *stripes(["red", "lime", "blue"], size="160x120"), *H264)
-    made = tools.sanjuuni(film, "32vid", subtitles=lines)
+    made = tools.sanjuuni(film, "32vid", subtitle_file=lines)
     found = texts(made)
     assert b"Second" in found
     first = found[0]
@@ -54,7 +54,7 @@ def test_cues_that_are_no_cues_are_counted(tools: Tools, make: Maker) -> None:
     broken = SRT.replace("00:00:02,000 --> 00:00:02,900", "soon --> later").encode()
     lines = make.bytes("broken.srt", broken)
     film = make("for-lines.mp4", *stripes(["red", "lime", "blue"], size="160x120"), *H264)
-    made = tools.sanjuuni(film, "32vid", subtitles=lines)
+    made = tools.sanjuuni(film, "32vid", subtitle_file=lines)
     found = texts(made)
     assert len(found) == 2 or made.warnings
 

@@ -97,7 +97,7 @@ def transcode(
     words = defaults(target, args, chosen)
     words += left.maps if left is not None else ()
     words += _graph(ffmpeg, chosen, target, given, left, times, input_args)
-    changed = _changed(list(args), chosen, target, input_args, left)
+    changed = _changed(list(args), chosen, target, input_args)
     if target.muxer in SAMPLES:
         # What ffmpeg says of tags could be taken for what it says of such an output.
         words = ["-map_metadata", "-1", *words]
@@ -322,7 +322,6 @@ def _changed(
     chosen: Selection | None,
     target: OutputFormat,
     input_args: Sequence[str],
-    left: Left | None,
 ) -> list[str]:
     """The caller's words, with what they do not say themselves."""
     given = Options(args)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from gmapi.media.binaries import Ffmpeg
 from gmapi.sandbox.launcher import Launcher
@@ -79,9 +80,14 @@ class Tools:
         return self.run("ffmpeg", files, **fields)
 
     def sanjuuni(
-        self, source: Source, output_format: str, *, subtitles: Path | None = None, **fields: Any
+        self,
+        source: Source,
+        output_format: str,
+        *,
+        subtitle_file: Path | None = None,
+        **fields: Any,
     ) -> Ran:
-        sources = {"input_url": source} | ({"subtitle_url": subtitles} if subtitles else {})
+        sources = {"input_url": source} | ({"subtitle_url": subtitle_file} if subtitle_file else {})
         return self.run("sanjuuni", sources, output_format=output_format, **fields)
 
     def video_frame(self, source: Source, **fields: Any) -> Ran:
@@ -134,4 +140,4 @@ class Tools:
 
 
 def _url(path: Path) -> str:
-    return f"http://127.0.0.1/{path.name}"
+    return f"http://127.0.0.1/{quote(path.name)}"

@@ -40,7 +40,7 @@ class Studio(Tools):
         self, source: Path, *, output_format: str, subtitle_file: Path | None = None, **fields: Any
     ) -> Made:
         """One conversion; raises what the tool raises. Nothing but the output stays."""
-        ran = self.sanjuuni(source, output_format, subtitles=subtitle_file, **fields)
+        ran = self.sanjuuni(source, output_format, subtitle_file=subtitle_file, **fields)
         found = {name: path.read_bytes() for name, path in ran.files.items()}
         parts = [found[address.rpartition("/")[2]] for address in ran.result.parts or []]
         assert len(found) == 1 + len(parts)

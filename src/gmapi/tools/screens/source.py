@@ -63,7 +63,7 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
     else:
         chosen = work.upright(chosen)
         source = chosen.size or (1, 1)
-    size = _size(plan, source)
+    size = _size(work, plan, source)
     times = ONE_PICTURE if plan.preview == "png" else work.picture_times(chosen)
     has_sound = _wants_sound(plan) and chosen.sound is not None
     rhythm = find_rhythm(plan, video, times)
@@ -81,17 +81,22 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
     return ScreenSource(chosen, times, rhythm, look, has_sound, pieces)
 
 
-def _size(plan: ScreenPlan, source: tuple[int, int]) -> PictureSize:
+def _size(work: Work, plan: ScreenPlan, source: tuple[int, int]) -> PictureSize:
     options = plan.options
     width, height = monitor.fitted(options.width, options.height, *source)
-    lacks_cells = width < monitor.CELL_WIDTH or height < monitor.CELL_HEIGHT
-    if lacks_cells and (plan.preview or options.format is not Format.NFP):
-        what = "A preview" if plan.preview else options.format.value
-        raise RequestError(
-            f"{what} shows whole cells of {monitor.CELL_WIDTH} x {monitor.CELL_HEIGHT} pixels, "
-            f"and a picture of {width} x {height} has none; give a larger width and height.",
-            field="width" if width < monitor.CELL_WIDTH else "height",
-        )
+    cell = f"{monitor.CELL_WIDTH} x {monitor.CELL_HEIGHT}"
+    if width < monitor.CELL_WIDTH or height < monitor.CELL_HEIGHT:
+        if plan.preview:
+            raise RequestError(
+                f"A preview shows whole cells of {cell} pixels, and a picture of {width} x "
+                f"{height} has none; give a larger width and height.",
+                field="width" if width < monitor.CELL_WIDTH else "height",
+            )
+        if options.format is not Format.NFP:
+            work.warn(
+                f"The file shows nothing: a cell of the screen has {cell} pixels, and the picture "
+                f"has {width} x {height}; give a larger width and height."
+            )
     if plan.fit == "stretch" and (options.width is None or options.height is None):
         # The shape of the source was to be kept, so parts of another shape keep theirs.
         return PictureSize(width, height, (width, height), source, "contain")
