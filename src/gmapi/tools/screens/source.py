@@ -63,7 +63,12 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
     else:
         chosen = work.upright(chosen)
         source = chosen.size or (1, 1)
-    size = _size(work, plan, source)
+    size = _size(plan, source)
+    if plan.options.format is not Format.NFP and not _has_cells(size.width, size.height):
+        work.warn(
+            f"The output is empty: screens have {_cells_of(size.width, size.height)}; give a "
+            "larger width and height."
+        )
     times = ONE_PICTURE if plan.preview == "png" else work.picture_times(chosen)
     has_sound = _wants_sound(plan) and chosen.sound is not None
     rhythm = find_rhythm(plan, video, times)
@@ -81,26 +86,29 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
     return ScreenSource(chosen, times, rhythm, look, has_sound, pieces)
 
 
-def _size(work: Work, plan: ScreenPlan, source: tuple[int, int]) -> PictureSize:
+def _size(plan: ScreenPlan, source: tuple[int, int]) -> PictureSize:
     options = plan.options
     width, height = monitor.fitted(options.width, options.height, *source)
-    cell = f"{monitor.CELL_WIDTH} x {monitor.CELL_HEIGHT}"
-    if width < monitor.CELL_WIDTH or height < monitor.CELL_HEIGHT:
-        if plan.preview:
-            raise RequestError(
-                f"A preview shows whole cells of {cell} pixels, and a picture of {width} x "
-                f"{height} has none; give a larger width and height.",
-                field="width" if width < monitor.CELL_WIDTH else "height",
-            )
-        if options.format is not Format.NFP:
-            work.warn(
-                f"The file shows nothing: a cell of the screen has {cell} pixels, and the picture "
-                f"has {width} x {height}; give a larger width and height."
-            )
+    if plan.preview and not _has_cells(width, height):
+        raise RequestError(
+            f"A preview shows {_cells_of(width, height)}; give a larger width and height.",
+            field="width" if width < monitor.CELL_WIDTH else "height",
+        )
     if plan.fit == "stretch" and (options.width is None or options.height is None):
         # The shape of the source was to be kept, so parts of another shape keep theirs.
         return PictureSize(width, height, (width, height), source, "contain")
     return PictureSize.fitted(width, height, source, plan.fit)
+
+
+def _has_cells(width: int, height: int) -> bool:
+    return width >= monitor.CELL_WIDTH and height >= monitor.CELL_HEIGHT
+
+
+def _cells_of(width: int, height: int) -> str:
+    return (
+        f"whole cells of {monitor.CELL_WIDTH} x {monitor.CELL_HEIGHT} pixels, and a picture of "
+        f"{width} x {height} has none"
+    )
 
 
 def _wants_sound(plan: ScreenPlan) -> bool:
