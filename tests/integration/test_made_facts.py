@@ -101,7 +101,6 @@ def test_raw_sound_has_its_length_from_its_bytes(convert: Convert, film: Path, n
         assert result.duration == pytest.approx(SECONDS, abs=0.01)
 
 
-@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("name", ["gif", "apng", "webp"])
 def test_pillow_counts_the_same_pictures(convert: Convert, film: Path, name: str) -> None:
     images = pytest.importorskip("PIL.Image")
