@@ -36,11 +36,10 @@ class Made:
 class Studio(Tools):
     """Tools whose screens are looked at byte by byte."""
 
-    def convert(
-        self, source: Path, *, output_format: str, subtitle_file: Path | None = None, **fields: Any
-    ) -> Made:
+    def convert(self, source: Path, *, subtitle_file: Path | None = None, **fields: Any) -> Made:
         """One conversion; raises what the tool raises. Nothing but the output stays."""
-        ran = self.sanjuuni(source, output_format, subtitle_file=subtitle_file, **fields)
+        subtitles = {"subtitle_url": subtitle_file} if subtitle_file else {}
+        ran = self.run("sanjuuni", {"input_url": source, **subtitles}, **fields)
         found = {name: path.read_bytes() for name, path in ran.files.items()}
         parts = [found[address.rpartition("/")[2]] for address in ran.result.parts or []]
         assert len(found) == 1 + len(parts)
