@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from gmapi.computercraft.options import Format, Quality
 from gmapi.media.header import Stream
+from gmapi.media.raw_pictures import GIF_FPS_MAX
 from gmapi.media.selection import ANIMATIONS
 from gmapi.media.timing import IN_STEP_SECONDS, PictureTimes, picture_count
 from gmapi.tools.screens.plan import ScreenPlan
@@ -51,6 +52,14 @@ def is_animation(video: Stream) -> bool:
 
 def find_rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
     """The rhythm of a source with these picture times; without any its own rate is believed."""
+    found = _rhythm(plan, video, times)
+    if plan.preview == "gif" and not found.still and found.fps > GIF_FPS_MAX:
+        slower = Fraction(GIF_FPS_MAX)
+        return Rhythm(slower, slower, expected=picture_count(times, GIF_FPS_MAX))
+    return found
+
+
+def _rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
     count = times.count or None
     if count == 1:
         return Rhythm(Fraction(STILL_FPS), expected=1, still=True)
