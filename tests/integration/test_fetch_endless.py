@@ -19,6 +19,7 @@ from gmapi.tools.base import Work
 from gmapi.tools.ffmpeg import FFMPEG, FfmpegRequest
 from gmapi.tools.results import FileResult
 from support.http.origin import Exchange, Origin, endless
+from support.media import sounds
 from support.media.broadcasts import (
     BYTES_A_SECOND,
     CODED,
@@ -120,6 +121,25 @@ def test_any_endless_media_ends_after_max_duration(
     assert length(path) == pytest.approx(4.0, abs=0.15)
     assert "4 s" in taken(work)
     assert list(work.outputs.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "fields", [{"max_duration": 5}, {"args": ["-t", "5"]}, {"max_duration": 3}], ids=str
+)
+def test_titles_that_come_at_full_speed_end_as_well(
+    fields: dict[str, Any], origin: Origin, make_work: Callable[..., Work], tmp_path: Path
+) -> None:
+    """Ogg stations write a stream for each title, here of two shapes and 4 s in turn."""
+    chain = sounds.glued(
+        tmp_path, "ogg", [(44100, "stereo"), (48000, "mono")], "-c:a", "libvorbis"
+    ).read_bytes()
+    url = origin.add("/radio", endless(chain * 50, chunks=True, piece=len(chain) * 50))
+    work = make_work()
+    wanted = fields.get("max_duration", 5)
+    done = convert(work, input_url=url, output_format="wav", **fields)
+    # To the end of a page, where a second title has begun.
+    assert wanted - 0.1 <= done.duration <= wanted + 1.1
+    assert not [each for each in work.warnings if "were taken" not in each]
 
 
 @pytest.mark.parametrize(
