@@ -124,21 +124,38 @@ def test_any_endless_media_ends_after_max_duration(
 
 
 @pytest.mark.parametrize(
-    "fields", [{"max_duration": 5}, {"args": ["-t", "5"]}, {"max_duration": 3}], ids=str
+    ("fields", "title", "over"),
+    [
+        ({"max_duration": 3}, 1, 1.1),
+        ({"args": ["-t", "3"]}, 1, 0.1),
+        # The first title is longer than what is wanted.
+        ({"max_duration": 3}, 5, 0.1),
+        ({"args": ["-t", "3"]}, 5, 0.1),
+    ],
 )
 def test_titles_that_come_at_full_speed_end_as_well(
-    fields: dict[str, Any], origin: Origin, make_work: Callable[..., Work], tmp_path: Path
+    fields: dict[str, Any],
+    title: float,
+    over: float,
+    origin: Origin,
+    make_work: Callable[..., Work],
+    tmp_path: Path,
 ) -> None:
-    """Ogg stations write a stream for each title, here of two shapes and 4 s in turn."""
-    chain = sounds.glued(
-        tmp_path, "ogg", [(44100, "stereo"), (48000, "mono")], "-c:a", "libvorbis"
-    ).read_bytes()
-    url = origin.add("/radio", endless(chain * 50, chunks=True, piece=len(chain) * 50))
+    """Ogg stations write a stream for each title, here of two shapes in turn."""
+    shapes = [(44100, "stereo"), (48000, "mono")]
+    chain = b"".join(
+        sounds.make(
+            tmp_path / f"{rate}.ogg",
+            *sounds.tone(440, title, rate=rate, layout=layout),
+            "-c:a", "libvorbis", "-serial_offset", str(rate),
+        ).read_bytes()
+        for rate, layout in shapes
+    )  # fmt: skip
+    url = origin.add("/radio", endless(chain, chunks=True, piece=50 * len(chain)))
     work = make_work()
-    wanted = fields.get("max_duration", 5)
     done = convert(work, input_url=url, output_format="wav", **fields)
-    # To the end of a page, where a second title has begun.
-    assert wanted - 0.1 <= done.duration <= wanted + 1.1
+    # To the end of a page, where another title has begun.
+    assert 3 - 0.1 <= done.duration <= 3 + over
     assert not [each for each in work.warnings if "were taken" not in each]
 
 

@@ -93,12 +93,6 @@ def warnings(
             start = _time(source.options, "ss") + _time(after, "ss")
             end = length if wanted is None else min(length, wanted)
             short = made < end - start - _slack(end)
-        # A copy makes up nothing, so what was wanted was there.
-        if not faults and not short and wanted is not None and made is not None and (
-            after.get("c") == "copy" and not source.options.has("stream_loop")
-            and made >= wanted - _slack(wanted)
-        ):  # fmt: skip
-            continue
         if faults or whole.missing or whole.is_cut or short:
             view = _View(number, faults, whole, read(source.path), wanted)
             told += view.sentences(None if shaped else made)

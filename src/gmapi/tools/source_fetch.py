@@ -143,10 +143,11 @@ class _Fetch:
         as_needed = seconds == portion.enough
         if brought.untold and there > seconds + _HAIR_SECONDS:
             pages = ogg_pages.reach(self._target, seconds)
-            # Titles glued together are read one by one, so those that nobody needs would cost time.
-            if pages is not None and (brought.is_part if as_needed else pages.links > 1):
+            is_chain = pages is not None and pages.links > 1
+            # A chain is read link by link, so those that nobody needs would cost time.
+            if pages is not None and (is_chain or brought.is_part):
                 self._cut_behind(pages.end)
-            elif not as_needed:
+            if not as_needed and not is_chain:
                 self._cut(seconds)
         if not brought.is_part:
             return
