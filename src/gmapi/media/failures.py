@@ -122,8 +122,8 @@ def _not_storable(match: re.Match[str], context: Context) -> str:
 
 
 def _only_others(match: re.Match[str], context: Context) -> str:
-    name = context.target.name if context.target else "this format"
-    what = f"{name} cannot hold one of the streams that are taken: only {match[1]}"
+    name = context.target.name if context.target else "asked for"
+    what = f"the format {name} cannot hold one of the streams that are taken: only {match[1]}"
     if "copy" in context.args and " subtitles are supported for Matroska" not in match[0]:
         again = "leave out copy, so that it is encoded anew"
         return f"{what}; {again}, and take -map 0:v -map 0:a instead of -map 0"
