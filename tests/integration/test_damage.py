@@ -233,3 +233,25 @@ def test_a_song_that_ends_with_tags_is_whole(
     foot = b"APETAGEX" + b"".join(n.to_bytes(4, "little") for n in (2000, len(items) + 32, 60, 0))
     song.write_bytes(source("tone.mp3").read_bytes() + items + foot + bytes(8) + b"TAG".ljust(128))
     assert tell(song) == []
+
+
+def test_songs_in_a_row_are_whole_and_holes_in_them_are_told(
+    tell: Tell, source: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """People glue songs with `cat`, and podcasts hold advertisements; each has tags of its own."""
+    songs = tmp_path / "songs.mp3"
+    songs.write_bytes(source("tone.mp3").read_bytes() * 4)
+    assert tell(songs) == []
+    data = bytearray(songs.read_bytes())
+    for hole in range(8):
+        data[60_000 + hole * 3000 : 60_400 + hole * 3000] = b"\xff" * 400
+    songs.write_bytes(data)
+    assert any("in places" in each for each in tell(songs))
+
+
+def test_a_late_start_is_not_what_could_not_be_decoded(
+    tell: Tell, source: Callable[[str], Path], tmp_path: Path
+) -> None:
+    told = tell(hurt(source("film.mp4"), tmp_path), "wav", "-ss", "2.5")
+    assert told
+    assert not [each for each in told if "decoded to its end" in each]

@@ -18,6 +18,7 @@ from gmapi.tools.base import Work
 from gmapi.tools.ffmpeg import FFMPEG, FfmpegRequest
 from gmapi.tools.results import FileResult
 from support.http.origin import Exchange, Origin, endless
+from support.media import sounds
 from support.media.broadcasts import (
     BYTES_A_SECOND,
     CODED,
@@ -26,7 +27,7 @@ from support.media.broadcasts import (
     broadcast,
     station,
 )
-from support.media.programs import PROGRAMS
+from support.media.programs import PROGRAMS, make_media
 from support.media.readers import sound_length
 from support.product.outcomes import daily
 from support.product.works import Notes, run_tool, taken
@@ -107,6 +108,42 @@ def test_any_endless_media_ends_after_max_duration(
     assert sound_length(path) == pytest.approx(4.0, abs=0.15)
     assert "4 s" in taken(work)
     assert list(work.outputs.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "title", "over"),
+    [
+        ({"max_duration": 3}, 1, 1.1),
+        ({"args": ["-t", "3"]}, 1, 0.1),
+        # The first title is longer than what is wanted.
+        ({"max_duration": 3}, 5, 0.1),
+        ({"args": ["-t", "3"]}, 5, 0.1),
+    ],
+)
+def test_titles_that_come_at_full_speed_end_as_well(
+    fields: dict[str, Any],
+    title: float,
+    over: float,
+    origin: Origin,
+    make_work: Callable[..., Work],
+    tmp_path: Path,
+) -> None:
+    """Ogg stations write a stream for each title, here of two shapes in turn."""
+    shapes = [(44100, "stereo"), (48000, "mono")]
+    chain = b"".join(
+        make_media(
+            tmp_path / f"{rate}.ogg",
+            *sounds.tone(440, title, rate=rate, layout=layout),
+            "-c:a", "libvorbis", "-serial_offset", str(rate),
+        ).read_bytes()
+        for rate, layout in shapes
+    )  # fmt: skip
+    url = origin.add("/radio", endless(chain, chunks=True, piece=50 * len(chain)))
+    work = make_work()
+    done = run_tool(work, "ffmpeg", input_url=url, output_format="wav", **fields)
+    # To the end of a page, where another title has begun.
+    assert 3 - 0.1 <= done.duration <= 3 + over
+    assert not [each for each in work.warnings if "were taken" not in each]
 
 
 @pytest.mark.parametrize(

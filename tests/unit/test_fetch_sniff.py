@@ -36,6 +36,8 @@ NOT_MEDIA = [
     (b"# my songs\n\nhttp://a.example/1.mp3\n", "M3U"),
     (b"ffconcat version 1.0\nfile a.mp4\n", "ffconcat"),
     (b"file '/etc/passwd'\n", "ffconcat"),
+    (b'FILE "a.wav" WAVE\r\n  TRACK 01 AUDIO\r\n', "cue sheet"),
+    (b'REM DATE 1999\nTITLE "b"\nFILE c.bin BINARY\n  TRACK 01 MODE1/2352\n', "cue sheet"),
     (b"[playlist]\nFile1=http://a.example/\n", "playlist"),
     (b"[Reference]\nRef1=http://a.example/\n", "playlist"),
     (b"https://a.example/1.mp3\nhttps://a.example/2.mp3\n", "playlist"),

@@ -36,6 +36,26 @@ def test_sentences(code: int, line: str, error: type[GmapiError], words: str) ->
     assert str(code) in str(found.cause)
 
 
+@pytest.mark.parametrize(
+    ("args", "muxer", "words"),
+    [
+        (("-c", "copy"), "VP8 or VP9 video and WebVTT subtitles are supported for WebM",
+         "leave out copy"),
+        (("-map", "0"), "VP8 or VP9 video and WebVTT subtitles are supported for WebM", "-dn"),
+        (("-map", "0", "-c", "copy"), "audio, video, and subtitles are supported for Matroska",
+         "-dn"),
+    ],
+)  # fmt: skip
+def test_what_a_format_cannot_hold_names_the_remedy(
+    args: tuple[str, ...], muxer: str, words: str
+) -> None:
+    line = f"[webm @ 0x1] [error] Only {muxer}."
+    found = explain(1, [line], context=Context(args=args)).message
+    assert words in found
+    assert "-map 0:v -map 0:a" in found
+    assert f"only {muxer}" in found
+
+
 def test_the_level_tells_the_reason_from_the_chatter() -> None:
     tail = [
         "[info] Stream mapping:",

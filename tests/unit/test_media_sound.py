@@ -78,7 +78,6 @@ def test_outputs_are_needed() -> None:
     ("channels", "asked", "made", "missing"),
     [
         (1, "pan=mono|c0=FL", "pan=mono|c0=c0", ["FL"]),
-        (1, "pan=mono|c0=0*FL", "pan=mono|c0=0*c0", ["FL"]),
         (1, "pan=mono|c0=c1", "pan=mono|c0=c0", ["c1"]),
         (1, "pan=stereo|FL<FL|FR<FR", "pan=stereo|FL<c0|FR<c0", ["FL", "FR"]),
         # Of what is there nothing is changed, and names stay names.
@@ -91,6 +90,10 @@ def test_outputs_are_needed() -> None:
         (6, "[0:a]pan=mono|c0=SL", "[0:a]aformat=channel_layouts=5.1(side),pan=mono|c0=SL", []),
         # As it is.
         (1, "pan=mono|c0=c0", None, []),
+        (1, "pan=mono|c0=0*FL", "pan=mono|c0=0*c0", []),
+        (1, "pan=stereo|c0=FL|c1=0.0*FL+0*FR", "pan=stereo|c0=c0|c1=0*c0", ["FL"]),
+        (2, "pan=stereo|c0=FL|c1=0*FC", "pan=stereo|c0=FL|c1=0*FL", []),
+        (1, "pan=mono|c0=0.5*FL", "pan=mono|c0=0.5*c0", ["FL"]),
         (2, "pan=mono|c0=FL", None, []),
         (6, "pan=mono|c0=FL", None, []),
         (None, "pan=mono|c0=FL", None, []),

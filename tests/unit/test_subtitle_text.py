@@ -88,6 +88,8 @@ def test_media_do_not_look_like_subtitles() -> None:
         (srt(["One"]) + "2\n00:00:06,000 --> 00:00:05,000\nTwo\n", 2, 1, 0),
         (srt(["One"]) + "2\n00:01:00,000 --> 00:01:01,000\nLate\n", 2, 0, 1),
         ("WEBVTT\n\nNOTE a --> b\n\n00:01.000 --> 00:02.000\nOne\n\n1 --> 2\nTwo\n", 2, 1, 0),
+        ("WEBVTT\n\n00:01.000 -> 00:02.000\nOne\n\n00:03,000 \u2013> 00:04\nTwo\n", 2, 2, 0),
+        ("WEBVTT\n\nno cue: 12:30 - 13:00 is lunch\n", 0, 0, 0),
         ("WEBVTT\n", 0, 0, 0),
         ("[Script Info]\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,One\n"
          "Dialogue: 0,soon,0:00:02.00,Default,,0,0,0,,Two\n", 2, 1, 0),

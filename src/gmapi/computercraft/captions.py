@@ -25,7 +25,8 @@ from gmapi.computercraft.ass import (
 
 _CLOCK = r"(?:([0-9]{1,3}):)?([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]{1,3}))?"
 _TIMES = re.compile(rf"[ \t]*{_CLOCK}[ \t]*-->[ \t]*{_CLOCK}(?:[ \t].*)?")
-_ARROW = "-->"
+# An arrow, or something like one behind a time.
+_ALMOST = re.compile(r"-->|[0-9][.,:][0-9]{1,3} {0,9}[-\u2010-\u2015=]{1,2}>")
 _NO_CUES = ("NOTE", "STYLE", "REGION", "WEBVTT")
 _TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]*|[0-9:.]+)>")
 _CODES = re.compile(r"\{\\([^{}]*)\}")
@@ -74,7 +75,7 @@ def _is_timeless(lines: list[str], webvtt: bool) -> bool:
     """Whether lines up to an empty one are a cue whose times cannot be read."""
     if not webvtt and len(lines) > 1 and lines[0].strip().isdecimal():
         return True
-    return any(_ARROW in line for line in lines) and not lines[0].startswith(_NO_CUES)
+    return any(map(_ALMOST.search, lines)) and not lines[0].startswith(_NO_CUES)
 
 
 def _cue(start: int, end: int, text: str, webvtt: bool) -> Cue:

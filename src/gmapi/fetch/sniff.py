@@ -16,6 +16,10 @@ HEAD_BYTES = 4096
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _URL_LINE = re.compile(r"(?:https?|ftp|file|rtsp|rtmp|mms)://\S++", re.IGNORECASE)
 _FFCONCAT = re.compile(r"ffconcat|file\s++['\"]")
+_CUE = re.compile(
+    r"^[ \t]{0,9}FILE [^\n]{1,300}[\" ](?:WAVE|MP3|AIFF|BINARY|MOTOROLA)[ \t]{0,9}\r?$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _SDP = re.compile(r"v=0\r?\no=")
 # Numbers in brackets that no comma follows are subtitles ([10][20] of MPL2, [00:01.00] of LRC).
 _JSON = re.compile(r'\{\s*+["}]|\[\s*+(?:[{"\]]|-?\d++(?:\.\d++)?\s*+,|(?:true|false|null)\b)')
@@ -112,6 +116,8 @@ def _kind(text: str, content_type: str) -> str | None:
         return _markup(text, content_type)
     if lowered.startswith("#extm3u"):
         return HLS
+    if _CUE.search(text):
+        return "a cue sheet (a list of a disc's tracks)"
     if _FFCONCAT.match(lowered):
         return "an ffconcat list"
     if lowered.startswith(_LIST_HEADS) or _URL_LINE.match(text):

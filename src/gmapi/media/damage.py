@@ -32,6 +32,10 @@ _CUT_SECONDS = 1.0
 _AT_THE_CUT = 3
 _AT_THE_END = 2
 
+_TAG = re.compile(rb"ID3[\x02-\x04][\x00-\x0a].[\x00-\x7f]{4}|APETAGEX..|TAG.{7}", re.DOTALL)
+_TAG_BYTES = 10
+_BLOCK_BYTES = 1 << 20
+
 _CHANGES_TIME = re.compile(
     r"(?:^|[,;\]\s])(?:atempo|a?setpts|rubberband|a?loop|a?trim|apad|tpad|concat|a?reverse|"
     r"asetrate)(?:[@=,;\[\s]|$)"
@@ -94,9 +98,24 @@ def warnings(
             end = length if wanted is None else min(length, wanted)
             short = made < end - start - _slack(end)
         if faults or whole.missing or whole.is_cut or short:
-            view = _View(number, faults, whole, read(source.path), wanted)
-            told += view.sentences(None if shaped else made)
+            tags = _tags(source.path) if faults.has_tags_between else 1
+            view = _View(number, faults, whole, read(source.path), wanted, tags)
+            start = _time(source.options, "ss") + _time(after, "ss")
+            told += view.sentences(None if shaped or made is None else start + made)
     return told
+
+
+def _tags(path: Path) -> int:
+    """How many tags are in a file of MP3, of which several songs in a row have many."""
+    count = 0
+    with open(path, "rb") as file:
+        rest = b""
+        while data := file.read(_BLOCK_BYTES):
+            data = rest + data
+            found = [match.end() for match in _TAG.finditer(data)]
+            count += len(found)
+            rest = data[max(len(data) - _TAG_BYTES + 1, found[-1] if found else 0) :]
+    return count
 
 
 def _slack(seconds: float) -> float:
@@ -136,9 +155,11 @@ class _View:
     whole: Completeness
     reading: Reading
     wanted: float | None
+    tags: int
 
     def sentences(self, made: float | None) -> list[str]:
-        """`made` is seconds of output, None where that says nothing about the source."""
+        """`made` is up to which second of the source its output goes, None where that says nothing
+        about the source."""
         early = self._early()
         places = self._in_places(early)
         if places is not None:
@@ -201,7 +222,7 @@ class _View:
         parts: list[str] = []
         count = faults.unreadable
         for place in self._places():
-            lost, damaged = faults.lost_in(place), faults.damaged[place]
+            lost, damaged = faults.lost_in(place, self.tags), faults.damaged[place]
             count += lost + damaged
             track = self.reading.tracks.get(place[1])
             of = f" of {track.packets}" if track and track.packets >= max(lost, damaged) else ""

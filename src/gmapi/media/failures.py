@@ -121,6 +121,15 @@ def _not_storable(match: re.Match[str], context: Context) -> str:
     return f"{what}; leave the codec out or choose another format"
 
 
+def _only_others(match: re.Match[str], context: Context) -> str:
+    name = context.target.name if context.target else "asked for"
+    what = f"the format {name} cannot hold one of the streams that are taken: only {match[1]}"
+    if "copy" in context.args and " subtitles are supported for Matroska" not in match[0]:
+        again = "leave out copy, so that it is encoded anew"
+        return f"{what}; {again}, and take -map 0:v -map 0:a instead of -map 0"
+    return f"{what}; {_WITHOUT['data']}"
+
+
 def _not_encodable(match: re.Match[str], context: Context) -> str:
     target = context.target.name if context.target else match[1]
     return (
@@ -217,8 +226,7 @@ _CASES = (
           r"codec (\w+) (?:is )?not (?:currently )?supported in (?:this )?container",
           MediaError, "this codec cannot be stored in the format asked for; leave the codec out "
           "or choose another format"),
-    _Case(r"(Only \S.{0,200} are supported for \w+)", MediaError,
-          "this codec cannot be stored in the format asked for: {0}"),
+    _Case(r"Only (\S.{0,200} are supported for \w+)", MediaError, _only_others),
     _Case(r"(?:width|height) not divisible by 2 \((\d+x\d+)\)", MediaError,
           "the picture would be {0}, and this codec needs even sides; scale to even numbers"),
     _Case(r"Specified sample rate (\d+) is not supported", MediaError,

@@ -83,12 +83,18 @@ class Faults:
         self._no_frame += bool(_NO_FRAME.search(line))
         self._no_sample += bool(_NO_SAMPLE.search(line))
 
-    def lost_in(self, place: Place) -> int:
-        """Packets of a stream that held something and are lost."""
+    @property
+    def has_tags_between(self) -> bool:
+        """Whether some of what was lost may be tags, as songs in a row have them."""
+        return self._no_frame > 1
+
+    def lost_in(self, place: Place, tags: int = 1) -> int:
+        """Packets of a stream that held something and are lost; so many `tags` there are."""
         lost = self.lost[place]
-        if lost == 1 and (self._no_frame == 1 or self._no_sample == 1):
+        if lost == 1 and self._no_sample == 1:
             return 0
-        return lost
+        # Each tag is refused as one packet, or two where one ends and another begins.
+        return 0 if lost <= min(self._no_frame, tags) else lost
 
     def _count(self, counter: Counter[Place], place: Place) -> None:
         counter[place] += 1

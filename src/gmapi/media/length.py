@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmapi.errors import LimitError
-from gmapi.media import command
+from gmapi.media import command, ogg_pages
 from gmapi.media.process import PROGRESS_FD, examine
 from gmapi.media.progress import Progress
 from gmapi.sandbox.limits import Limits
@@ -33,6 +33,9 @@ def media_seconds(
 ) -> float | None:
     """Seconds of pictures and sound in the beginning of a file, of which no more than `most` are
     read; None when ffmpeg finds none, or not in time. Nothing is decoded."""
+    pages = ogg_pages.reach(path, most)
+    if pages is not None:
+        return pages.seconds or None
     reached: float | None = None
 
     def take(progress: Progress) -> None:

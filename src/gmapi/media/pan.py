@@ -20,6 +20,7 @@ _RESHAPING = frozenset({
 })  # fmt: skip
 _HAD = {1: frozenset({"FC", "c0"}), 2: frozenset({"FL", "FR", "c0", "c1"})}
 _CHANNEL = re.compile(r"[A-Z]{2,4}|c[0-9]{1,2}")
+_NOTHING_OF = re.compile(r"(?<![0-9.])0{1,9}(?:\.0{0,9})?\*(?:[A-Z]{2,4}|c[0-9]{1,2})")
 _INPUT = re.compile(r"[0-9]+(?::.*)?")
 _BACK, _SIDE = frozenset({"BL", "BR"}), frozenset({"SL", "SR"})
 
@@ -85,8 +86,11 @@ def _heard(part: str, had: frozenset[str], numbered: bool, missing: list[str]) -
     asked = _CHANNEL.findall(made_of)
     if not asked or set(asked) & had:
         return part
-    missing += asked
     target = part[: len(part) - len(made_of)]
+    if len(_NOTHING_OF.findall(made_of)) == len(asked):
+        # Nothing of a channel can be had of any source.
+        return f"{target}0*{min(had) if not numbered else 'c0'}"
+    missing += asked
     left, right = ("c0", "c1") if numbered else ("FL", "FR")
     if len(had) == 2:
         one = "c0" if numbered else "FC"

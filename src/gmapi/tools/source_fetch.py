@@ -14,8 +14,9 @@ from gmapi.fetch.sniff import PAGE, NotMediaError
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.fetch.sources import Source, amount, bring
 from gmapi.fetch.unending import Portion
-from gmapi.media import command, picture_files
+from gmapi.media import command, ogg_pages, picture_files
 from gmapi.media.length import media_seconds
+from gmapi.media.links import copy_part
 from gmapi.tools.base import Wanted, Work
 from gmapi.tools.page import find_media
 
@@ -140,8 +141,14 @@ class _Fetch:
         there = self._measure(self._target, seconds + 1.0) or 0.0
         # More than the work needs does no harm, as it takes no more of it by itself.
         as_needed = seconds == portion.enough
-        if brought.untold and there > seconds + _HAIR_SECONDS and not as_needed:
-            self._cut(seconds)
+        if brought.untold and there > seconds + _HAIR_SECONDS:
+            pages = ogg_pages.reach(self._target, seconds)
+            is_chain = pages is not None and pages.links > 1
+            # A chain is read link by link, so those that nobody needs would cost time.
+            if pages is not None and (is_chain or brought.is_part):
+                self._cut_behind(pages.end)
+            if not as_needed and not is_chain:
+                self._cut(seconds)
         if not brought.is_part:
             return
         self._work.look_back.longest = 0.0  # where it ends is no damage
@@ -155,6 +162,12 @@ class _Fetch:
                 f"The source tells no end, and {seconds:.0f} s of it were taken; a larger "
                 "max_duration takes more, up to 3600 s."
             )
+
+    def _cut_behind(self, end: int) -> None:
+        """Keep the bytes before the offset `end`."""
+        beginning = self._work.outputs / f"{self._target.name}.beginning"
+        copy_part(self._target, beginning, 0, end)
+        beginning.replace(self._target)
 
     def _cut(self, seconds: float) -> None:
         work = self._work
