@@ -183,6 +183,18 @@ def test_a_station_that_breaks_off_gives_what_has_come(
     assert "12 s" in taken(work)
 
 
+@pytest.mark.parametrize("head", [ICY, ICECAST], ids=["shoutcast", "icecast"])
+def test_a_station_that_hangs_up_is_not_kept(
+    head: bytes, song: bytes, origin: Origin, make_work: Callable[..., Work]
+) -> None:
+    url = origin.add("/radio", endless(song, head=head, whole=len(song)))
+    for count in (1, 2):
+        work = make_work()
+        assert work.fetch(url, field="input_url").read_bytes() == song
+        assert origin.count("/radio") == count
+    assert list((work.folder.parent / "sources").glob("*.data")) == []
+
+
 def test_titles_that_nobody_asked_for_are_no_sound(
     song: bytes, origin: Origin, make_work: Callable[..., Work]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from urllib3 import HTTPHeaderDict
@@ -22,7 +23,8 @@ PLACES = [
 ]
 PIECES = st.sampled_from(
     ["a", "=", ";", " ", ",", '"', "Path", "=/", "Domain", "=.org", "=example.org", "=.example.org",
-     "=www.example.org", "Secure", "Max-Age", "=-1", "=99999999999999999999", "Expires",
+     "=www.example.org", "Secure", "Max-Age", "=-1", "=99999999999999999999", "=1" + "0" * 400,
+     "Expires", "=9 Jun 99999",
      "=Thu, 01 Jan 2099 00:00:00 GMT", "Port", '="80,443"', "Version", "=1", "HttpOnly", "\x01",
      "\xe9", "\t", "$", "__Host-", "SameSite"]
 )  # fmt: skip
@@ -41,6 +43,36 @@ def test_any_cookie_is_kept_or_dropped(texts: list[str]) -> None:
         if "example.org" not in place.host or place.host.endswith(".net") or place.port == 8080:
             assert sent is None
         assert cookies.header(place, "own=1") is not None
+
+
+@pytest.mark.parametrize(
+    ("domain", "home", "other"),
+    [
+        (".0.0.1", "http://127.0.0.1/", "http://10.0.0.1/"),
+        (".0.1", "http://203.0.0.1/", "http://10.4.0.1/"),
+        (".local", "http://intranet/", "http://localhost/"),
+        (".local", "http://printer.local/", "http://camera.local/"),
+        (".local", "http://[2001:4860::1]/", "http://[2001:4860::2]/"),
+        (".org", "http://example.org/", "http://example2.org/"),
+        (".co.uk", "http://example.co.uk/", "http://example2.co.uk/"),
+    ],
+)
+def test_hosts_that_only_end_alike_share_no_cookie(domain: str, home: str, other: str) -> None:
+    cookies = Cookies()
+    cookies.keep(check_url(home), HTTPHeaderDict({"Set-Cookie": f"a=1; Domain={domain}"}))
+    cookies.keep(check_url(home), HTTPHeaderDict({"Set-Cookie": "b=1"}))
+    assert "b=1" in (cookies.header(check_url(home), None) or "")
+    assert cookies.header(check_url(other), None) is None
+
+
+@pytest.mark.parametrize("bad", [f"a=1; Max-Age=1{'0' * 400}", "a=1; Version=x", "=", ";"])
+def test_a_cookie_that_cannot_be_read_takes_no_other_along(bad: str) -> None:
+    headers = HTTPHeaderDict()
+    for text in (bad, "good=2", bad):
+        headers.add("Set-Cookie", text)
+    cookies = Cookies()
+    cookies.keep(HOME, headers)
+    assert "good=2" in (cookies.header(HOME, None) or "")
 
 
 def test_number_and_size_are_bounded_in_all_answers_together() -> None:

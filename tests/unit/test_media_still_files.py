@@ -191,3 +191,10 @@ def test_what_is_encrypted_is_refused(put: Put, data: bytes) -> None:
 )  # fmt: skip
 def test_what_is_not_passes(put: Put, data: bytes) -> None:
     protected.check(put(data))
+
+
+def test_boxes_in_boxes_come_to_an_end(put: Put) -> None:
+    inside = b""
+    for _ in range(2000):
+        inside = box(b"stsd", bytes(8), inside)
+    protected.check(put(box(b"ftyp", b"isom") + box(b"moov", inside)))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmapi.media.picture_files import holds_film
+from support.cost import Gaps, cpu_below
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + b"x" * 17 + b"\0\0\0\0IEND\xaeB`\x82"
 
@@ -60,6 +61,30 @@ def test_pngs_that_follow_each_other(tmp_path: Path) -> None:
     assert holds_film(path, "png_pipe")
     path.write_bytes(PNG + b"something else")
     assert not holds_film(path, "png_pipe")
+
+
+@pytest.mark.parametrize(
+    ("container", "head"), [("png_pipe", PNG), ("jpeg_pipe", jpeg()[:-2]), ("jpeg_pipe", jpeg())]
+)
+def test_large_files_are_looked_through_in_steps(
+    tmp_path: Path, container: str, head: bytes
+) -> None:
+    path = tmp_path / "x"
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(128 * 2**20)
+    gaps = Gaps()
+    with cpu_below(1.0):
+        assert not holds_film(path, container, gaps)
+    gaps.note()
+    assert gaps.longest < 0.2
+
+
+def test_marks_across_two_steps_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    for before in range(17):
+        path.write_bytes(PNG[:-8] + b"x" * (2**20 - len(PNG) + 8 - before) + PNG[-8:] + PNG)
+        assert holds_film(path, "png_pipe"), before
 
 
 @given(st.lists(st.sampled_from([b"\xff\xd8", b"\xff\xd9", b"\xff\xda", b"\xff\xe1\0\x04", b"\0",

@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from email.message import Message
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
 from urllib.request import Request
 
@@ -27,6 +28,8 @@ ALL_BYTES_MAX = 16 * 1024
 """All cookies of one download together; what comes after that is not kept."""
 
 _PLAIN = re.compile(r"[\x20-\x7e\x80-\xff]++")
+# The standard library stumbles over ages that are no float.
+_LONG_AGE = re.compile(r"""(;\s*+max-age\s*+=\s*+["']?+-?+[0-9]{9})[0-9]++""", re.IGNORECASE)
 _PAIR = re.compile(r"\s*+([^=;\s]++)\s*+=")
 
 
@@ -34,13 +37,13 @@ class Cookies:
     """What the servers of one download have set."""
 
     def __init__(self) -> None:
-        self._jars: defaultdict[int, CookieJar] = defaultdict(_jar)
+        self._jars: defaultdict[tuple[str, int], CookieJar] = defaultdict(_jar)
         self._count = 0
         self._bytes = 0
 
     def keep(self, source: SourceUrl, headers: HTTPHeaderDict) -> None:
         """Take what an answer from there sets."""
-        taken = Message()
+        request = Request(source.url)
         for text in headers.getlist("Set-Cookie"):
             if len(text) > COOKIE_BYTES_MAX or not _PLAIN.fullmatch(text):
                 continue
@@ -48,10 +51,9 @@ class Cookies:
             self._bytes += len(text)
             if self._count > COOKIES_MAX or self._bytes > ALL_BYTES_MAX:
                 break
-            taken["Set-Cookie"] = text
-        if taken:
-            answer = cast("HTTPResponse", _Answer(taken))
-            self._jar(source).extract_cookies(answer, Request(source.url))
+            # One by one, for a jar drops all of an answer with one that it cannot read.
+            answer = cast("HTTPResponse", _Answer(_LONG_AGE.sub(r"\1", text)))
+            self._jar(source).extract_cookies(answer, request)
 
     def header(self, source: SourceUrl, given: str | None) -> str | None:
         """The value of `Cookie` for a request there, None for none. `given` is what the caller
@@ -72,7 +74,19 @@ class Cookies:
         return "; ".join([*filter(None, others), own])
 
     def _jar(self, source: SourceUrl) -> CookieJar:
-        return self._jars[0 if source.port in DEFAULT_PORTS.values() else source.port]
+        port = 0 if source.port in DEFAULT_PORTS.values() else source.port
+        return self._jars["" if _has_domain(source.host) else source.host, port]
+
+
+def _has_domain(host: str) -> bool:
+    """Whether cookies may be for others with the same end of the name: not of addresses, and not
+    of names in a local network, to which the jar gives a common end of its own."""
+    try:
+        ip_address(host)
+    except ValueError:
+        name = host.removesuffix(".")
+        return "." in name and not name.endswith(".local")
+    return False
 
 
 def _jar() -> CookieJar:
@@ -84,8 +98,9 @@ def _jar() -> CookieJar:
 class _Answer:
     """What a jar wants to see of an answer."""
 
-    def __init__(self, headers: Message) -> None:
-        self._headers = headers
+    def __init__(self, text: str) -> None:
+        self._headers = Message()
+        self._headers["Set-Cookie"] = text
 
     def info(self) -> Message:
         return self._headers

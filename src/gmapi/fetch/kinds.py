@@ -165,7 +165,7 @@ _TORRENT = re.compile(
 _TORRENT_NAME = "a torrent (a list of files)"
 _32VID = "a 32vid film for the game"
 _FLASH = "a Flash film (SWF)"
-_FLASH_VERSIONS = range(1, 61)
+_FLASH_HEAD = re.compile(rb"[FCZ]WS[\x01-\x3c]")
 _ZIP = "a ZIP archive"
 GZIP = "a gzip archive"
 _JAR = "a program (Java)"
@@ -210,7 +210,7 @@ def file_kind(head: bytes, *, is_text: bool) -> str | None:
             return _RIFF.get(head[8:12])
         if head.startswith(b"32VD"):
             return _32VID
-        if head[:3] in (b"FWS", b"CWS", b"ZWS") and head[3] in _FLASH_VERSIONS:
+        if _FLASH_HEAD.match(head):
             return _FLASH
         if _is_exe(head):
             return _EXE

@@ -151,7 +151,11 @@ class Transfer:
 
     def _may_break_off(self) -> bool:
         """Whether this is a station's broadcast, which may as well end here as elsewhere."""
-        return self._parts_do and self.is_radio and self.is_untold
+        return self._parts_do and self._is_broadcast
+
+    @property
+    def _is_broadcast(self) -> bool:
+        return self.is_radio and self.is_untold
 
     def _truncated(self, cause: object) -> SourceError:
         return self._error(
@@ -186,6 +190,7 @@ class Transfer:
             not_modified=not_modified,
             cacheable=self.kind is None
             and not self._is_part
+            and not self._is_broadcast
             and "no-store" not in (directive.strip() for directive in directives),
             kind=self.kind,
             untold=self.is_untold,

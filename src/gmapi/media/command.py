@@ -35,6 +35,9 @@ INPUT_FORMATS = _words(
     """
 )
 
+SAMPLES = frozenset(_words("dfpwm u8 s8 s16le s16be s24le s32le f32le f64le alaw mulaw"))
+"""Formats of samples and nothing else, by the names of their muxers."""
+
 # Options of ffmpeg that take no value; each also as "no" + name.
 _FLAGS = frozenset(
     _words(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -78,8 +79,11 @@ class MediaInfo:
 _CONTAINER = re.compile(r"^Input #0, (.*?), from ", re.MULTILINE)
 _DURATION = re.compile(r"  Duration: (\S+?),(?: start: (-?\d{1,12}(?:\.\d{1,9})?))?")
 _STREAM = re.compile(
-    r"^ {2,40}+Stream #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?(?:\(([^)]{0,64})\))?: (\w{1,20}): (.*)"
+    r"^ {2,40}+Stream #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?(?:\((.*)\))?: "
+    r"(Video|Audio|Subtitle|Data|Attachment|Unknown): (.*)"
 )
+# Whatever a stranger may have written for one (RFC 5646).
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}")
 _GROUP = re.compile(r"^ {2,40}+Stream group #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?: Tile Grid: (.*)")
 _PROGRAM = re.compile(r"^ {2,40}+(?:Program (\d{1,9})|No Program)\b")
 # What follows these lines, indented deeper, are names and values of strangers.
@@ -113,6 +117,8 @@ _FLAGS = (
 )  # fmt: skip
 # One word stands for all three where they are the same.
 _ONE_COLOUR = frozenset({"bt709", "smpte170m", "smpte240m"})
+# As many as ffmpeg opens at most (max_streams).
+_STREAMS_MAX = 1000
 _UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
@@ -126,10 +132,13 @@ def is_rgb(pixels: str) -> bool:
     return _RGB.match(pixels) is not None
 
 
-def parse_header(stderr_text: str) -> MediaInfo:
+def parse_header(stderr_text: str, mark: str = "") -> MediaInfo:
     """Read what ffmpeg says about its first input. Never raises; what is not said is None.
 
-    Members of stream groups are indented deeper than other streams (ffmpeg 7 and later).
+    With a `mark`, which no stranger knows and ffmpeg was told to put between the fields of a
+    stream (`separated_by`), pictures and sound count only where it stands: the name of a tag may
+    hold whole lines. Members of stream groups are indented deeper than other streams (ffmpeg 7
+    and later).
     """
     duration = start = None
     streams: list[Stream] = []
@@ -141,17 +150,30 @@ def parse_header(stderr_text: str) -> MediaInfo:
         elif match := _DURATION.match(line):
             duration = _time(match[1])
             start = float(match[2]) if match[2] else None
+        elif len(streams) == _STREAMS_MAX:
+            continue
         elif match := _STREAM.match(line):
-            found = _stream(int(match[1]), match[3].lower(), match[4])
-            language = match[2] if match[2] not in ("", "und") else None
-            streams.append(replace(found, language=language, program=program))
-        elif match := _GROUP.match(line):
-            found = _stream(-1, "video", match[2])
+            kind, text = match[3].lower(), match[4]
+            if mark in text or kind not in ("video", "audio"):
+                found = _stream(int(match[1]), kind, text.replace(mark, ""))
+                streams.append(replace(found, language=_language(match[2]), program=program))
+        elif (match := _GROUP.match(line)) and mark in match[2]:
+            found = _stream(-1, "video", match[2].replace(mark, ""))
             streams.append(replace(found, tile_group=int(match[1])))
         elif match := _PROGRAM.match(line):
             program = int(match[1]) if match[1] else None
     container = _CONTAINER.search(stderr_text)
     return MediaInfo(duration, tuple(streams), container[1] if container else "", start)
+
+
+def new_mark() -> str:
+    """A mark for one run of ffmpeg."""
+    return f"<{secrets.token_hex(8)}> "
+
+
+def separated_by(mark: str) -> list[str]:
+    """The input options that make ffmpeg write `mark` between the fields of a stream."""
+    return ["-dump_separator", f", {mark}"]
 
 
 def _first_input(text: str) -> Iterator[tuple[str, bool]]:
@@ -187,6 +209,11 @@ def _tagged(stream: Stream, line: str) -> Stream:
             stream = replace(stream, width=stream.height, height=stream.width)
         return replace(stream, is_turned=True)
     return stream
+
+
+def _language(text: str | None) -> str | None:
+    is_one = text is not None and text != "und" and _LANGUAGE.fullmatch(text)
+    return text if is_one else None
 
 
 def _time(text: str) -> float | None:

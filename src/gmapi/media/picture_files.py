@@ -6,8 +6,9 @@ pictures of one size one after another. ffmpeg calls both `jpeg_pipe`, or both `
 
 from __future__ import annotations
 
-import mmap
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 _START = b"\xff\xd8\xff"
 _END = b"\xff\xd9"
@@ -21,7 +22,7 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Zeros and the like between two pictures.
 _GAP_BYTES = 4096
 _SEGMENTS_MAX = 10_000
-
+_PIECE_BYTES = 1 << 20
 
 _PICTURE_CONTAINERS = frozenset({"apng", "gif", "ico", "jpegxl_anim", "webp_anim"})
 _HEIF_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1"})
@@ -42,41 +43,56 @@ def is_heif(path: Path) -> bool:
     return head[4:8] == b"ftyp" and head[8:] in _HEIF_BRANDS
 
 
-def holds_film(path: Path, container: str) -> bool:
-    """Whether a file that ffmpeg reads as `container` is many pictures that follow each other."""
+def holds_film(path: Path, container: str, check: Callable[[], None] = lambda: None) -> bool:
+    """Whether a file that ffmpeg reads as `container` is many pictures that follow each other.
+
+    `check` is called now and then, and what it raises passes through.
+    """
     if container not in ("jpeg_pipe", "mjpeg", "png_pipe"):
         return False
     with open(path, "rb") as file:
-        try:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError:  # empty
-            return False
-        with data:
-            if container == "png_pipe":
-                return data.find(_PNG_NEXT) != -1
-            return _is_motion_jpeg(data)
+        if container == "png_pipe":
+            return _find(file, _PNG_NEXT, 0, None, check) is not None
+        return _is_motion_jpeg(file, check)
 
 
-def _is_motion_jpeg(data: mmap.mmap) -> bool:
-    begin = data.find(_START, 0, _GAP_BYTES)
-    first = _frame(data, begin) if begin != -1 else None
+def _is_motion_jpeg(file: BinaryIO, check: Callable[[], None]) -> bool:
+    begin = _find(file, _START, 0, _GAP_BYTES, check)
+    first = None if begin is None else _frame(file, begin)
     if first is None:
         return False
     size, scan = first
     # Within a scan each 0xFF is followed by 0 or a bare marker, so this is its end.
-    end = data.find(_END, scan)
-    follower = data.find(_START, end, end + _GAP_BYTES) if end != -1 else -1
-    second = _frame(data, follower) if follower != -1 else None
+    end = _find(file, _END, scan, None, check)
+    follower = None if end is None else _find(file, _START, end, end + _GAP_BYTES, check)
+    second = None if follower is None else _frame(file, follower)
     return second is not None and second[0] == size
 
 
-def _frame(data: mmap.mmap, at: int) -> tuple[bytes, int] | None:
+def _find(
+    file: BinaryIO, mark: bytes, at: int, end: int | None, check: Callable[[], None]
+) -> int | None:
+    """Where `mark` stands, from `at` on and before `end`; None when it does not."""
+    file.seek(at)
+    kept = b""
+    while piece := file.read(_PIECE_BYTES if end is None else min(_PIECE_BYTES, end - at)):
+        check()
+        found = (kept + piece).find(mark)
+        if found != -1:
+            return at - len(kept) + found
+        at += len(piece)
+        kept = (kept + piece)[1 - len(mark) :]
+    return None
+
+
+def _frame(file: BinaryIO, at: int) -> tuple[bytes, int] | None:
     """Height and width of the picture at `at`, as it stands there, and where its scan begins; None
     when it says that others belong to it, or is no JPEG."""
     at += 2
     size = b""
     for _ in range(_SEGMENTS_MAX):
-        head = data[at : at + 4]
+        file.seek(at)
+        head = file.read(4)
         if len(head) < 4 or head[0] != 0xFF:
             return None
         marker = head[1]
@@ -89,11 +105,12 @@ def _frame(data: mmap.mmap, at: int) -> tuple[bytes, int] | None:
         length = int.from_bytes(head[2:4])
         if length < 2:
             return None
-        if marker == 0xE2 and data[body : body + 40].startswith(_SEVERAL_APP2):
+        inside = file.read(length - 2)
+        if marker == 0xE2 and inside.startswith(_SEVERAL_APP2):
             return None
-        if marker == 0xE1 and data.find(_GAIN_MAP, body, at + 2 + length) != -1:
+        if marker == 0xE1 and _GAIN_MAP in inside:
             return None
         if marker in _FRAMES:
-            size = data[body + 1 : body + 5]
+            size = inside[1:5]
         at += 2 + length
     return None

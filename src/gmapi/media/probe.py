@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gmapi.errors import LimitError
 from gmapi.media import command, failures
-from gmapi.media.header import MediaInfo, parse_header
+from gmapi.media.header import MediaInfo, new_mark, parse_header, separated_by
 from gmapi.media.process import Watch, run
 from gmapi.sandbox.launch import Grants
 from gmapi.sandbox.limits import Limits
@@ -47,7 +47,13 @@ def probe(
         if len(lines) < _MAX_HEADER_LINES:
             lines.append(line)
 
-    argv = [*command.head(ffmpeg, None), *input_args, *command.guarded_input(path, max_pixels)]
+    mark = new_mark()
+    argv = [
+        *command.head(ffmpeg, None),
+        *input_args,
+        *separated_by(mark),
+        *command.guarded_input(path, max_pixels),
+    ]
     finished = run(
         launcher,
         argv,
@@ -59,7 +65,7 @@ def probe(
         cancelled=cancelled,
         hide=(path.parent, cwd),
     )
-    info = parse_header("\n".join(lines))
+    info = parse_header("\n".join(lines), mark)
     # Without an output ffmpeg always fails; it has failed to read when no stream is listed.
     video = info.first("video")
     if info.streams and (video is None or video.coded_width):

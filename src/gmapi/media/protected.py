@@ -94,10 +94,10 @@ def _holds_encrypted(file: BinaryIO, at: int, end: int, left: list[int], depth: 
         kind, start, at = box
         if kind in _ENCRYPTED:
             return True
+        if depth == _DEPTH_MAX or kind not in _CONTAINERS | {_DESCRIPTIONS}:
+            continue
         if kind == _DESCRIPTIONS:
             start += _DESCRIPTIONS_HEAD_BYTES
-        elif kind not in _CONTAINERS or depth == _DEPTH_MAX:
-            continue
         if _holds_encrypted(file, start, at, left, depth + 1):
             return True
     return False

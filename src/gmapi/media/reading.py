@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmapi.media import command
-from gmapi.media.header import MediaInfo, Stream, parse_header
+from gmapi.media.header import MediaInfo, Stream, new_mark, parse_header, separated_by
 from gmapi.media.process import Watch, run
 from gmapi.sandbox.launch import Grants
 from gmapi.sandbox.limits import Limits
@@ -98,10 +98,12 @@ def read_through(
             lines.append(line)
 
     packets = _Packets()
+    mark = new_mark()
     argv = [
         *command.head(ffmpeg, None),
         "-copyts",
         *(["-f", demuxer] if demuxer else []),
+        *separated_by(mark),
         *command.guarded_input(path, max_pixels),
         "-map", "0:v?", "-map", "0:a?", "-map", "0:s?",
         "-c", "copy", "-f", "framecrc", "pipe:1",
@@ -118,7 +120,7 @@ def read_through(
         stdout=packets.feed,
         hide=(path.parent, cwd),
     )
-    info = parse_header("\n".join(lines))
+    info = parse_header("\n".join(lines), mark)
     firm = info.container.split(",")[0] in _PROMISING
     estimated = any(_ESTIMATED in line for line in lines)
     return Reading(

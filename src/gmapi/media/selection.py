@@ -295,10 +295,11 @@ def _words(stream: Stream) -> str:
     """A track in words, such as "eng, Commentary, aac, 2 channels"."""
     size = f"{stream.width} x {stream.height}" if stream.width and stream.height else None
     channels = stream.channels and f"{stream.channels} channel{'s'[: stream.channels != 1]}"
-    title = stream.title and "".join(c for c in stream.title[:60] if c.isprintable())
     flags = [flag for flag in ("default", *_NOT_THE_FILM, "dub") if flag in stream.flags]
-    words = (stream.language, title, stream.codec, size, channels, *flags)
-    return ", ".join(word for word in words if word)
+    title = stream.title and stream.title[:60]
+    words = (stream.language, title, stream.codec[:60], size, channels, *flags)
+    # What strangers wrote may turn the direction of text, or begin a line.
+    return "".join(c for c in ", ".join(word for word in words if word) if c.isprintable())
 
 
 def _is_item(info: MediaInfo, stream: Stream) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmapi.media import layouts, look, tones
-from gmapi.media.command import Options, canonical, guarded_input, head
+from gmapi.media.command import SAMPLES, Options, canonical, guarded_input, head
 
 if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
@@ -99,6 +99,9 @@ def transcode(
     words += left.maps if left is not None else ()
     words += _graph(ffmpeg, chosen, target, given, left, times, input_args)
     changed = _changed(list(args), chosen, target, input_args, left)
+    if target.muxer in SAMPLES:
+        # What ffmpeg says of tags could be taken for what it says of such an output.
+        words = ["-map_metadata", "-1", *words]
     return [*command, *words, *changed, "-f", target.muxer, f"file:{output}"]
 
 

@@ -324,7 +324,7 @@ class Work:
         info = self.probe(path, input_args)
         for line in selection.described(info):
             self.reporter.log(line)
-        is_film = picture_files.holds_film(path, info.container)
+        is_film = picture_files.holds_film(path, info.container, self.check)
         is_heif = info.container.startswith("mov,") and picture_files.is_heif(path)
         chosen = selection.choose(
             path,

@@ -11,6 +11,7 @@ from typing import Any
 
 from gmapi.errors import LimitError
 from gmapi.media import webp
+from gmapi.media.command import SAMPLES
 from gmapi.media.formats import OutputFormat
 from gmapi.media.header import Stream
 from gmapi.media.reading import Reading
@@ -24,10 +25,6 @@ _PRINTED_SECONDS = 0.011
 _COMPANDED = ("pcm_alaw", "pcm_mulaw")
 # Without headers, so that ffmpeg is told what they are.
 _RAW_PICTURES = ("mjpeg",)
-# Samples and nothing else, by the names of the muxers.
-_RAW_SOUND = frozenset(
-    ("u8", "s8", "s16le", "s16be", "s24le", "s32le", "f32le", "f64le", "alaw", "mulaw")
-)
 
 
 def facts(work: Work, path: Path, target: OutputFormat) -> dict[str, Any]:
@@ -37,7 +34,7 @@ def facts(work: Work, path: Path, target: OutputFormat) -> dict[str, Any]:
     if target.muxer == "dfpwm":  # one bit for each sample, and nothing else
         rate, channels = _sound(written)
         return {"duration": round(path.stat().st_size * 8 / (rate * channels), 3)}
-    if target.muxer in _RAW_SOUND:
+    if target.muxer in SAMPLES:
         return _given(duration=_raw_length(path, written))
     if target.muxer == "webp" and (moving := webp.animation(path)) is not None:
         return {

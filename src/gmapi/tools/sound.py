@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from gmapi.errors import MediaError
+from gmapi.errors import LimitError, MediaError
 from gmapi.media import sound
-from gmapi.media.command import Options
+from gmapi.media.command import SAMPLES, Options
 from gmapi.media.failures import Context, SoundChanged
 from gmapi.media.formats import OutputFormat
 from gmapi.media.header import MediaInfo, Stream
@@ -25,9 +26,6 @@ LINKS_MAX = 500
 TOGETHER_MAX = 50
 """Of those as many are opened at once."""
 
-_RAW = frozenset(
-    ["dfpwm", "u8", "s8", "s16le", "s16be", "s24le", "s32le", "f32le", "f64le", "alaw", "mulaw"]
-)
 _BLOCK_BYTES = 1 << 16
 # Decibels: what is below is silence, and the rounding of codecs.
 _SILENT = -80.0
@@ -182,11 +180,24 @@ def _joined(work: Work, source: Path, starts: Sequence[int], made: list[Path]) -
             return parts[0][0]
 
 
-def settle(path: Path, seconds: float, rate: int = sound.RATE) -> None:
+def settle(
+    path: Path,
+    seconds: float,
+    rate: int = sound.RATE,
+    *,
+    most: float = math.inf,
+    check: Callable[[], None] = lambda: None,
+) -> None:
     """Let a DFPWM file of one channel that was made `quiet` last as long as its film, or as its
-    own sound where that is longer."""
+    own sound where that is longer. Raises LimitError for more than `most` bytes, and what `check`
+    does."""
     made = path.stat().st_size
     wanted = round(seconds * rate / 8)
+    if wanted > max(made, most):
+        raise LimitError(
+            f"The sound of a film of {seconds:.0f} s takes more space than this server allows for "
+            "one job. Ask for a shorter part, or give a shorter source."
+        )
     with open(path, "r+b") as file:
         if made > wanted:
             file.truncate(max(wanted, made - round(sound.QUIET_SECONDS * rate / 8)))
@@ -197,6 +208,7 @@ def settle(path: Path, seconds: float, rate: int = sound.RATE) -> None:
         byte = sound.dfpwm_silence(file.read(1))
         file.seek(made)
         while wanted > made:
+            check()
             part = min(wanted - made, _BLOCK_BYTES)
             file.write(byte * part)
             made += part
@@ -238,7 +250,7 @@ def warn_of_silence(
 
 
 def _is_silent(work: Work, output: Path, target: OutputFormat | None) -> bool:
-    if target is None or target.muxer in _RAW:
+    if target is None or target.muxer in SAMPLES:
         with open(output, "rb") as file:
             while data := file.read(_BLOCK_BYTES):
                 if not is_plain_silence(data):

@@ -130,7 +130,9 @@ class SoundMaking:
             # What a header says of a file that was cut off is not true.
             seconds = self._expected(self._work.picture_times(self._chosen).end or None)
         if seconds is not None:
-            sound.settle(self._output, seconds, rate)
+            work = self._work
+            most = work.settings.output_limit
+            sound.settle(self._output, seconds, rate, most=most, check=work.check)
 
     def _expected(self, length: float | None) -> float | None:
         info = replace(self._chosen.info, duration=length)

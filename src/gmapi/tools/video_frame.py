@@ -36,6 +36,7 @@ DEFAULT_WIDTH_MAX = 1280
 DEFAULT_HEIGHT_MAX = 720
 DEFAULT_FPS = 20.0
 
+CHECKED_EVERY = 200
 HELD_FRAMES = 199
 """Players start at 200 frames and then read the sound's address once: until the sound is
 complete, no more than this is announced (contract, V3)."""
@@ -191,19 +192,26 @@ class _Cut:
         )
         with work.frame_writer() as writer:
 
-            def take(data: bytes) -> None:
-                for png in splitter.feed(data):
-                    if self._frames == 0:
-                        self._note_size(png)
-                    for _ in range(1 if self._frames else self._lead + 1):
-                        self._frames = writer.append(png)
-                        self._bytes += len(png)
-                writer.flush()
+            def add(png: bytes) -> None:
+                self._frames = writer.append(png)
+                self._bytes += len(png)
                 if self._bytes > work.settings.output_limit:
                     raise LimitError(
                         "The frames take more space than this server allows for one job. "
                         "Ask for a smaller size or fewer frames per second."
                     )
+
+            def take(data: bytes) -> None:
+                for png in splitter.feed(data):
+                    if self._frames == 0:
+                        self._note_size(png)
+                        for number in range(self._lead):
+                            add(png)
+                            # A stranger says how many these are.
+                            if number % CHECKED_EVERY == 0:
+                                work.check()
+                    add(png)
+                writer.flush()
                 self._report("Cutting frames.")
 
             limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
@@ -273,7 +281,8 @@ class _Cut:
         sound.warn_if_silent(work, outputs["mono"], None, self._chosen)
         urls: dict[str, str] = {}
         for channel, (key, name) in AUDIO_NAMES.items():
-            sound.settle(outputs[channel], self._times.end)
+            most = work.settings.output_limit
+            sound.settle(outputs[channel], self._times.end, most=most, check=work.check)
             self._audio_bytes = work.publish(name, outputs[channel]).size
             urls[key] = work.address(name)
         return urls

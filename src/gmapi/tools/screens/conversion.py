@@ -138,6 +138,7 @@ class Conversion:
             now = time.monotonic()
             if now - self._reported >= _REPORT_SECONDS:
                 self._reported = now
+                work.check()  # one picture of a source may stand for any number
                 report()
 
         source, size = self._source, self._source.size

@@ -64,6 +64,11 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
         chosen = work.upright(chosen)
         source = chosen.size or (1, 1)
     size = _size(plan, source)
+    if plan.options.format is not Format.NFP and not _has_cells(size.width, size.height):
+        work.warn(
+            f"The output is empty: screens have {_cells_of(size.width, size.height)}; give a "
+            "larger width and height."
+        )
     has_sound = _wants_sound(plan) and chosen.sound is not None
     times = ONE_PICTURE
     if plan.preview != "png":
@@ -86,18 +91,26 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
 def _size(plan: ScreenPlan, source: tuple[int, int]) -> PictureSize:
     options = plan.options
     width, height = monitor.fitted(options.width, options.height, *source)
-    lacks_cells = width < monitor.CELL_WIDTH or height < monitor.CELL_HEIGHT
-    if lacks_cells and (plan.preview or options.format is not Format.NFP):
-        what = "A preview" if plan.preview else options.format.value
+    if plan.preview and not _has_cells(width, height):
         raise RequestError(
-            f"{what} shows whole cells of {monitor.CELL_WIDTH} x {monitor.CELL_HEIGHT} pixels, "
-            f"and a picture of {width} x {height} has none; give a larger width and height.",
+            f"A preview shows {_cells_of(width, height)}; give a larger width and height.",
             field="width" if width < monitor.CELL_WIDTH else "height",
         )
     if plan.fit == "stretch" and (options.width is None or options.height is None):
         # The shape of the source was to be kept, so parts of another shape keep theirs.
         return PictureSize(width, height, (width, height), source, "contain")
     return PictureSize.fitted(width, height, source, plan.fit)
+
+
+def _has_cells(width: int, height: int) -> bool:
+    return width >= monitor.CELL_WIDTH and height >= monitor.CELL_HEIGHT
+
+
+def _cells_of(width: int, height: int) -> str:
+    return (
+        f"whole cells of {monitor.CELL_WIDTH} x {monitor.CELL_HEIGHT} pixels, and a picture of "
+        f"{width} x {height} has none"
+    )
 
 
 def _wants_sound(plan: ScreenPlan) -> bool:
