@@ -41,6 +41,8 @@ _UNTIMED = frozenset(
 )  # fmt: skip
 # Filters of a caller that may bring HDR to a usual screen.
 _MAPPING = ("tonemap", "zscale", "libplacebo", "colorspace", "lut3d")
+# Muxers of films that have no sound.
+_SILENT = frozenset({"mjpeg", "yuv4mpegpipe"})
 _COVER_RATE = 5
 """Pictures a second of a cover that is shown as long as its song: few, since each is the same."""
 _COVER_RATE_MPEG = 25
@@ -142,7 +144,8 @@ def kinds_left(target: OutputFormat, args: Sequence[str]) -> tuple[str, ...]:
         return () if given.has("vn") else ("video",)
     if target.kind != "video":
         return ()
-    return tuple(kind for kind, no in (("video", "vn"), ("audio", "an")) if not given.has(no))
+    kinds = (("video", "vn"),) if target.muxer in _SILENT else (("video", "vn"), ("audio", "an"))
+    return tuple(kind for kind, no in kinds if not given.has(no))
 
 
 def without_covers(
@@ -218,7 +221,8 @@ def open_choices(
             source = 1 if seconds else 0
         maps += ["-map", f"{source}:{picture.index}"]
     if target.kind == "video":
-        if chosen.sound is not None and not given.has("an"):
+        is_heard = target.muxer not in _SILENT and not given.has("an")
+        if chosen.sound is not None and is_heard:
             maps += ["-map", chosen.sound_map]
         subtitles = _subtitles(chosen, target, given)
         if maps and subtitles is not None:
