@@ -12,9 +12,10 @@ import pytest
 
 from support.http.origin import Origin, endless
 from support.media.files import MEDIA, SCREEN_MEDIA, ffmpeg_program
+from support.media.programs import make_media
 from support.media.streams import make_stream
 from support.product.server import GmapiServer
-from support.screens.studio import Studio, make_media, open_studio
+from support.screens.studio import Studio, open_studio
 
 
 def pytest_collection_finish() -> None:

@@ -21,10 +21,10 @@ from support.game.cc_terminal import Terminal, native_colour
 from support.http.origin import Origin
 from support.http.raw_http import Reply, game_call
 from support.media.files import ffmpeg_program
+from support.media.programs import make_media
 from support.product.server import GmapiServer
 from support.screens import decoders, vid32_decoder
 from support.screens.golden_cases import FOLDER
-from support.screens.studio import make_media
 from support.screens.vid32_decoder import AUDIO, COMBINED, TEXT, VIDEO
 
 MODES = ["waited for", "background"]

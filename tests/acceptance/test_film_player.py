@@ -12,8 +12,8 @@ from support.game.cc_network import Outage
 from support.game.cc_terminal import monitor
 from support.game.film_viewing import Film, Viewing, program, read_film
 from support.http.origin import Origin
+from support.media.programs import make_media
 from support.product.server import GmapiServer
-from support.screens.studio import make_media
 
 FPS = 20
 SECONDS = 16

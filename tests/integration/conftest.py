@@ -3,9 +3,10 @@ that are the worker of a web process."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,15 +16,29 @@ from gmapi.jobs.store import JobStore
 from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings
-from support.media.files import ffmpeg_program
+from gmapi.tools.base import Work
+from support.media.broadcasts import broadcast
 from support.media.making import Maker
+from support.media.programs import BUNDLED, PROGRAMS, SYSTEM
 from support.product.growing_jobs import Attempt, Bench, claim, submit
 from support.product.server import GmapiServer
 from support.product.tools import Tools
+from support.product.works import make_work
 
-PROGRAMS = {"bundled": Path(ffmpeg_program())}
-if system := shutil.which("ffmpeg"):
-    PROGRAMS["system"] = Path(system)
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs of all tools with the system's ffmpeg are slow tests, but for the most telling ones."""
+    for item in items:
+        if "tools" in item.fixturenames and item.get_closest_marker("both_ffmpegs") is None:
+            call = getattr(item, "callspec", None)
+            if call is not None and call.params.get("ffmpeg") == SYSTEM:
+                item.add_marker(pytest.mark.slow)
+
+
+@functools.cache
+def _inspected(launcher: Launcher, program: str) -> Ffmpeg:
+    return inspect(launcher, Path(program))
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +47,33 @@ def launcher() -> Iterator[Launcher]:
         yield launcher
 
 
-@pytest.fixture(scope="module", params=sorted(PROGRAMS))
+@pytest.fixture(scope="module", params=PROGRAMS)
 def ffmpeg(request: pytest.FixtureRequest, launcher: Launcher) -> Ffmpeg:
     """The bundled ffmpeg and, where there is one, the system's."""
-    return inspect(launcher, PROGRAMS[request.param])
+    return _inspected(launcher, request.param)
 
 
 @pytest.fixture(scope="module")
 def tools(launcher: Launcher, ffmpeg: Ffmpeg, tmp_path_factory: pytest.TempPathFactory) -> Tools:
     """All tools, with each of both ffmpegs."""
     return Tools(tmp_path_factory.mktemp("tools"), launcher, ffmpeg)
+
+
+@pytest.fixture(scope="session")
+def song() -> bytes:
+    """Twelve seconds of MP3 without a header, to be sent over and over."""
+    return broadcast("mp3", 12)
+
+
+@pytest.fixture
+def fetching(tmp_path: Path, launcher: Launcher) -> Callable[..., Work]:
+    """Makes work that fetches from the origin of an address, by a program and with settings."""
+
+    def work(url: str, program: str = BUNDLED, **values: Any) -> Work:
+        ffmpeg = _inspected(launcher, program)
+        return make_work(tmp_path, launcher, ffmpeg, fetch_allow=url.split("/")[2], **values)
+
+    return work
 
 
 @pytest.fixture(scope="session")

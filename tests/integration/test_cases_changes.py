@@ -48,6 +48,7 @@ def changing_sound(request: pytest.FixtureRequest, make: Maker) -> Path:
     return make.together(f"changing-{request.param}", *made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", daily([*SOUNDS, "mp3", "mp4"], *SOUNDS))
 def test_sound_that_changes_is_as_long_as_it_was(
     tools: Tools, changing_sound: Path, way: str
@@ -78,6 +79,7 @@ CHAINS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chain", daily(sorted(CHAINS), "vorbis.ogg"))
 @pytest.mark.parametrize("way", daily(["mp3", "dfpwm", "flac"], "dfpwm"))
 def test_a_chain_of_songs_is_whole_or_tells_where_it_ended(
@@ -136,6 +138,7 @@ def _joined(make: Maker, name: str, codec: list[str], sizes: list[str]) -> Path:
     return make.joined(f"sizes-{name}", *parts)
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("change", daily(sorted(SIZE_CHANGES), "h264.ts"))
 @pytest.mark.parametrize("way", daily([*FILMS, "bimg", "gif"], *FILMS))
 def test_pictures_of_another_shape_are_fitted_for_themselves(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from support.media import photos, readers
+from support.media.made_files import first_stream
 from support.media.making import COLORS, H264, H265, Maker, stripes
 from support.product.outcomes import FILMS, PICTURES, convert, daily, seen
 from support.product.tools import Tools
@@ -84,7 +85,7 @@ def bright(make: Maker, transfer: str, ending: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "way", daily([*FILMS, "jpg", "png", "bimg", "gif", "webm", "webp"], *FILMS, "jpg")
+    "way", daily([*FILMS, "jpg", "png", "bimg", "gif", "webm", "webp"], "frames", "32vid", "jpg")
 )
 @pytest.mark.parametrize("ending", daily(["mp4", "mkv", "webm"], "mp4"))
 @pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
@@ -97,7 +98,7 @@ def test_high_dynamic_range_is_shown_on_usual_screens(
     assert max(found) - min(found) <= 8
     assert any("HDR" in warning for warning in made.warnings), made.warnings
     if way in ("mp4", "webm"):
-        told = readers.probed(made.path, "video")
+        told = first_stream(made.path, "video")
         assert told.get("color_transfer") in SDR
         assert told.get("color_primaries") in SDR
         assert told.get("color_space") in SDR
@@ -105,7 +106,7 @@ def test_high_dynamic_range_is_shown_on_usual_screens(
 
 def test_a_copy_of_it_stays_what_it_was(tools: Tools, make: Maker) -> None:
     made = tools.ffmpeg(bright(make, "smpte2084", "mp4"), "mp4", args=["-c", "copy"])
-    assert readers.probed(made.path, "video")["color_transfer"] == "smpte2084"
+    assert first_stream(made.path, "video")["color_transfer"] == "smpte2084"
 
 
 # -- transparency --------------------------------------------------------------------------------
@@ -191,7 +192,7 @@ def test_odd_sizes_are_told_as_they_are(tools: Tools, make: Maker, size: str, wa
     width, height = map(int, size.split("x"))
     words = [*stripes(["red"], size=size), "-c:v", "ffv1", "-pix_fmt", "bgr0"]
     made = tools.ffmpeg(make(f"odd-{size}.mkv", *words), way)
-    told = readers.probed(made.path, "video")
+    told = first_stream(made.path, "video")
     assert (made.result.width, made.result.height) == (told["width"], told["height"])
     assert told.get("sample_aspect_ratio", "1:1") in ("1:1", "0:1", "N/A")
     assert abs(told["width"] - max(width, 2)) <= 1
@@ -214,7 +215,7 @@ def test_pixels_come_out_square(tools: Tools, make: Maker, shape: str, way: str)
     made = convert(tools, way, make(f"shape-{across}-{down}.mp4", *words))
     picture = seen(made).pictures[0]
     if way in ("mp4", "mov"):
-        told = readers.probed(made.path, "video").get("sample_aspect_ratio", "1:1")
+        told = first_stream(made.path, "video").get("sample_aspect_ratio", "1:1")
         one, two = map(int, told.split(":"))
         stretch = one / two if one and two else 1.0
         assert made.result.width == picture.shape[1]
@@ -226,6 +227,7 @@ def test_pixels_come_out_square(tools: Tools, make: Maker, shape: str, way: str)
     assert wide / high == pytest.approx(1.0, abs=0.12)
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("way", FILMS)
 @pytest.mark.parametrize("turn", daily([90, 180, 270], 90))
 @pytest.mark.parametrize("ending", daily(["mp4", "mov"], "mp4"))

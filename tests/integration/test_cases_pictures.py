@@ -34,6 +34,7 @@ GRIDS = {
 UPRIGHT = {"turned.heic": (192, 240)}
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("way", daily([*PICTURES, "jpg", "nfp", "mp4"], *PICTURES))
 @pytest.mark.parametrize("grid", daily(sorted(GRIDS), "two.avif", "turned.heic"))
 def test_a_picture_of_tiles_is_whole(tools: Tools, make: Maker, grid: str, way: str) -> None:
@@ -68,6 +69,7 @@ def assert_corners(picture: readers.U8, by: int) -> None:
 # -- gain maps -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", daily([*PICTURES, "jpg", "gif", "mp4", "32vid"], *PICTURES, "gif"))
 @pytest.mark.parametrize("kind", daily(["mpf", "xmp", "plain"], "mpf"))
 def test_a_photo_comes_without_its_gain_map(tools: Tools, make: Maker, kind: str, way: str) -> None:
@@ -152,7 +154,7 @@ def test_a_cursor_is_an_icon(tools: Tools, make: Maker, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", PICTURES)
-@pytest.mark.parametrize("orientation", daily(range(1, 9), 6, 7))
+@pytest.mark.parametrize("orientation", daily(range(1, 9), 7))
 def test_a_photo_is_upright(tools: Tools, make: Maker, orientation: int, way: str) -> None:
     assert_upright(tools, make, f"turned-{orientation}.jpg", orientation, way)
 
@@ -218,6 +220,7 @@ TIFFS: dict[str, Any] = {
 }
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("way", PICTURES)
 @pytest.mark.parametrize("kind", daily(sorted(TIFFS), "jpeg", "lzw"))
 def test_a_tiff_is_right_or_refused(tools: Tools, make: Maker, kind: str, way: str) -> None:

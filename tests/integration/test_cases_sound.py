@@ -30,6 +30,7 @@ def many_channels(request: pytest.FixtureRequest, make: Maker) -> Path:
     return make(f"channels-{request.param}", *tones([440] * 2, channels=layout), *codec)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", daily(FORMATS, "opus", "weba", "webm", "ogg"))
 def test_each_format_takes_each_layout(tools: Tools, many_channels: Path, way: str) -> None:
     made = tools.ffmpeg(many_channels, way)

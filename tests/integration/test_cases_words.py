@@ -14,7 +14,8 @@ from PIL import Image
 
 from gmapi.errors import GmapiError, JobError
 from support.media import photos
-from support.media.making import H264, Maker, run_ffmpeg, stripes, tones
+from support.media.making import H264, Maker, stripes, tones
+from support.media.programs import make_media
 from support.product.outcomes import FILMS, PICTURES, convert, daily, heard, is_clear, seen, tried
 from support.product.tools import Ran, Tools
 from support.screens.outputs import read_output
@@ -30,6 +31,7 @@ def texts(made: Ran) -> list[bytes]:
     return list(read_output(made.path.read_bytes(), "32vid", pictures=30, path=made.path).texts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", daily(ENCODINGS, "cp1252", "utf-16"))
 @pytest.mark.parametrize("line_end", daily(["\n", "\r\n"], "\n"))
 def test_subtitles_in_old_encodings_are_read_or_told_of(
@@ -39,7 +41,7 @@ def test_subtitles_in_old_encodings_are_read_or_told_of(
     data = written.replace("\n", line_end).encode(encoding)
     lines = make.bytes(f"lines-{encoding}-{len(line_end)}.srt", data)
     film = make("for-lines.mp4", *stripes(["red", "lime", "blue"], size="160x120"), *H264)
-    made = tools.sanjuuni(film, "32vid", subtitles=lines)
+    made = tools.sanjuuni(film, "32vid", subtitle_file=lines)
     found = texts(made)
     assert b"Second" in found
     first = found[0]
@@ -52,7 +54,7 @@ def test_cues_that_are_no_cues_are_counted(tools: Tools, make: Maker) -> None:
     broken = SRT.replace("00:00:02,000 --> 00:00:02,900", "soon --> later").encode()
     lines = make.bytes("broken.srt", broken)
     film = make("for-lines.mp4", *stripes(["red", "lime", "blue"], size="160x120"), *H264)
-    made = tools.sanjuuni(film, "32vid", subtitles=lines)
+    made = tools.sanjuuni(film, "32vid", subtitle_file=lines)
     found = texts(made)
     assert len(found) == 2 or made.warnings
 
@@ -82,7 +84,7 @@ def _spdif() -> bytes:
     """AC-3 as it goes through a cable."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cable"
-        run_ffmpeg(*tones([440], channels="stereo"), "-c:a", "ac3", "-f", "spdif", str(path))
+        make_media(path, *tones([440], channels="stereo"), "-c:a", "ac3", "-f", "spdif")
         return path.read_bytes()
 
 
@@ -121,6 +123,7 @@ STRANGERS: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", daily(["png", "mp3", "frames", "bimg"], "frames"))
 @pytest.mark.parametrize("kind", sorted(STRANGERS))
 def test_what_cannot_be_read_is_named(tools: Tools, make: Maker, kind: str, way: str) -> None:
@@ -171,6 +174,7 @@ def test_a_photo_is_given_no_advice_about_films(tools: Tools, make: Maker) -> No
     assert "1 frames" not in made.result.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", PICTURES)
 def test_a_phone_s_photo_of_48_million_pixels(tools: Tools, make: Maker, way: str) -> None:
     def write(path: Path) -> None:

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gmapi.media.binaries import Ffmpeg
-from gmapi.sandbox.launcher import Launcher
-from gmapi.settings import load_settings
-from gmapi.tools.ffmpeg import FFMPEG
-from gmapi.tools.results import ToolResult
-from gmapi.tools.sanjuuni import SANJUUNI
-from gmapi.tools.video_frame import VIDEO_FRAME
-from support.media.programs import run as ffmpeg_run
-from support.product.file_work import file_work
-from support.screens.studio import Notes
+from support.media.making import Maker
+from support.product.outcomes import convert, daily
+from support.product.tools import Tools
 
 _PICTURES = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=10:d=6"]
 _TONE = ["-f", "lavfi", "-i", "sine=440:d=6:r=44100"]
@@ -77,48 +70,37 @@ HURT = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Gives the path of one of SOURCES, made by the bundled ffmpeg when it is asked for."""
-    from support.media.programs import BUNDLED
-
-    folder = tmp_path_factory.mktemp("sources")
-
-    def path(name: str) -> Path:
-        made = folder / name
-        if not made.exists():
-            done = ffmpeg_run(BUNDLED, "-v", "error", *SOURCES[name], str(made))
-            assert done.returncode == 0, done.stderr
-        return made
-
-    return path
-
-
-Tell = Callable[..., list[str]]
+DAILY = (
+    "film.mp4", "film.mkv", "film.avi", "film.ts", "film.gif", "h264.ts", "late.mkv",
+    "long_sound.mp4", "tone.mp3", "guessed.mp3", "tone.wav", "tone.ogg",
+)  # fmt: skip
 
 
 @pytest.fixture
-def tell(launcher: Launcher, ffmpeg: Ffmpeg, tmp_path: Path) -> Tell:
-    """Runs a tool on a file and gives its warnings, which the log must have as well."""
-    settings = load_settings({"data_dir": str(tmp_path / "data")})
-    last: list[ToolResult] = []
+def source(make: Maker) -> Callable[[str], Path]:
+    """Gives the path of one of SOURCES, made when it is asked for."""
+    return lambda name: make(name, *SOURCES[name])
 
-    def run(path: Path, kind: str = "dfpwm", *args: str, **fields: Any) -> list[str]:
-        notes = Notes()
-        tool, field = FFMPEG, "input_url"
-        values: dict[str, Any] = {"output_format": kind, **fields}
-        if kind == "frames":
-            tool, field, values = VIDEO_FRAME, "video_url", {"w": 32, "h": 20, "fps": 5}
-        elif kind == "32vid":
-            tool, values = SANJUUNI, {"output_format": kind, "width": 20}
+
+Tell = Callable[..., Sequence[str]]
+
+
+@pytest.fixture
+def tell(tools: Tools) -> Tell:
+    """Runs a tool on a file and gives its warnings, which the log must have as well."""
+
+    def run(path: Path, way: str = "dfpwm", *args: str, **fields: Any) -> Sequence[str]:
+        if way == "frames":
+            fields |= {"w": 32, "h": 20, "fps": 5}
+        elif way == "32vid":
+            fields["width"] = 20
         elif args:
-            values["args"] = list(args)
-        request = tool.request.model_validate({field: f"http://127.0.0.1/{path.name}", **values})
-        work = file_work(tmp_path, launcher, ffmpeg, {field: path}, notes, settings)
-        last[:] = [tool.run(work, request)]
-        told = [line.removeprefix("warning: ") for line in notes.lines if "warning: " in line]
-        assert told == work.warnings
-        return work.warnings
+            fields["args"] = args
+        ran = convert(tools, way, path, **fields)
+        lines = ran.notes.lines
+        told = [line.removeprefix("warning: ") for line in lines if "warning: " in line]
+        assert told == ran.warnings
+        return ran.warnings
 
     return run
 
@@ -141,7 +123,7 @@ def hurt(path: Path, folder: Path) -> Path:
     return made
 
 
-@pytest.mark.parametrize("name", sorted(CUT))
+@pytest.mark.parametrize("name", daily(sorted(CUT), *DAILY))
 def test_a_source_that_ends_early_is_told_with_how_much_was_read(
     tell: Tell, source: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
@@ -157,7 +139,7 @@ def test_a_source_that_ends_early_is_told_with_how_much_was_read(
         assert int(found[5].replace(",", "")) == pytest.approx(whole, abs=16)
 
 
-@pytest.mark.parametrize("name", sorted(NO_END))
+@pytest.mark.parametrize("name", daily(sorted(NO_END), *DAILY))
 def test_a_source_without_an_end_is_told(
     tell: Tell, source: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
@@ -168,7 +150,8 @@ def test_a_source_without_an_end_is_told(
     )
 
 
-@pytest.mark.parametrize("name", HURT)
+@pytest.mark.both_ffmpegs
+@pytest.mark.parametrize("name", daily(HURT, "film.mp4", "film.ts", "tone.flac"))
 def test_a_source_with_holes_is_told(
     tell: Tell, source: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
@@ -183,7 +166,7 @@ def test_a_source_with_holes_is_told(
         )
 
 
-@pytest.mark.parametrize("name", sorted(SOURCES))
+@pytest.mark.parametrize("name", daily(sorted(SOURCES), *DAILY))
 def test_a_healthy_source_is_not_accused(
     tell: Tell, source: Callable[[str], Path], name: str
 ) -> None:
@@ -228,7 +211,7 @@ def test_what_was_not_wanted_is_not_missed(
     assert len(tell(half, "mkv", "-t", "5")) == 1
 
 
-@pytest.mark.parametrize("kind", ["frames", "32vid"])
+@pytest.mark.parametrize("kind", daily(["frames", "32vid"], "32vid"))
 def test_the_tools_for_the_game_tell_it_too(
     tell: Tell, source: Callable[[str], Path], tmp_path: Path, kind: str
 ) -> None:

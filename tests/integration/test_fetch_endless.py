@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from gmapi.errors import SourceError
-from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import load_settings
 from gmapi.terminal.single_run import SingleRun
 from gmapi.tools.base import Work
@@ -24,14 +23,13 @@ from support.media.broadcasts import (
     CODED,
     ICECAST,
     ICY,
-    length,
-    make_media,
+    broadcast,
     station,
 )
 from support.media.programs import PROGRAMS
-from support.product import works
-from support.product.works import convert
-from support.screens.studio import Notes
+from support.media.readers import sound_length
+from support.product.outcomes import daily
+from support.product.works import Notes, run_tool, taken
 
 
 @pytest.fixture
@@ -41,19 +39,8 @@ def origin() -> Iterator[Origin]:
 
 
 @pytest.fixture
-def make_work(tmp_path: Path, launcher: Launcher, origin: Origin) -> Callable[..., Work]:
-    return functools.partial(works.make_work, tmp_path, launcher, origin.authority)
-
-
-@pytest.fixture(scope="module")
-def song() -> bytes:
-    """Twelve seconds of MP3 without a header, to be sent over and over."""
-    return make_media("mp3", 12)
-
-
-def taken(work: Work) -> str:
-    """What the result will say of how much was taken."""
-    return next((warning for warning in work.warnings if "were taken" in warning), "")
+def make_work(fetching: Callable[..., Work], origin: Origin) -> Callable[..., Work]:
+    return functools.partial(fetching, origin.url("/"))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +59,7 @@ def test_a_station_ends_after_max_duration(
 ) -> None:
     url = origin.add("/radio", station(song, head))
     work = make_work()
-    done = convert(work, input_url=url, output_format="wav", max_duration=5)
+    done = run_tool(work, "ffmpeg", input_url=url, output_format="wav", max_duration=5)
     assert done.duration == pytest.approx(5.0, abs=0.1)
     assert "5 s" in taken(work)
     assert "max_duration" in taken(work)
@@ -88,7 +75,7 @@ def test_a_station_without_max_duration_is_a_minute(
     listed = f"[playlist]\nNumberOfEntries=1\nFile1={origin.url('/radio')}\nLength1=-1\n"
     url = origin.add("/radio.pls", listed.encode(), content_type="audio/x-scpls")
     work = make_work()
-    done = convert(work, input_url=url, output_format="wav")
+    done = run_tool(work, "ffmpeg", input_url=url, output_format="wav")
     assert done.duration == pytest.approx(60.0, abs=0.1)
     assert "60 s" in taken(work)
 
@@ -103,21 +90,21 @@ def test_a_list_may_name_a_station(
         "radio.m3u": f"#EXTM3U\n#EXTINF:-1,Test\n{radio}\n",
     }[name]
     url = origin.add(f"/{name}", text.encode(), content_type="audio/x-mpegurl")
-    done = convert(make_work(), input_url=url, output_format="wav", max_duration=3)
+    done = run_tool(make_work(), "ffmpeg", input_url=url, output_format="wav", max_duration=3)
     assert done.duration == pytest.approx(3.0, abs=0.1)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("kind", CODED)
+@pytest.mark.parametrize("kind", daily(CODED, "mp3", "ogg", "matroska"))
 def test_any_endless_media_ends_after_max_duration(
     kind: str, program: str, origin: Origin, make_work: Callable[..., Work]
 ) -> None:
-    body = make_media(kind, 12)
+    body = broadcast(kind, 12)
     route = endless(body, chunks=kind < "g", piece=len(body), pace=lambda e, sent: e.wait(1.0))
     url = origin.add("/live", route)
     work = make_work(program)
     path = work.fetch(url, field="input_url", max_duration=4)
-    assert length(path) == pytest.approx(4.0, abs=0.15)
+    assert sound_length(path) == pytest.approx(4.0, abs=0.15)
     assert "4 s" in taken(work)
     assert list(work.outputs.iterdir()) == []
 
@@ -139,7 +126,7 @@ def test_the_caller_s_own_end_ends_the_fetch(
     make_work: Callable[..., Work],
 ) -> None:
     url = origin.add("/radio", station(song))
-    done = convert(make_work(), input_url=url, output_format="wav", **fields)
+    done = run_tool(make_work(), "ffmpeg", input_url=url, output_format="wav", **fields)
     assert done.duration == pytest.approx(seconds, abs=0.1)
 
 
@@ -148,10 +135,10 @@ def test_at_the_largest_size_what_is_there_is_taken(
 ) -> None:
     url = origin.add("/live", endless(song, chunks=True))
     work = make_work(fetch_max_bytes=2_000_000)
-    assert length(work.fetch(url, field="input_url")) == pytest.approx(60.0, abs=0.1)
+    assert sound_length(work.fetch(url, field="input_url")) == pytest.approx(60.0, abs=0.1)
     assert "60 s" in taken(work)
     small = make_work(fetch_max_bytes=160_000)
-    assert length(small.fetch(url, field="input_url")) == pytest.approx(10.0, abs=0.5)
+    assert sound_length(small.fetch(url, field="input_url")) == pytest.approx(10.0, abs=0.5)
     # What is no media, or too little of it, is too large as ever.
     noise = origin.add("/noise", endless(bytes(range(256)) * 100, chunks=True))
     with pytest.raises(SourceError) as caught:
@@ -165,7 +152,7 @@ def test_at_the_deadline_what_is_there_is_taken(
     url = origin.add("/live", station(song, None, chunks=True))
     work = make_work(fetch_deadline=3)
     path = work.fetch(url, field="input_url", max_duration=100)
-    assert 15 < length(path) < 40
+    assert 15 < sound_length(path) < 40
     assert "were taken" in taken(work)
 
 
@@ -177,7 +164,7 @@ def test_a_station_that_breaks_off_gives_what_has_come(
         exchange.raw(b"%x\r\n%s\r\n10000\r\n" % (len(song), song))
 
     work = make_work()
-    assert length(work.fetch(origin.add("/a", route), field="input_url")) == pytest.approx(
+    assert sound_length(work.fetch(origin.add("/a", route), field="input_url")) == pytest.approx(
         12.0, abs=0.2
     )
     assert "12 s" in taken(work)
@@ -230,15 +217,15 @@ def test_two_may_listen_to_one_station(
         short = second.fetch(url, field="input_url", max_duration=3)
         assert not long.done()
         heard.set()
-        assert length(short) == pytest.approx(3.0, abs=0.1)
-        assert length(long.result()) == pytest.approx(40.0, abs=0.1)
+        assert sound_length(short) == pytest.approx(3.0, abs=0.1)
+        assert sound_length(long.result()) == pytest.approx(40.0, abs=0.1)
 
 
 def test_a_film_without_end_is_cut_into_frames(
     origin: Origin, make_work: Callable[..., Work]
 ) -> None:
-    url = origin.add("/live", endless(make_media("flv", 12), whole=10**7))
-    done = convert(make_work(), "video_frame", video_url=url, max_duration=2, fps=10, w=64, h=48)
+    url = origin.add("/live", endless(broadcast("flv", 12), whole=10**7))
+    done = run_tool(make_work(), "video_frame", video_url=url, max_duration=2, fps=10, w=64, h=48)
     assert done.total_frames == pytest.approx(20, abs=2)
 
 

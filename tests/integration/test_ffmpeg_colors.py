@@ -7,23 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmapi.media.binaries import Ffmpeg
-from gmapi.sandbox.launcher import Launcher
-from support.media.conversions import Conversions, Made, make
+from support.media import readers
+from support.media.made_files import MadeFile
+from support.media.making import Maker
+from support.product.outcomes import daily_rows
+from support.product.tools import Tools
 
 COLOURS = ("red", "lime", "blue", "gray")
-
-
-@pytest.fixture(scope="module")
-def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("media")
-
-
-@pytest.fixture(scope="module")
-def tool(
-    launcher: Launcher, ffmpeg: Ffmpeg, tmp_path_factory: pytest.TempPathFactory
-) -> Conversions:
-    return Conversions(launcher, ffmpeg, tmp_path_factory.mktemp("data"))
 
 
 SOURCES = {
@@ -38,7 +28,7 @@ SOURCES = {
 }
 
 
-def striped(media: Path, kind: str) -> Path:
+def striped(make: Maker, kind: str) -> Path:
     """Four stripes."""
     matrix, full, size = SOURCES[kind]
     name = "".join(c for c in kind if c.isalnum())
@@ -49,13 +39,13 @@ def striped(media: Path, kind: str) -> Path:
     ]
     whole = f"hstack=inputs={len(COLOURS)},scale={size.replace('x', ':')}:flags=neighbor"
     if matrix is None:
-        return make(media, f"{name}.png", *inputs, "-filter_complex", whole, "-frames:v", "1")
+        return make(f"{name}.png", *inputs, "-filter_complex", whole, "-frames:v", "1")
     known = matrix.replace("smpte170m", "bt601").replace("bt2020nc", "bt2020")
     graph = (
         f"{whole},scale=out_color_matrix={known}:out_range={full},format=yuv444p,"
         f"setparams=colorspace={matrix}:range={full}"
     )
-    return make(media, f"{name}.mp4", *inputs, "-filter_complex", graph, "-c:v", "libx264",
+    return make(f"{name}.mp4", *inputs, "-filter_complex", graph, "-c:v", "libx264",
                 "-qp", "2", "-preset", "ultrafast")  # fmt: skip
 
 
@@ -67,37 +57,43 @@ def stripes(picture: np.ndarray) -> np.ndarray:
 WANTED = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)])
 
 
-def seen(made: Made) -> np.ndarray:
-    """The picture by Pillow where it is there, an independent reader that knows no tags."""
-    image = pytest.importorskip("PIL.Image")
-    with image.open(made.path) as picture:
-        return np.asarray(picture.convert("RGB"))
-
-
 @pytest.mark.parametrize(
     ("kind", "output_format"),
-    [(kind, "jpg") for kind in ("BT.709, full", "BT.601", "BT.2020", "RGB")]
-    + [("BT.709", name) for name in ("jpg", "webp", "tiff", "jp2")],
+    daily_rows(
+        [(kind, "jpg") for kind in ("BT.709, full", "BT.601", "BT.2020", "RGB")]
+        + [("BT.709", name) for name in ("jpg", "webp", "tiff", "jp2")],
+        ("BT.709, full", "jpg"),
+        ("BT.2020", "jpg"),
+        ("BT.709", "webp"),
+        ("BT.709", "jp2"),
+    ),
 )
 def test_pictures_have_the_colours_of_the_source(
-    tool: Conversions, media: Path, kind: str, output_format: str
+    tools: Tools, make: Maker, kind: str, output_format: str
 ) -> None:
-    source = striped(media, kind)
-    found = stripes(seen(tool.convert(source, output_format)))
+    source = striped(make, kind)
+    found = stripes(readers.picture(tools.ffmpeg(source, output_format).path))
     assert np.abs(found - WANTED).max() <= 12, found
 
 
 @pytest.mark.parametrize(
     ("kind", "output_format"),
-    [(kind, "mp4") for kind in SOURCES if kind not in ("HD", "BT.601")]
-    + [("BT.709", name) for name in ("avi", "mjpeg")]
-    + [("HD", "avi"), ("RGB in HD", "avi"), ("RGB", "webm")],
+    daily_rows(
+        [(kind, "mp4") for kind in SOURCES if kind not in ("HD", "BT.601")]
+        + [("BT.709", name) for name in ("avi", "mjpeg")]
+        + [("HD", "avi"), ("RGB in HD", "avi"), ("RGB", "webm")],
+        ("BT.709, full", "mp4"),
+        ("BT.2020", "mp4"),
+        ("BT.709", "mjpeg"),
+        ("RGB in HD", "avi"),
+        ("RGB", "webm"),
+    ),
 )
 def test_films_have_them_by_their_tags_or_by_their_size(
-    tool: Conversions, media: Path, kind: str, output_format: str
+    tools: Tools, make: Maker, kind: str, output_format: str
 ) -> None:
-    made = tool.convert(striped(media, kind), output_format)
-    video = made.stream("video")
+    made = tools.ffmpeg(striped(make, kind), output_format)
+    video = made.file.stream("video")
     matrix = video.get("color_space")
     if output_format == "mjpeg":
         assert video["color_range"] == "pc"
@@ -108,8 +104,8 @@ def test_films_have_them_by_their_tags_or_by_their_size(
         matrix = "bt709" if video["height"] > 576 or video["width"] >= 1280 else "smpte170m"
     known = {"bt2020nc": "bt2020", "smpte170m": "bt601", "bt470bg": "bt601"}.get(matrix, matrix)
     shown = make(
-        media, "shown.png", "-i", str(made.path), "-frames:v", "1",
+        "shown.png", "-i", str(made.path), "-frames:v", "1",
         "-vf", f"scale=in_color_matrix={known},format=rgb24",
     )  # fmt: skip
-    picture = Made(shown, made.result, [], []).pixels()
+    picture = MadeFile(shown).pixels()
     assert np.abs(stripes(picture) - WANTED).max() <= 12, (video, stripes(picture))

@@ -11,42 +11,27 @@ import pytest
 
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.raw_pictures import gif_of_pngs
-from gmapi.sandbox.launcher import Launcher
-from support.media.conversions import Conversions, make, span
-from support.media.files import MEDIA
+from support.media.making import H264, Maker
+from support.product.outcomes import daily
+from support.product.tools import Tools
 
-H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 FILM = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=3")
 TONE = ("-f", "lavfi", "-i", "sine=440:r=48000:d=3")
 
 
-@pytest.fixture(scope="module")
-def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("media")
-
-
-@pytest.fixture(scope="module")
-def tool(
-    launcher: Launcher, ffmpeg: Ffmpeg, tmp_path_factory: pytest.TempPathFactory
-) -> Conversions:
-    return Conversions(launcher, ffmpeg, tmp_path_factory.mktemp("data"))
-
-
-@pytest.mark.parametrize("rate", [30, 60, 120])
-def test_browsers_keep_the_times_of_a_gif(tool: Conversions, media: Path, rate: int) -> None:
-    source = make(
-        media, f"{rate}.mp4", "-f", "lavfi", "-i", f"testsrc2=s=64x48:r={rate}:d=1", *H264
-    )
-    made = tool.convert(source, "gif")
+@pytest.mark.parametrize("rate", daily([30, 60, 120], 120))
+def test_browsers_keep_the_times_of_a_gif(tools: Tools, make: Maker, rate: int) -> None:
+    source = make(f"{rate}.mp4", "-f", "lavfi", "-i", f"testsrc2=s=64x48:r={rate}:d=1", *H264)
+    made = tools.ffmpeg(source, "gif")
     steps = gif_delays(made.path.read_bytes())
     assert min(steps) >= 2
     assert sum(steps) == pytest.approx(100, abs=4)
     assert len(steps) == min(rate, 50)
 
 
-def test_browsers_keep_the_times_of_a_preview(ffmpeg: Ffmpeg, media: Path, tmp_path: Path) -> None:
+def test_browsers_keep_the_times_of_a_preview(ffmpeg: Ffmpeg, make: Maker, tmp_path: Path) -> None:
     pictures = make(
-        media, "pictures", "-f", "lavfi", "-i", "testsrc=s=32x24:r=100:d=1",
+        "pictures", "-f", "lavfi", "-i", "testsrc=s=32x24:r=100:d=1",
         "-pix_fmt", "rgb24", "-c:v", "png", "-f", "image2pipe",
     )  # fmt: skip
     output = tmp_path / "preview.gif"
@@ -59,11 +44,11 @@ def test_browsers_keep_the_times_of_a_preview(ffmpeg: Ffmpeg, media: Path, tmp_p
     assert len(steps) == 50
 
 
-def test_bursts_of_pictures_in_a_gif(tool: Conversions, media: Path) -> None:
+def test_bursts_of_pictures_in_a_gif(tools: Tools, make: Maker) -> None:
     """Screen recordings have pictures whenever something happens."""
     burst = ("-vf", "setpts='if(lt(N,20),N*0.005,0.1+(N-20)*0.1)/TB'", "-fps_mode", "passthrough")
-    source = make(media, "burst.mkv", *FILM, *burst, *H264)
-    assert min(gif_delays(tool.convert(source, "gif").path.read_bytes())) >= 2
+    source = make("burst.mkv", *FILM, *burst, *H264)
+    assert min(gif_delays(tools.ffmpeg(source, "gif").path.read_bytes())) >= 2
 
 
 def gif_delays(data: bytes) -> list[int]:
@@ -83,14 +68,13 @@ def gif_delays(data: bytes) -> list[int]:
     return delays
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "output_format"),
     [("avi", "mp4"), ("avi", "gif"), ("h264", "mp4"), ("hevc", "gif"), ("mjpeg", "mkv"),
      ("m4v", "mp4")],
 )  # fmt: skip
-def test_pictures_without_times(
-    tool: Conversions, media: Path, kind: str, output_format: str
-) -> None:
+def test_pictures_without_times(tools: Tools, make: Maker, kind: str, output_format: str) -> None:
     coded = {
         "avi": (*H264[:-2], "-preset", "medium", "-bf", "2", "-pix_fmt", "yuv420p"),
         "h264": (*H264, "-bf", "2", "-preset", "medium", "-f", "h264"),
@@ -98,68 +82,67 @@ def test_pictures_without_times(
         "mjpeg": ("-c:v", "mjpeg", "-f", "mjpeg"),
         "m4v": ("-c:v", "mpeg4", "-bf", "2", "-f", "m4v"),
     }[kind]
-    source = make(media, f"untimed.{kind}", *FILM, *coded)
-    made = tool.convert(source, output_format)
-    assert made.frames == 30
-    begin, end = made.span("video")
+    source = make(f"untimed.{kind}", *FILM, *coded)
+    made = tools.ffmpeg(source, output_format)
+    assert made.file.frames == 30
+    begin, end = made.file.span("video")
     # Raw motion JPEG does not tell a rate, and is shown at 25 pictures a second.
     assert begin < 0.11
     assert end - begin == pytest.approx(1.2 if kind == "mjpeg" else 3.0, abs=0.11)
 
 
-@pytest.mark.parametrize("output_format", ["mp4", "webm", "avi", "ts"])
+@pytest.mark.parametrize("output_format", daily(["mp4", "webm", "avi", "ts"], "mp4", "avi"))
 @pytest.mark.parametrize("late", ["pictures", "sound"])
 def test_pictures_and_sound_stay_in_step(
-    tool: Conversions, media: Path, late: str, output_format: str
+    tools: Tools, make: Maker, late: str, output_format: str
 ) -> None:
     """What starts a second late still does, or there are silence and a picture before it."""
     first, second = (TONE, FILM) if late == "pictures" else (FILM, TONE)
     source = make(
-        media, f"late_{late}.mkv", *first, "-itsoffset", "1", *second, "-map", "0", "-map", "1",
+        f"late_{late}.mkv", *first, "-itsoffset", "1", *second, "-map", "0", "-map", "1",
         *H264, "-c:a", "aac",
     )  # fmt: skip
-    path = tool.convert(source, output_format).path
-    ends = {kind: span(path, kind)[1] for kind in ("video", "audio")}
+    file = tools.ffmpeg(source, output_format).file
+    ends = {kind: file.span(kind)[1] for kind in ("video", "audio")}
     early = {"pictures": "audio", "sound": "video"}[late]
     other = {"pictures": "video", "sound": "audio"}[late]
     assert ends[other] - ends[early] == pytest.approx(1.0, abs=0.15)
 
 
-def test_an_icon_is_shown_like_other_stills(tool: Conversions, media: Path) -> None:
+def test_an_icon_is_shown_like_other_stills(tools: Tools, make: Maker) -> None:
     sizes = [("-f", "lavfi", "-i", f"color={c}:s={n}x{n}") for c, n in (("red", 16), ("lime", 48))]
     source = make(
-        media, "two.ico", *sizes[0], *sizes[1], "-map", "0", "-map", "1", "-frames:v", "1",
+        "two.ico", *sizes[0], *sizes[1], "-map", "0", "-map", "1", "-frames:v", "1",
         "-pix_fmt", "bgra",
     )  # fmt: skip
-    made = tool.convert(source, "mp4")
-    assert made.size == (48, 48)
-    assert made.stream("video")["avg_frame_rate"] == "25/1"
-    assert made.pixels()[24, 24, 1] > 200
+    made = tools.ffmpeg(source, "mp4")
+    assert made.file.size == (48, 48)
+    assert made.file.stream("video")["avg_frame_rate"] == "25/1"
+    assert made.file.pixels()[24, 24, 1] > 200
 
 
 @pytest.mark.parametrize(
     ("output_format", "args"), [("mp4", ""), ("gif", "-vf hflip"), ("webp", ""), ("jpg", "")]
 )
 def test_a_photo_is_alone_without_its_gain_map(
-    tool: Conversions, media: Path, args: str, output_format: str
+    tools: Tools, make: Maker, args: str, output_format: str
 ) -> None:
     photo, behind = (
-        make(media, f"{name}.jpg", "-f", "lavfi", "-i", film, "-frames:v", "1")
+        make(f"{name}.jpg", "-f", "lavfi", "-i", film, "-frames:v", "1")
         for name, film in (("photo", "testsrc2=s=320x240"), ("map", "color=gray:s=80x60"))
     )
     data = photo.read_bytes()
     mark, jfif = b"\xff\xe2\x00\x06MPF\0", 20
-    source = media / "with_map.jpg"
-    source.write_bytes(data[:jfif] + mark + data[jfif:] + behind.read_bytes())
-    made = tool.convert(source, output_format, args)
-    assert made.frames == 1
-    assert made.size == (320, 240)
-    assert made.pixels().std() > 50
+    whole = data[:jfif] + mark + data[jfif:] + behind.read_bytes()
+    source = make.bytes("photo-with-map.jpg", whole)
+    made = tools.ffmpeg(source, output_format, args)
+    assert made.file.frames == 1
+    assert made.file.size == (320, 240)
+    assert made.file.pixels().std() > 50
 
 
-def test_usual_sources_are_not_read_twice(tool: Conversions, media: Path) -> None:
-    source = make(media, "clip.mp4", *MEDIA["clip.mp4"])
-    made = tool.convert(source, "mp4")
-    assert made.frames == 20
+def test_usual_sources_are_not_read_twice(tools: Tools, media_dir: Path) -> None:
+    made = tools.ffmpeg(media_dir / "clip.mp4", "mp4")
+    assert made.file.frames == 20
     assert made.result.duration == pytest.approx(2.0, abs=0.1)
     assert made.result.warnings is None or not made.result.warnings

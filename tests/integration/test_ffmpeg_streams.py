@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from gmapi.errors import MediaError, RequestError
-from gmapi.media.binaries import Ffmpeg
-from gmapi.sandbox.launcher import Launcher
-from support.media.conversions import Conversions, make
-from support.media.files import ffmpeg_program
+from support.media.making import H264, Maker
+from support.media.programs import make_media
+from support.product.outcomes import daily_rows, sound_of
+from support.product.tools import Ran, Tools
 
-H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 FILM = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=2")
 
 
@@ -23,73 +20,61 @@ def tone(hertz: int) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def tool(
-    launcher: Launcher, ffmpeg: Ffmpeg, tmp_path_factory: pytest.TempPathFactory
-) -> Conversions:
-    return Conversions(launcher, ffmpeg, tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("media")
     (folder / "words.srt").write_text("1\n00:00:00,500 --> 00:00:01,500\nHello\n")
-    make(folder, "cover.png", "-f", "lavfi", "-i", "color=blue:s=65x65", "-frames:v", "1")
+    make_media(folder / "cover.png", "-f", "lavfi", "-i", "color=blue:s=65x65", "-frames:v", "1")
     for name, codec in (("song.mp3", "libmp3lame"), ("song.m4a", "aac"), ("song.flac", "flac")):
-        make(folder, name, *tone(440), "-i", str(folder / "cover.png"), "-map", "0", "-map", "1",
-             "-c:a", codec, "-c:v", "png", "-disposition:v", "attached_pic")  # fmt: skip
-    make(
-        folder, "two.mkv", *FILM, *tone(440), *tone(880), "-i", str(folder / "words.srt"),
+        make_media(
+            folder / name, *tone(440), "-i", str(folder / "cover.png"), "-map", "0", "-map", "1",
+            "-c:a", codec, "-c:v", "png", "-disposition:v", "attached_pic",
+        )  # fmt: skip
+    make_media(
+        folder / "two.mkv", *FILM, *tone(440), *tone(880), "-i", str(folder / "words.srt"),
         "-map", "0", "-map", "1", "-map", "2", "-map", "3", *H264, "-c:a", "aac", "-c:s", "srt",
         "-metadata:s:a:0", "title=Commentary", "-metadata:s:a:0", "language=eng",
         "-metadata:s:a:1", "language=ger", "-disposition:a:0", "0", "-disposition:a:1", "default",
     )  # fmt: skip
     (folder / "font.ttf").write_bytes(b"\0\1\0\0" + bytes(100))
-    make(
-        folder, "attached.mkv", *FILM, *tone(440), *H264, "-c:a", "aac",
+    make_media(
+        folder / "attached.mkv", *FILM, *tone(440), *H264, "-c:a", "aac",
         "-attach", str(folder / "font.ttf"), "-metadata:s:t:0", "mimetype=font/ttf",
     )  # fmt: skip
-    make(folder, "timecode.mov", *FILM, *tone(440), *H264, "-timecode", "01:00:00:00")
+    make_media(folder / "timecode.mov", *FILM, *tone(440), *H264, "-timecode", "01:00:00:00")
     return folder
 
 
-def pitch(path: Path, *before: str) -> int:
-    """The loudest frequency of a file's sound, Hz."""
-    raw = subprocess.run(
-        [ffmpeg_program(), "-v", "error", "-nostdin", *before, "-i", str(path), "-map", "0:a:0",
-         "-ac", "1", "-ar", "8000", "-f", "s16le", "-"],
-        capture_output=True, check=True,
-    ).stdout  # fmt: skip
-    samples = np.frombuffer(raw, np.int16)[:8000]
-    return round(float(np.argmax(np.abs(np.fft.rfft(samples)))) * 8000 / len(samples))
+def pitch(made: Ran) -> float:
+    """The loudest frequency of what was made, Hz."""
+    return sound_of(made).tone(0.2, 1.2)
 
 
 @pytest.mark.parametrize("output_format", ["mp3", "mp4", "dfpwm"])
-def test_the_sound_that_is_meant(tool: Conversions, media: Path, output_format: str) -> None:
-    made = tool.convert(media / "two.mkv", output_format)
-    before = ("-f", "dfpwm", "-ar", "48000", "-ac", "1") if output_format == "dfpwm" else ()
-    assert pitch(made.path, *before) == pytest.approx(880, abs=10)
+def test_the_sound_that_is_meant(tools: Tools, media: Path, output_format: str) -> None:
+    made = tools.ffmpeg(media / "two.mkv", output_format)
+    assert pitch(made) == pytest.approx(880, abs=10)
     assert any("audio_track" in warning for warning in made.warnings)
 
 
-def test_the_sound_that_is_asked_for(tool: Conversions, media: Path) -> None:
+def test_the_sound_that_is_asked_for(tools: Tools, media: Path) -> None:
     for track in (1, "eng"):
-        made = tool.convert(media / "two.mkv", "mp3", audio_track=track)
-        assert pitch(made.path) == pytest.approx(440, abs=10)
+        made = tools.ffmpeg(media / "two.mkv", "mp3", audio_track=track)
+        assert pitch(made) == pytest.approx(440, abs=10)
         assert not made.warnings
     with pytest.raises(RequestError, match=r"(?s)no sound track 5.*2: ger"):
-        tool.convert(media / "two.mkv", "mp3", audio_track=5)
+        tools.ffmpeg(media / "two.mkv", "mp3", audio_track=5)
 
 
-def test_a_filter_hears_the_sound_that_is_meant(tool: Conversions, media: Path) -> None:
+def test_a_filter_hears_the_sound_that_is_meant(tools: Tools, media: Path) -> None:
     """As the game's programs ask for left and right."""
     args = ["-vn", "-ar", "48000", "-filter_complex", "pan=mono|c0=c0"]
-    made = tool.convert(media / "two.mkv", "wav", args)
-    assert pitch(made.path) == pytest.approx(880, abs=10)
+    made = tools.ffmpeg(media / "two.mkv", "wav", args)
+    assert pitch(made) == pytest.approx(880, abs=10)
 
 
-def test_what_a_caller_maps_is_his(tool: Conversions, media: Path) -> None:
-    made = tool.convert(media / "two.mkv", "mp3", "-map 0:a:0")
-    assert pitch(made.path) == pytest.approx(440, abs=10)
+def test_what_a_caller_maps_is_his(tools: Tools, media: Path) -> None:
+    made = tools.ffmpeg(media / "two.mkv", "mp3", "-map 0:a:0")
+    assert pitch(made) == pytest.approx(440, abs=10)
     assert not made.warnings
 
 
@@ -99,19 +84,19 @@ def test_what_a_caller_maps_is_his(tool: Conversions, media: Path) -> None:
      ("mkv", "-sn", 0), ("srt", "", 1), ("vtt", "", 1)],
 )  # fmt: skip
 def test_subtitles_come_along_as_before(
-    tool: Conversions, media: Path, output_format: str, args: str, subtitles: int
+    tools: Tools, media: Path, output_format: str, args: str, subtitles: int
 ) -> None:
-    made = tool.convert(media / "two.mkv", output_format, args)
-    kinds = [stream["codec_type"] for stream in made.streams]
+    made = tools.ffmpeg(media / "two.mkv", output_format, args)
+    kinds = [stream["codec_type"] for stream in made.file.streams]
     assert kinds.count("subtitle") == subtitles
     if output_format not in ("srt", "vtt"):
         assert kinds.count("video") == kinds.count("audio") == 1
 
 
-def test_a_film_with_a_timecode_track(tool: Conversions, media: Path) -> None:
-    made = tool.convert(media / "timecode.mov", "mp4")
+def test_a_film_with_a_timecode_track(tools: Tools, media: Path) -> None:
+    made = tools.ffmpeg(media / "timecode.mov", "mp4")
     assert (made.result.width, made.result.height) == (64, 48)
-    assert made.frames == 20
+    assert made.file.frames == 20
 
 
 @pytest.mark.parametrize(
@@ -120,34 +105,33 @@ def test_a_film_with_a_timecode_track(tool: Conversions, media: Path) -> None:
      ("song.mp3", "ts", ""), ("song.mp3", "mp4", "-ss 1")],
 )  # fmt: skip
 def test_a_cover_is_shown_as_long_as_its_song(
-    tool: Conversions, media: Path, song: str, output_format: str, words: str
+    tools: Tools, media: Path, song: str, output_format: str, words: str
 ) -> None:
-    made = tool.convert(media / song, output_format, input_args=words)
-    video = made.stream("video")
+    made = tools.ffmpeg(media / song, output_format, input_args=words)
+    video = made.file.stream("video")
     above, below = (int(number) for number in video["avg_frame_rate"].split("/"))
     assert 1 <= above / below <= 25
-    begin, end = made.span("video")
+    begin, end = made.file.span("video")
     assert end - begin == pytest.approx(1.0 if words else 2.0, abs=0.45)
-    assert made.size == (64, 64)
-    assert made.pixels()[32, 32, 2] > 200
-    made.stream("audio")
+    assert made.file.size == (64, 64)
+    assert made.file.pixels()[32, 32, 2] > 200
+    made.file.stream("audio")
 
 
 @pytest.mark.parametrize("output_format", ["png", "jpg"])
-def test_the_picture_of_a_song_is_its_cover(
-    tool: Conversions, media: Path, output_format: str
-) -> None:
-    picture = tool.convert(media / "song.mp3", output_format).pixels()
+def test_the_picture_of_a_song_is_its_cover(tools: Tools, media: Path, output_format: str) -> None:
+    picture = tools.ffmpeg(media / "song.mp3", output_format).file.pixels()
     assert picture.shape == (65, 65, 3)
     assert picture[32, 32, 2] > 200
 
 
-def test_several_songs_with_covers_make_no_flash_of_video(tool: Conversions, media: Path) -> None:
+def test_several_songs_with_covers_make_no_flash_of_video(tools: Tools, media: Path) -> None:
     songs = [media / "song.mp3", media / "song.flac"]
-    made = tool.convert(songs, "mp4", ["-filter_complex", "[0:a][1:a]amix=inputs=2"])
-    assert [stream["codec_type"] for stream in made.streams] == ["audio"]
+    made = tools.ffmpeg(songs, "mp4", ["-filter_complex", "[0:a][1:a]amix=inputs=2"])
+    assert [stream["codec_type"] for stream in made.file.streams] == ["audio"]
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize(
     ("source", "output_format", "args", "words"),
     [
@@ -163,10 +147,10 @@ def test_several_songs_with_covers_make_no_flash_of_video(tool: Conversions, med
     ],
 )
 def test_what_cannot_be_taken_is_named(
-    tool: Conversions, media: Path, source: str, output_format: str, args: str, words: str
+    tools: Tools, media: Path, source: str, output_format: str, args: str, words: str
 ) -> None:
     with pytest.raises(MediaError, match=words) as caught:
-        tool.convert(media / source, output_format, args)
+        tools.ffmpeg(media / source, output_format, args)
     assert caught.value.message.isprintable()
 
 
@@ -185,15 +169,15 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize(("layout", "output_format"), LAYOUTS)
+@pytest.mark.parametrize(("layout", "output_format"), daily_rows(LAYOUTS, *list(LAYOUTS)[::2]))
 def test_loudspeakers_that_a_codec_lacks(
-    tool: Conversions, media: Path, layout: str, output_format: str
+    tools: Tools, make: Maker, layout: str, output_format: str
 ) -> None:
     name = f"{layout.translate(str.maketrans('.()', '___'))}.wav"
     noise = f"anoisesrc=d=0.5:r=48000:a=0.3,aformat=channel_layouts={layout}"
-    source = make(media, name, "-f", "lavfi", "-i", noise)
-    made = tool.convert(source, output_format)
-    sound = made.stream("audio")
+    source = make(name, "-f", "lavfi", "-i", noise)
+    made = tools.ffmpeg(source, output_format)
+    sound = made.file.stream("audio")
     assert sound["channels"] == LAYOUTS[layout, output_format]
     before = {"stereo": 2, "quad(side)": 4, "5.1": 6, "5.1(side)": 6, "22.2": 24}.get(layout, 8)
     assert any("mixed" in w for w in made.warnings) == (sound["channels"] < before)

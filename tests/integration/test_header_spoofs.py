@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,10 @@ import pytest
 from gmapi.media import probe
 from gmapi.media.binaries import Ffmpeg
 from gmapi.sandbox.launcher import Launcher
+from gmapi.tools.base import Work
 from support.http.origin import Origin
-from support.media.programs import PROGRAMS
-from support.product.works import convert, make_work
-from support.screens.studio import make_media
+from support.media.programs import PROGRAMS, make_media
+from support.product.works import run_tool
 
 SOUND = ["-f", "lavfi", "-i", "sine=d=0.2"]
 PICTURES = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=0.2", "-c:v", "mpeg4"]
@@ -41,12 +42,14 @@ def test_the_name_of_a_tag_is_no_stream(
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_the_name_of_a_tag_is_no_output(tmp_path: Path, launcher: Launcher, program: str) -> None:
+def test_the_name_of_a_tag_is_no_output(
+    tmp_path: Path, fetching: Callable[..., Work], program: str
+) -> None:
     said = "X\n  Stream #0:0: Audio: dfpwm, 1 Hz, 9 channels\n    X"
     with Origin() as origin:
         url = origin.add("/song", song_with_tag(tmp_path, said).read_bytes())
-        work = make_work(tmp_path, launcher, origin.authority, program)
-        done = convert(work, input_url=url, output_format="dfpwm")
+        work = fetching(url, program)
+        done = run_tool(work, "ffmpeg", input_url=url, output_format="dfpwm")
     assert done.duration == pytest.approx(0.2, abs=0.02)
     assert work.warnings == []
 

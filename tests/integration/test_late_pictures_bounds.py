@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from gmapi.errors import LimitError
-from gmapi.sandbox.launcher import Launcher
+from gmapi.tools.base import Work
 from support.http.origin import Origin
-from support.product.works import convert, make_work
-from support.screens.studio import make_media
+from support.media.programs import make_media
+from support.product.works import run_tool
 
 PICTURES = ["-f", "lavfi", "-i", "color=red@0.5:s=32x24:r=10:d=0.3,format=yuva420p", "-c:v", "ffv1"]
 SOUND = ["-f", "lavfi", "-i", "sine=d=0.3"]
@@ -41,8 +41,7 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     ],
 )
 def test_late_pictures_end_at_the_limits(
-    tmp_path: Path,
-    launcher: Launcher,
+    fetching: Callable[..., Work],
     late: bytes,
     tool: str,
     field: str,
@@ -52,6 +51,6 @@ def test_late_pictures_end_at_the_limits(
 ) -> None:
     with Origin() as origin:
         url = origin.add("/late", late)
-        work = make_work(tmp_path, launcher, origin.authority, **values)
+        work = fetching(url, **values)
         with pytest.raises(LimitError, match=said):
-            convert(work, tool, **{field: url}, **fields)
+            run_tool(work, tool, **{field: url}, **fields)

@@ -22,7 +22,6 @@ from gmapi.tools.page import find_media
 from support.http.canary import Canary
 from support.http.origin import Exchange, Origin, redirect, silent
 from support.media import streams
-from support.product import works
 from support.product.server import descendants
 
 
@@ -39,8 +38,8 @@ def origin(film: Path) -> Iterator[Origin]:
 
 
 @pytest.fixture
-def make_work(tmp_path: Path, launcher: Launcher, origin: Origin) -> Callable[..., Work]:
-    return functools.partial(works.make_work, tmp_path, launcher, origin.authority)
+def make_work(fetching: Callable[..., Work], origin: Origin) -> Callable[..., Work]:
+    return functools.partial(fetching, origin.url("/"))
 
 
 def _page(origin: Origin, body: str, path: str = "/page") -> str:

@@ -16,10 +16,8 @@ from gmapi.tools.results import FileResult
 from gmapi.tools.video_frame import VideoFrameResult
 from support.http.origin import Exchange, Origin, content
 from support.media import streams
-from support.media.programs import BUNDLED, SYSTEM
-from support.product import works
-from support.product.works import convert
-from support.screens.studio import Notes
+from support.media.programs import SYSTEM
+from support.product.works import Notes, run_tool
 
 
 @pytest.fixture(scope="module")
@@ -43,20 +41,12 @@ def site(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calla
         yield address
 
 
-@pytest.fixture
-def make_work(tmp_path: Path, launcher: Launcher) -> Callable[..., Work]:
-    def make(url: str, program: str = BUNDLED, **values: Any) -> Work:
-        return works.make_work(tmp_path, launcher, url.split("/")[2], program, **values)
-
-    return make
-
-
 @pytest.mark.parametrize("kind", streams.STREAMS)
 def test_each_kind_of_stream_is_the_film(
-    kind: str, site: Callable[[str], str], make_work: Callable[..., Work], film: Path
+    kind: str, site: Callable[[str], str], fetching: Callable[..., Work], film: Path
 ) -> None:
     url = site(kind)
-    work = make_work(url)
+    work = fetching(url)
     path = work.fetch(url, field="input_url")
     assert streams.picture_hashes(path) == streams.picture_hashes(film)
     info = work.probe(path)
@@ -72,12 +62,12 @@ def test_each_kind_of_stream_is_the_film(
 def test_the_system_s_ffmpeg_joins_as_well(
     kind: str,
     site: Callable[[str], str],
-    make_work: Callable[..., Work],
+    fetching: Callable[..., Work],
     launcher: Launcher,
     film: Path,
 ) -> None:
     url = site(kind)
-    work = make_work(url, program=SYSTEM)
+    work = fetching(url, program=SYSTEM)
     path = work.fetch(url, field="input_url")
     assert streams.picture_hashes(path) == streams.picture_hashes(film)
     assert streams.sound_starts(path) == pytest.approx(streams.sound_starts(film), abs=0.05)
@@ -85,13 +75,13 @@ def test_the_system_s_ffmpeg_joins_as_well(
 
 @pytest.mark.parametrize("kind", ["sound_apart", "timeline"])
 def test_sound_that_starts_late_stays_late(
-    kind: str, make_work: Callable[..., Work], tmp_path: Path
+    kind: str, fetching: Callable[..., Work], tmp_path: Path
 ) -> None:
     film = streams.make_film(tmp_path, sound_delay=1.0)
     name = streams.make_stream(kind, film, tmp_path / kind)
     with Origin() as origin:
         url = origin.add_folder("/late", tmp_path / kind) + name
-        path = make_work(url).fetch(url, field="input_url")
+        path = fetching(url).fetch(url, field="input_url")
     assert streams.sound_starts(path) == pytest.approx(1.0, abs=0.08)
 
 
@@ -108,11 +98,11 @@ def test_tools_take_streams(
     tool: str,
     fields: dict[str, Any],
     site: Callable[[str], str],
-    make_work: Callable[..., Work],
+    fetching: Callable[..., Work],
 ) -> None:
     url = site(kind)
-    work = make_work(url)
-    result = convert(work, tool, input_url=url, **fields)
+    work = fetching(url)
+    result = run_tool(work, tool, input_url=url, **fields)
     assert isinstance(result, FileResult)
     assert result.duration == pytest.approx(streams.SECONDS, abs=0.2)
     assert result.size > 0
@@ -123,10 +113,10 @@ def test_tools_take_streams(
 
 
 def test_frames_are_cut_from_a_stream_with_its_sound(
-    site: Callable[[str], str], make_work: Callable[..., Work]
+    site: Callable[[str], str], fetching: Callable[..., Work]
 ) -> None:
     url = site("fmp4")
-    result = convert(make_work(url), "video_frame", video_url=url, fps=10)
+    result = run_tool(fetching(url), "video_frame", video_url=url, fps=10)
     assert isinstance(result, VideoFrameResult)
     assert result.total_frames in (streams.PICTURES, streams.PICTURES + 1)
     assert (result.width, result.height) == (64, 48)
@@ -134,17 +124,17 @@ def test_frames_are_cut_from_a_stream_with_its_sound(
 
 
 def test_max_duration_takes_the_beginning_of_a_stream(
-    site: Callable[[str], str], make_work: Callable[..., Work]
+    site: Callable[[str], str], fetching: Callable[..., Work]
 ) -> None:
     for kind in ("ts", "sound_apart", "single"):
         url = site(kind)
-        work = make_work(url)
+        work = fetching(url)
         path = work.fetch(url, field="input_url", max_duration=2)
         assert len(streams.picture_hashes(path)) == streams.PICTURES // 2
 
 
 def test_a_live_stream_is_recorded(
-    film: Path, make_work: Callable[..., Work], tmp_path: Path
+    film: Path, fetching: Callable[..., Work], tmp_path: Path
 ) -> None:
     streams.make_stream("ts", film, tmp_path / "ts")
     with Origin() as origin:
@@ -158,17 +148,17 @@ def test_a_live_stream_is_recorded(
             content(text.encode())(exchange)
 
         origin.add("/live/live.m3u8", live)
-        work = make_work(url)
-        result = convert(work, "ffmpeg", input_url=url, output_format="dfpwm", max_duration=3)
+        work = fetching(url)
+        result = run_tool(work, "ffmpeg", input_url=url, output_format="dfpwm", max_duration=3)
         assert result.duration == pytest.approx(3, abs=0.15)
         assert origin.count("/live/index3.ts") + origin.count("/live/index0.ts") == 1
 
 
 def test_a_second_job_takes_a_finished_stream_from_the_cache(
-    site: Callable[[str], str], make_work: Callable[..., Work]
+    site: Callable[[str], str], fetching: Callable[..., Work]
 ) -> None:
     url = site("sound_apart")
-    first, second = make_work(url), make_work(url)
+    first, second = fetching(url), fetching(url)
     paths = [work.fetch(url, field="input_url") for work in (first, second)]
     assert streams.picture_hashes(paths[0]) == streams.picture_hashes(paths[1])
     notes = second.reporter
@@ -177,7 +167,7 @@ def test_a_second_job_takes_a_finished_stream_from_the_cache(
 
 
 def test_segments_that_are_playlists_do_not_reach_ffmpeg(
-    make_work: Callable[..., Work], tmp_path: Path
+    fetching: Callable[..., Work], tmp_path: Path
 ) -> None:
     """Hidden behind bytes that look like media, a playlist names files; ffmpeg must not read it."""
     secret = tmp_path / "secret.ts"
@@ -190,7 +180,7 @@ def test_segments_that_are_playlists_do_not_reach_ffmpeg(
         url = origin.add(
             "/x.m3u8", b"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:1,\nhidden.ts\n#EXT-X-ENDLIST\n"
         )
-        work = make_work(url)
+        work = fetching(url)
         request = FFMPEG.request.model_validate({"input_url": url, "output_format": "wav"})
         with pytest.raises(MediaError):
             FFMPEG.run(work, request)

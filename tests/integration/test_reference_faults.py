@@ -20,6 +20,7 @@ from gmapi.computercraft.options import Compression, Options, PaletteSource, Qua
 from gmapi.computercraft.screen import U8, Screen
 from gmapi.media.binaries import inspect
 from gmapi.sandbox.launcher import Launcher
+from support.media.programs import make_media
 from support.screens import decoders, vid32_decoder
 from support.screens.golden_cases import reference_ffmpeg
 from support.screens.kernel_choices import NUMPY, needs_native
@@ -33,7 +34,7 @@ from support.screens.reference_runs import (
     product_file,
     source_pixels,
 )
-from support.screens.studio import Studio, make_media
+from support.screens.studio import Studio
 from support.screens.vid32_decoder import AUDIO, VIDEO, Picture
 
 Media = Callable[[str], Path]

@@ -51,6 +51,9 @@ def test_tiny_pictures_do_not_crash(
         assert (result.width, result.height) == (width, height)
         assert (result.columns, result.rows) == (width // 2, height // 3)
         assert result.frames == 1
+        shows_nothing = any("The output is empty" in line for line in made.notes.lines)
+        is_empty = kind != "nfp" and 0 in (result.columns, result.rows)  # nfp has pixels
+        assert shows_nothing == is_empty
         assert drawn_size(kind, made.data) in ((result.columns, result.rows), None)
 
 

@@ -14,8 +14,9 @@ from gmapi.errors import LimitError
 from gmapi.tools.screens import output
 from support.http.origin import Origin
 from support.product.server import GmapiServer, fork_servers, wait_for
+from support.product.works import Notes, Stopped
 from support.screens.golden_cases import FOLDER
-from support.screens.studio import Notes, Stopped, Studio
+from support.screens.studio import Studio
 
 Media = Callable[[str], Path]
 

@@ -20,9 +20,10 @@ import pytest
 from support.game.cc_emulator import REPLY_MAX, Computer
 from support.http.origin import Origin
 from support.http.raw_http import GameCall, game_call
+from support.media.programs import make_media
 from support.product.server import GmapiServer, alive, arguments, wait_for
 from support.screens import decoders, vid32_decoder
-from support.screens.studio import Studio, make_media
+from support.screens.studio import Studio
 from support.screens.vid32_decoder import AUDIO, TEXT, VIDEO, File, Picture
 
 Media = Callable[[str], Path]

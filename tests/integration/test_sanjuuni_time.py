@@ -20,8 +20,9 @@ from gmapi.computercraft.palette import DEFAULT_PALETTE
 from gmapi.computercraft.preview_font import glyphs
 from gmapi.computercraft.screen import Screen
 from support.media.files import ffmpeg_program
+from support.media.programs import make_media
 from support.screens import decoders, vid32_decoder
-from support.screens.studio import Made, Studio, make_media
+from support.screens.studio import Made, Studio
 from support.screens.vid32_decoder import AUDIO, TEXT, VIDEO, File
 
 Media = Callable[[str], Path]

@@ -14,9 +14,10 @@ from gmapi.computercraft.screen import U8
 from gmapi.errors import MediaError
 from gmapi.media.binaries import Ffmpeg
 from gmapi.sandbox.launcher import Launcher
+from support.media.programs import make_media
 from support.screens import decoders
 from support.screens.golden_cases import FOLDER
-from support.screens.studio import Made, Studio, make_media
+from support.screens.studio import Made, Studio
 
 WHITE, RED, BLUE, BLACK = 0, 14, 11, 15
 """Slots of the default palette."""

@@ -4,7 +4,8 @@ are; never a black picture, never an untrue sentence."""
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +16,41 @@ from gmapi.errors import JobError, MediaError
 from gmapi.media import failures
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.process import Finished
-from gmapi.sandbox.launcher import Launcher
 from support.http.origin import Origin
 from support.media import odd_files
-from support.media.files import ffmpeg_program
+from support.media.made_files import U8
 from support.media.odd_files import HEIGHT, WIDTH, jpeg, noise, targa, tiff
-from support.product.tool_runs import ToolRuns
-from support.screens.studio import make_media
+from support.media.programs import make_media
+from support.product.outcomes import convert, daily
+from support.product.tools import Ran, Tools
 
-TOOLS: dict[str, dict[str, Any]] = {
-    "ffmpeg": {"output_format": "png"},
-    "sanjuuni": {"output_format": "bimg", "width": 16},
-    "video_frame": {"w": 32, "h": 24},
+WAYS: dict[str, dict[str, Any]] = {
+    "png": {},
+    "bimg": {"width": 16},
+    "frames": {"w": 32, "h": 24},
 }
 
 
+class Served:
+    """Conversions of bytes that an origin serves, as files of strangers come."""
+
+    def __init__(self, tools: Tools, origin: Origin) -> None:
+        self._tools = tools
+        self._origin = origin
+
+    def run(self, way: str, source: bytes, **fields: Any) -> Ran:
+        url = self._origin.add(f"/{uuid.uuid4().hex}", source)
+        return convert(self._tools, way, url, **WAYS.get(way, {}), **fields)
+
+
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, launcher: Launcher, ffmpeg: Ffmpeg) -> Any:
+def runs(tools: Tools) -> Iterator[Served]:
     with Origin() as origin:
-        yield ToolRuns(tmp_path_factory.mktemp("runs"), launcher, ffmpeg, origin)
+        yield Served(tools, origin)
 
 
-def decoded(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The pixels of a picture that the product has made: rows, columns, red green blue."""
-    words = ["-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
-    data = subprocess.run([ffmpeg_program(), *words], check=True, capture_output=True).stdout
-    height = 48 if len(data) == 64 * 48 * 3 else HEIGHT
-    return np.frombuffer(data, np.uint8).reshape(height, -1, 3)
+def decoded(made: Ran) -> U8:
+    return made.file.pixels()
 
 
 def encrypted(make: Path) -> bytes:
@@ -86,104 +95,105 @@ REFUSED: dict[str, tuple[bytes | Callable[[Path], bytes], str, str]] = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("way", daily(WAYS, "bimg"))
 def test_what_cannot_be_read_is_refused_with_what_it_is(
-    runs: ToolRuns, tmp_path: Path, tool: str, kind: str
+    runs: Served, tmp_path: Path, way: str, kind: str
 ) -> None:
     made, code, words = REFUSED[kind]
     source = made if isinstance(made, bytes) else made(tmp_path)
     with pytest.raises(JobError, match=words) as caught:
-        runs.run(tool, source, **TOOLS[tool])
+        runs.run(way, source)
     assert caught.value.code in code.split("|")
     assert "other files" not in caught.value.message
-    assert tool == "ffmpeg" or "-ss" not in caught.value.message, "it has no such flags"
+    assert way == "png" or "-ss" not in caught.value.message, "it has no such flags"
 
 
-@pytest.mark.parametrize("tool", ["sanjuuni", "video_frame"])
-def test_subtitles_are_told_from_sound(runs: ToolRuns, tool: str) -> None:
+@pytest.mark.parametrize("way", ["bimg", "frames"])
+def test_subtitles_are_told_from_sound(runs: Served, way: str) -> None:
     source = b"1\r\n00:00:01,000 --> 00:00:02,000\r\nHi\r\n"
     with pytest.raises(MediaError, match="only text, such as subtitles; give the ad") as caught:
-        runs.run(tool, source, **TOOLS[tool])
+        runs.run(way, source)
     assert caught.value.code == "no_video"
 
 
 @pytest.mark.parametrize("made", ["s16le", "u8", "srt"])
 def test_an_output_that_cannot_be_read_back_is_no_bad_source(
-    runs: ToolRuns, tmp_path: Path, made: str
+    runs: Served, tmp_path: Path, made: str
 ) -> None:
     words = ["-f", "lavfi", "-i", "anullsrc=d=1:r=8000:cl=mono"]
     source = make_media(tmp_path / "silence.wav", *words).read_bytes()
     if made == "srt":
         source = b"1\r\n00:00:01,000 --> 00:00:02,000\r\nHi\r\n"
-    done = runs.run("ffmpeg", source, output_format=made)
-    assert done.only_file().stat().st_size > 0
+    done = runs.run(made, source)
+    assert done.path.stat().st_size > 0
     assert not any("zero bytes" in line or "a text" in line for line in done.notes.lines)
 
 
-def test_raw_samples_are_what_the_caller_says(runs: ToolRuns) -> None:
+def test_raw_samples_are_what_the_caller_says(runs: Served) -> None:
     samples = noise() * 32
     words = ["-f", "s16le", "-ar", "48000", "-ac", "1"]
-    done = runs.run("ffmpeg", samples, output_format="dfpwm", input_args=words)
-    assert done.only_file().stat().st_size == len(samples) // 16
+    done = runs.run("dfpwm", samples, input_args=words)
+    assert done.path.stat().st_size == len(samples) // 16
 
 
 # -- what can be read, and is ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("foot", [False, True])
-@pytest.mark.parametrize("kind", [1, 2, 3, 10])
-def test_a_targa_picture_without_a_name_is_read(runs: ToolRuns, kind: int, foot: bool) -> None:
-    shown = decoded(runs.run("ffmpeg", targa(kind, foot=foot), output_format="png").only_file())
+@pytest.mark.parametrize("kind", daily([1, 2, 3, 10], 2, 10))
+def test_a_targa_picture_without_a_name_is_read(runs: Served, kind: int, foot: bool) -> None:
+    shown = decoded(runs.run("png", targa(kind, foot=foot)))
     expected = np.arange(WIDTH, dtype=np.uint8)[None, :, None] * 5
     assert shown.shape == (HEIGHT, WIDTH, 3)
     assert (shown == expected).all()
 
 
-@pytest.mark.parametrize("tool", ["sanjuuni", "video_frame"])
-def test_a_targa_picture_is_a_still_for_the_game(runs: ToolRuns, tool: str) -> None:
-    result = runs.run(tool, targa(), **TOOLS[tool]).result.model_dump()
+@pytest.mark.parametrize("way", ["bimg", "frames"])
+def test_a_targa_picture_is_a_still_for_the_game(runs: Served, way: str) -> None:
+    result = runs.run(way, targa()).result.model_dump()
     assert result.get("frames", result.get("total_frames")) == 1
 
 
-def test_a_torn_targa_picture_is_an_error(runs: ToolRuns) -> None:
+def test_a_torn_targa_picture_is_an_error(runs: Served) -> None:
     source = targa(10)[:400] + b"TRUEVISION-XFILE.\0"
     with pytest.raises(MediaError, match="a Targa picture, but it is damaged") as caught:
-        runs.run("ffmpeg", source, output_format="png")
+        runs.run("png", source)
     assert caught.value.code == "corrupt_media"
 
 
-@pytest.mark.parametrize("tool", TOOLS)
-def test_an_xpm_picture_is_read(runs: ToolRuns, tool: str) -> None:
-    done = runs.run(tool, odd_files.xpm(), **TOOLS[tool])
-    if tool == "ffmpeg":
-        shown = decoded(done.only_file())
+@pytest.mark.parametrize("way", WAYS)
+def test_an_xpm_picture_is_read(runs: Served, way: str) -> None:
+    done = runs.run(way, odd_files.xpm())
+    if way == "png":
+        shown = decoded(done)
         assert (shown[:, :32] == [255, 0, 0]).all()
         assert (shown[:, 32:] == [0, 255, 0]).all()
 
 
 @pytest.mark.parametrize("codec", ["xbm", "xwd", "pfm"])
-def test_simple_pictures_are_read(runs: ToolRuns, tmp_path: Path, codec: str) -> None:
+def test_simple_pictures_are_read(runs: Served, tmp_path: Path, codec: str) -> None:
     words = ["-f", "lavfi", "-i", "color=white:s=64x48", "-frames:v", "1", "-c:v", codec]
     source = make_media(tmp_path / "picture", *words, "-f", "image2pipe").read_bytes()
-    assert decoded(runs.run("ffmpeg", source, output_format="png").only_file()).min() > 250
+    assert decoded(runs.run("png", source)).min() > 250
 
 
-def test_tracker_music_is_played(runs: ToolRuns, ffmpeg: Ffmpeg) -> None:
+@pytest.mark.both_ffmpegs
+def test_tracker_music_is_played(runs: Served, ffmpeg: Ffmpeg) -> None:
     demuxers = subprocess.run([ffmpeg.path, "-v", "0", "-demuxers"], capture_output=True).stdout
     source = odd_files.tracker_module()
     if b" libopenmpt " not in demuxers:
         with pytest.raises(MediaError, match=r"tracker music \(MOD\)"):
-            runs.run("ffmpeg", source, output_format="dfpwm")
+            runs.run("dfpwm", source)
         return
-    sound = runs.run("ffmpeg", source, output_format="dfpwm").only_file().read_bytes()
+    sound = runs.run("dfpwm", source).data
     assert 7 * 6000 < len(sound) < 9 * 6000
     assert len(set(sound)) > 20, "silence"
 
 
-def test_sound_wrapped_for_a_wire_is_read(runs: ToolRuns, tmp_path: Path) -> None:
+def test_sound_wrapped_for_a_wire_is_read(runs: Served, tmp_path: Path) -> None:
     words = ["-f", "lavfi", "-i", "sine=d=2:r=48000", "-ac", "2", "-c:a", "ac3", "-f", "spdif"]
     source = make_media(tmp_path / "sound", *words).read_bytes()
-    sound = runs.run("ffmpeg", source, output_format="dfpwm").only_file().read_bytes()
+    sound = runs.run("dfpwm", source).data
     assert abs(len(sound) - 12_000) < 600
     assert len(set(sound)) > 20, "silence"
 
@@ -195,13 +205,13 @@ READ_TIFFS = {
 
 
 @pytest.mark.parametrize("kind", READ_TIFFS)
-def test_usual_tiffs_are_read(runs: ToolRuns, kind: str) -> None:
-    shown = decoded(runs.run("ffmpeg", READ_TIFFS[kind], output_format="png").only_file())
+def test_usual_tiffs_are_read(runs: Served, kind: str) -> None:
+    shown = decoded(runs.run("png", READ_TIFFS[kind]))
     assert (shown == np.arange(WIDTH, dtype=np.uint8)[None, :, None] * 5).all()
 
 
-def test_jpegs_of_8_bits_are_read(runs: ToolRuns) -> None:
-    shown = decoded(runs.run("ffmpeg", jpeg(0xC1), output_format="png").only_file())
+def test_jpegs_of_8_bits_are_read(runs: Served) -> None:
+    shown = decoded(runs.run("png", jpeg(0xC1)))
     assert abs(shown.mean() - 128) < 2
 
 

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gmapi.media.binaries import Ffmpeg
-from gmapi.sandbox.launcher import Launcher
-from gmapi.settings import load_settings
-from gmapi.tools.ffmpeg import FFMPEG, FfmpegRequest
-from support.product.file_work import file_work
-from support.screens.studio import Notes, Studio
+from support.product.outcomes import daily
+from support.product.tools import Tools
+from support.screens.studio import Studio
 
 OLD = (
     "1\n00:00:00,100 --> 00:00:01,000\nHéllo wörld – ünïcode\n\n"
@@ -21,23 +18,16 @@ SCREEN = {"output_format": "32vid", "width": 80}
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le", "utf-16"])
-@pytest.mark.parametrize("kind", ["srt", "vtt", "ass"])
-def test_ffmpeg_converts_them(
-    launcher: Launcher, ffmpeg: Ffmpeg, tmp_path: Path, kind: str, encoding: str
-) -> None:
-    source, notes = tmp_path / "old.srt", Notes()
+@pytest.mark.parametrize("kind", daily(["srt", "vtt", "ass"], "srt"))
+def test_ffmpeg_converts_them(tools: Tools, tmp_path: Path, kind: str, encoding: str) -> None:
+    source = tmp_path / "old.srt"
     source.write_bytes(OLD.encode(encoding))
-    settings = load_settings({"data_dir": str(tmp_path / "data")})
-    work = file_work(tmp_path, launcher, ffmpeg, {"input_url": source}, notes, settings)
-    request = FfmpegRequest.model_validate(
-        {"input_url": "http://127.0.0.1/a.srt", "output_format": kind}
-    )
-    result = FFMPEG.run(work, request)
-    text = (tmp_path / "files" / work.file_id / result.file_name).read_text(encoding="utf-8")
+    made = tools.ffmpeg(source, kind)
+    text = made.path.read_text(encoding="utf-8")
     assert "Héllo wörld – ünïcode" in text
     assert "Zwo" in text
-    assert work.warnings == []
-    assert any("subtitles are read as" in line for line in notes.lines)
+    assert made.warnings == []
+    assert any("subtitles are read as" in line for line in made.notes.lines)
 
 
 def test_screens_show_them(studio: Studio, media_dir: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from gmapi.settings import load_settings
 from gmapi.terminal.single_run import Converted, SingleRun
 from gmapi.tools.ffmpeg import FFMPEG, FfmpegRequest
 from support.media.programs import PROGRAMS
-from support.screens.studio import Notes
+from support.product.works import Notes
 
 SONG_SECONDS = 6.0
 MP3_PADDING = 0.15

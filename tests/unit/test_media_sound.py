@@ -78,6 +78,7 @@ def test_outputs_are_needed() -> None:
     ("channels", "asked", "made", "missing"),
     [
         (1, "pan=mono|c0=FL", "pan=mono|c0=c0", ["FL"]),
+        (1, "pan=mono|c0=0*FL", "pan=mono|c0=0*c0", ["FL"]),
         (1, "pan=mono|c0=c1", "pan=mono|c0=c0", ["c1"]),
         (1, "pan=stereo|FL<FL|FR<FR", "pan=stereo|FL<c0|FR<c0", ["FL", "FR"]),
         # Of what is there nothing is changed, and names stay names.

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from gmapi.errors import LimitError
 from gmapi.media import command
-from gmapi.media.process import PROGRESS_FD, Watch, run
+from gmapi.media.process import PROGRESS_FD, examine
 from gmapi.media.progress import Progress
-from gmapi.sandbox.launch import Grants
 from gmapi.sandbox.limits import Limits
 
 if TYPE_CHECKING:
@@ -47,13 +46,13 @@ def media_seconds(
         "-map", "0:V?", "-map", "0:a?", "-c", "copy", "-f", "null", "-",
     ]  # fmt: skip
     try:
-        run(
+        examine(
             launcher,
             argv,
+            path,
             cwd=cwd,
-            grants=Grants(read=(path.absolute(),)),
+            seconds=_WALL_SECONDS,
             limits=limits,
-            watch=Watch((), 0, 0, _WALL_SECONDS),
             on_progress=take,
             cancelled=cancelled,
         )

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmapi.media import command
-from gmapi.media.process import Watch, run
-from gmapi.sandbox.launch import Grants
+from gmapi.media.process import examine
 from gmapi.sandbox.limits import Limits
 
 if TYPE_CHECKING:
@@ -47,13 +46,13 @@ def peak(
         *command.guarded_input(path, max_pixels),
         "-map", track, "-vn", "-sn", "-dn", "-af", "volumedetect", "-f", "null", "-",
     ]  # fmt: skip
-    run(
+    examine(
         launcher,
         argv,
+        path,
         cwd=cwd,
-        grants=Grants(read=(path.absolute(),)),
-        limits=limits or Limits(),
-        watch=Watch((), 0, 0, _SECONDS),
+        seconds=_SECONDS,
+        limits=limits,
         on_line=take,
         cancelled=cancelled,
     )

@@ -87,11 +87,14 @@ def _heard(part: str, had: frozenset[str], numbered: bool, missing: list[str]) -
         return part
     missing += asked
     target = part[: len(part) - len(made_of)]
-    if len(had) == 2:
-        return target + ("c0" if numbered else "FC")
     left, right = ("c0", "c1") if numbered else ("FL", "FR")
-    if all(name.endswith("L") for name in asked):
-        return target + left
-    if all(name.endswith("R") for name in asked):
-        return target + right
-    return f"{target}0.5*{left}+0.5*{right}"
+    if len(had) == 2:
+        one = "c0" if numbered else "FC"
+    elif all(name.endswith("L") for name in asked):
+        one = left
+    elif all(name.endswith("R") for name in asked):
+        one = right
+    else:
+        return f"{target}0.5*{left}+0.5*{right}"
+    # How loud a single channel is to be stays as it was said.
+    return target + (made_of.replace(asked[0], one) if len(asked) == 1 else one)

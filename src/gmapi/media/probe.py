@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from gmapi.errors import LimitError
 from gmapi.media import command, failures
 from gmapi.media.header import MediaInfo, new_mark, parse_header, separated_by
-from gmapi.media.process import Watch, run
-from gmapi.sandbox.launch import Grants
+from gmapi.media.process import examine
 from gmapi.sandbox.limits import Limits
 
 if TYPE_CHECKING:
@@ -54,13 +53,13 @@ def probe(
         *separated_by(mark),
         *command.guarded_input(path, max_pixels),
     ]
-    finished = run(
+    finished = examine(
         launcher,
         argv,
+        path,
         cwd=cwd,
-        grants=Grants(read=(path.absolute(),)),
-        limits=limits or Limits(),
-        watch=Watch((), 0, 0, _PROBE_SECONDS),
+        seconds=_PROBE_SECONDS,
+        limits=limits,
         on_line=take,
         cancelled=cancelled,
         hide=(path.parent, cwd),
@@ -109,13 +108,13 @@ def seen_size(
         "-map", chosen.picture_map, "-frames:v", "1", "-c:v", "rawvideo",
         "-f", "framecrc", "pipe:1",
     ]  # fmt: skip
-    run(
+    examine(
         launcher,
         argv,
+        chosen.path,
         cwd=cwd,
-        grants=Grants(read=(chosen.path.absolute(),)),
-        limits=limits or Limits(),
-        watch=Watch((), 0, 0, _PROBE_SECONDS),
+        seconds=_PROBE_SECONDS,
+        limits=limits,
         cancelled=cancelled,
         stdout=take,
     )

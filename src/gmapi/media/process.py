@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gmapi.errors import LimitError
 from gmapi.media.progress import Progress, ProgressParser
@@ -116,6 +116,29 @@ def run(
     if watch is not None and watcher is not None and watcher.exceeded is not None:
         raise _exceeded(watcher.exceeded, watch)
     return Finished(code, list(log.tail))
+
+
+def examine(
+    launcher: Launcher,
+    argv: Sequence[str],
+    source: Path,
+    *,
+    cwd: Path,
+    seconds: float,
+    limits: Limits | None = None,
+    **taken: Any,
+) -> Finished:
+    """A `run` that reads `source` and writes no file, for so many `seconds` by the clock at the
+    most; `taken` are the callbacks of `run` and `hide`. Raises what `run` raises."""
+    return run(
+        launcher,
+        argv,
+        cwd=cwd,
+        grants=Grants(read=(source.absolute(),)),
+        limits=limits or Limits(),
+        watch=Watch((), 0, 0, seconds),
+        **taken,
+    )
 
 
 class _Readers:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from gmapi.media import command
 from gmapi.media.header import MediaInfo, Stream, new_mark, parse_header, separated_by
-from gmapi.media.process import Watch, run
-from gmapi.sandbox.launch import Grants
+from gmapi.media.process import examine
+from gmapi.media.timing import LINE_BYTES, NO_TIME
 from gmapi.sandbox.limits import Limits
 
 if TYPE_CHECKING:
@@ -22,27 +22,13 @@ if TYPE_CHECKING:
 
 _READ_SECONDS = 60.0
 _LINES_MAX = 5000
-_LINE_BYTES = 4096
 _STREAMS_MAX = 256
-# AV_NOPTS_VALUE and what ffmpeg's own arithmetic makes of it: no packet is that early.
-_NO_TIME = -(1 << 60)
 _ESTIMATED = "Estimating duration from bitrate"
 # Containers whose header has the length, which the others take from what is there: by the first
 # of the names that ffmpeg calls them.
 _PROMISING = (
-    "mov",
-    "matroska",
-    "mp3",
-    "flac",
-    "tta",
-    "wv",
-    "ape",
-    "mxf",
-    "flv",
-    "aiff",
-    "au",
-    "asf",
-)
+    "mov", "matroska", "mp3", "flac", "tta", "wv", "ape", "mxf", "flv", "aiff", "au", "asf",
+)  # fmt: skip
 
 
 @dataclass
@@ -108,13 +94,13 @@ def read_through(
         "-map", "0:v?", "-map", "0:a?", "-map", "0:s?",
         "-c", "copy", "-f", "framecrc", "pipe:1",
     ]  # fmt: skip
-    run(
+    examine(
         launcher,
         argv,
+        path,
         cwd=cwd,
-        grants=Grants(read=(path.absolute(),)),
+        seconds=_READ_SECONDS,
         limits=limits,
-        watch=Watch((), 0, 0, _READ_SECONDS),
         on_line=take,
         cancelled=cancelled,
         stdout=packets.feed,
@@ -151,7 +137,7 @@ class _Packets:
 
     def feed(self, data: bytes) -> None:
         *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[:_LINE_BYTES]
+        self._rest = rest[:LINE_BYTES]
         for line in lines:
             if line.startswith(b"#"):
                 self._heading(line)
@@ -175,6 +161,6 @@ class _Packets:
         if track is None:
             return
         track.packets += 1
-        if time > _NO_TIME:
+        if time > NO_TIME:
             end = (time + max(0, length)) * self._bases.get(number, 0.0)
             track.end = end if track.end is None else max(track.end, end)

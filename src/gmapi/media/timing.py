@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmapi.media import command
-from gmapi.media.process import Watch, run
-from gmapi.sandbox.launch import Grants
+from gmapi.media.process import examine
 from gmapi.sandbox.limits import Limits
 
 if TYPE_CHECKING:
@@ -40,8 +39,10 @@ IN_STEP_SECONDS = 0.1
 
 PICTURES_MAX = 1_000_000
 """Pictures whose times are kept: nine hours of a film. Of more only number and end are known."""
-# Far more than a line of the framecrc muxer has.
-_LINE_BYTES = 4096
+LINE_BYTES = 4096
+"""Far more than a line of the framecrc muxer has."""
+NO_TIME = -(1 << 60)
+"""AV_NOPTS_VALUE and what ffmpeg's own arithmetic makes of it: no packet is that early."""
 # Enough to tell at which steps most pictures come.
 _STEPS_MAX = 100_000
 
@@ -133,13 +134,13 @@ def picture_times(
             "-map", chosen.map_of(stream), "-c", "copy", "-f", "framecrc", "pipe:1",
             *chosen.beside(stream),
         ]  # fmt: skip
-        run(
+        examine(
             launcher,
             argv,
+            chosen.path,
             cwd=cwd,
-            grants=Grants(read=(chosen.path.absolute(),)),
-            limits=limits or Limits(),
-            watch=Watch((), 0, 0, wall_seconds),
+            seconds=wall_seconds,
+            limits=limits,
             cancelled=cancelled,
             stdout=packets.feed,
         )
@@ -191,9 +192,6 @@ class _Packets:
     the last whole line of each piece.
     """
 
-    # AV_NOPTS_VALUE and what ffmpeg's own arithmetic makes of it: no packet is that early.
-    _NO_TIME = -(1 << 60)
-
     def __init__(self, exact_last: bool) -> None:
         # ffmpeg 5 shows the last picture as long as the frame rate says, later ones as long as
         # the packet says.
@@ -237,7 +235,7 @@ class _Packets:
             lines = [whole[whole.rfind(b"\n") + 1 :]] if newline else []
         else:
             *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[:_LINE_BYTES]
+        self._rest = rest[:LINE_BYTES]
         for line in lines:
             if line.startswith(b"#tb 0:"):
                 above, _, below = line[6:].strip().partition(b"/")
@@ -248,9 +246,9 @@ class _Packets:
     def _packet(self, parts: Sequence[bytes]) -> None:
         time, seconds = int(parts[2]), int(parts[3]) * self._base
         self._total += seconds
-        if time < self._NO_TIME:
+        if time < NO_TIME:
             time = int(parts[1])
-            if time < self._NO_TIME:
+            if time < NO_TIME:
                 return
             self._untold += 1
         start = time * self._base

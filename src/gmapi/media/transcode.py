@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Defaults that make sense only with the encoder that the format would take by itself.
 _OF_ENCODER = frozenset({"-cpu-used", "-row-mt", "-crf", "-q:v"})
 # Containers into which ffmpeg takes subtitles unasked, and those that are text, as it needs there.
+# Muxers that take no sound.
+_PICTURES_ALONE = frozenset({"mjpeg", "yuv4mpegpipe"})
 _WITH_SUBTITLES = frozenset({"matroska", "webm"})
 _TEXTS = frozenset(
     {"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text", "microdvd", "sami"}
@@ -41,8 +43,6 @@ _UNTIMED = frozenset(
 )  # fmt: skip
 # Filters of a caller that may bring HDR to a usual screen.
 _MAPPING = ("tonemap", "zscale", "libplacebo", "colorspace", "lut3d")
-# Muxers of films that have no sound.
-_SILENT = frozenset({"mjpeg", "yuv4mpegpipe"})
 _COVER_RATE = 5
 """Pictures a second of a cover that is shown as long as its song: few, since each is the same."""
 _COVER_RATE_MPEG = 25
@@ -100,7 +100,7 @@ def transcode(
     words = defaults(target, args, chosen)
     words += left.maps if left is not None else ()
     words += _graph(ffmpeg, chosen, target, given, left, times, input_args)
-    changed = _changed(list(args), chosen, target, input_args, left)
+    changed = _changed(list(args), chosen, target, input_args)
     if target.muxer in SAMPLES:
         # What ffmpeg says of tags could be taken for what it says of such an output.
         words = ["-map_metadata", "-1", *words]
@@ -144,7 +144,11 @@ def kinds_left(target: OutputFormat, args: Sequence[str]) -> tuple[str, ...]:
         return () if given.has("vn") else ("video",)
     if target.kind != "video":
         return ()
-    kinds = (("video", "vn"),) if target.muxer in _SILENT else (("video", "vn"), ("audio", "an"))
+    kinds = (
+        (("video", "vn"),)
+        if target.muxer in _PICTURES_ALONE
+        else (("video", "vn"), ("audio", "an"))
+    )
     return tuple(kind for kind, no in kinds if not given.has(no))
 
 
@@ -221,8 +225,7 @@ def open_choices(
             source = 1 if seconds else 0
         maps += ["-map", f"{source}:{picture.index}"]
     if target.kind == "video":
-        is_heard = target.muxer not in _SILENT and not given.has("an")
-        if chosen.sound is not None and is_heard:
+        if chosen.sound is not None and not given.has("an") and target.muxer not in _PICTURES_ALONE:
             maps += ["-map", chosen.sound_map]
         subtitles = _subtitles(chosen, target, given)
         if maps and subtitles is not None:
@@ -335,7 +338,6 @@ def _changed(
     chosen: Selection | None,
     target: OutputFormat,
     input_args: Sequence[str],
-    left: Left | None,
 ) -> list[str]:
     """The caller's words, with what they do not say themselves."""
     given = Options(args)

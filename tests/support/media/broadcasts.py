@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import functools
-import subprocess
-from pathlib import Path
 from typing import Any
 
 from support.http.origin import Exchange, Handler, endless
-from support.media.programs import BUNDLED
+from support.media.programs import ffmpeg_output
 
 ICY = b"ICY 200 OK\r\nicy-name:Test\r\nicy-br:128\r\nContent-Type:audio/mpeg\r\n\r\n"
 ICECAST = (
@@ -28,14 +26,13 @@ CODED = {
 
 
 @functools.cache
-def make_media(kind: str, seconds: int) -> bytes:
+def broadcast(kind: str, seconds: int) -> bytes:
     """A tone, in containers for films with pictures to it, ten a second."""
     film = kind in ("mpegts", "flv", "matroska")
     pictures = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=10"] if film else []
     tone = ["-f", "lavfi", "-i", "sine=440:r=48000"]
     words = [*pictures, *tone, *CODED[kind], "-t", str(seconds), "-f", kind, "-"]
-    program = [BUNDLED, "-v", "error", "-nostdin"]
-    return subprocess.run([*program, *words], check=True, stdout=subprocess.PIPE).stdout
+    return ffmpeg_output(*words)
 
 
 def station(song: bytes, head: bytes | None = ICY, **options: Any) -> Handler:
@@ -45,10 +42,3 @@ def station(song: bytes, head: bytes | None = ICY, **options: Any) -> Handler:
         exchange.wait(1.0 if sent > 20 * BYTES_A_SECOND else 0.0)
 
     return endless(song, head=head, piece=2 * BYTES_A_SECOND, pace=pace, **options)
-
-
-def length(path: Path) -> float:
-    """Seconds of sound, as it is decoded."""
-    words = ["-i", str(path), "-map", "0:a", "-ac", "1", "-ar", "8000", "-f", "s8", "-"]
-    program = [BUNDLED, "-v", "fatal", "-nostdin"]
-    return len(subprocess.run([*program, *words], check=True, stdout=subprocess.PIPE).stdout) / 8000

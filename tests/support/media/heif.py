@@ -4,14 +4,13 @@ ISO/IEC 23008-12: ffmpeg encodes the tiles, the boxes around them are written he
 from __future__ import annotations
 
 import struct
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from support.media.files import ffmpeg_program
+from support.media.programs import make_media
 
 Kind = Literal["avif", "heic"]
 
@@ -117,15 +116,13 @@ def _encode(kind: Kind, color: str, width: int, height: int) -> tuple[bytes, byt
     """The decoder's box and the one sample of a tile."""
     words, _, config = _ENCODERS[kind]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "tile.mp4"
-        source = f"color={color}:s={width}x{height}:r=1"
-        subprocess.run(
-            [ffmpeg_program(), "-v", "error", "-y", "-f", "lavfi", "-i", source, "-frames:v", "1",
-             "-vf", "scale=out_color_matrix=smpte170m:out_range=pc", *words,
-             "-color_range", "pc", "-tag:v", "hvc1" if kind == "heic" else "av01", str(path)],
-            check=True,
+        tile = make_media(
+            Path(folder) / "tile.mp4",
+            "-f", "lavfi", "-i", f"color={color}:s={width}x{height}:r=1", "-frames:v", "1",
+            "-vf", "scale=out_color_matrix=smpte170m:out_range=pc", *words,
+            "-color_range", "pc", "-tag:v", "hvc1" if kind == "heic" else "av01",
         )  # fmt: skip
-        data = path.read_bytes()
+        data = tile.read_bytes()
     boxes = dict(_inside(data, 0, len(data)))
     start, end = boxes[b"mdat"]
     at = data.index(config) - 4

@@ -6,11 +6,11 @@ be told by its colours and tones alone.
 
 from __future__ import annotations
 
-import subprocess
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from support.media.files import ffmpeg_program
+from support.media.programs import make_media
 
 COLORS = {
     "red": (255, 0, 0),
@@ -55,14 +55,6 @@ def tones(
     return ["-f", "lavfi", "-i", ";".join([*parts, graph])]
 
 
-def run_ffmpeg(*words: str) -> None:
-    subprocess.run(
-        [ffmpeg_program(), "-v", "error", "-nostdin", "-y", *words],
-        check=True,
-        stdin=subprocess.DEVNULL,
-    )
-
-
 class Maker:
     """Makes files in a folder, each once."""
 
@@ -71,13 +63,16 @@ class Maker:
 
     def __call__(self, name: str, *words: str) -> Path:
         """The file that ffmpeg makes with these words."""
-        return self.by(name, lambda path: run_ffmpeg(*words, str(path)))
+        # Another file of the same name is another file.
+        folder = hashlib.blake2s("\0".join(words).encode(), digest_size=8).hexdigest()
+        return self.by(f"{folder}/{name}", lambda path: make_media(path, *words))
 
     def by(self, name: str, write: Callable[[Path], object]) -> Path:
         """The file that `write` makes at the path it is given."""
         path = self._folder / name
         if not path.exists():
-            part = self._folder / f"part-{name}"
+            path.parent.mkdir(exist_ok=True)
+            part = path.with_name(f"part-{path.name}")
             write(part)
             part.rename(path)
         return path

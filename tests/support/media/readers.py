@@ -1,25 +1,20 @@
-"""What a media file holds, by programs and libraries that the product does not ask: ffprobe,
-Pillow, and plain decoding into NumPy arrays."""
+"""What a media file holds, by libraries and decoders that the product does not ask: Pillow, and
+plain decoding into NumPy arrays."""
 
 from __future__ import annotations
 
 import io
-import json
-import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 from PIL import Image, ImageSequence
 
 from gmapi.computercraft.screen import Screen
 from support.game.dfpwm import Decoder
-from support.media.files import ffmpeg_program
+from support.media.programs import ffmpeg_output
 from support.screens import decoders
 from support.screens.outputs import Output
 from support.screens.vid32_decoder import Picture
@@ -30,6 +25,8 @@ F32 = npt.NDArray[np.float32]
 DFPWM_RATE = 48_000
 QUIET = 0.005
 """Root mean square of what nobody hears, of 1."""
+NOISE = 0.011
+"""The same of the noise that DFPWM has where there is silence."""
 
 
 # -- pictures -----------------------------------------------------------------------------------
@@ -61,11 +58,10 @@ def film(path: Path) -> Film:
     """All pictures of a file's first video as ffmpeg decodes them by itself."""
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "times"
-        command = [ffmpeg_program(), "-v", "error", "-nostdin", "-i", str(path)]
-        command += ["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "rawvideo"]
+        command = ["-i", str(path), "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "rawvideo"]
         command += ["-pix_fmt", "rgb24", "pipe:1"]
         command += ["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framecrc", str(told)]
-        raw = subprocess.run(command, check=True, capture_output=True).stdout
+        raw = ffmpeg_output(*command)
         lines = told.read_text().splitlines()
     heads = dict(
         line[1:].split(" 0: ") for line in lines if line.startswith("#") and " 0: " in line
@@ -160,6 +156,14 @@ class Sound:
         strength = np.abs(np.fft.rfft(part * np.hanning(len(part))))
         return float(strength[1:].argmax() + 1) * self.rate / len(part)
 
+    def tones(self, *places: float, length: float = 0.2) -> list[int | None]:
+        """The tones from these seconds on, to 20 hertz; None for silence and its noise."""
+        parts = [(at, at + length) for at in places]
+        return [
+            round(self.tone(*part) / 20) * 20 if self.loudness(*part) > NOISE else None
+            for part in parts
+        ]
+
     def begins(self, loud: float = 0.02) -> float:
         """The second at which there first is something to be heard."""
         window = self.rate // 100
@@ -174,10 +178,14 @@ def sound(path: Path) -> Sound:
     if path.suffix == ".dfpwm":
         return dfpwm(path.read_bytes())
     rate = 48_000
-    command = [ffmpeg_program(), "-v", "error", "-nostdin", "-i", str(path), "-map", "0:a:0"]
-    command += ["-ac", "1", "-ar", str(rate), "-f", "f32le", "pipe:1"]
-    raw = subprocess.run(command, check=True, capture_output=True).stdout
+    words = ["-map", "0:a:0", "-ac", "1", "-ar", str(rate), "-f", "f32le", "pipe:1"]
+    raw = ffmpeg_output("-i", str(path), *words)
     return Sound(np.frombuffer(raw, np.float32).reshape(-1, 1), rate)
+
+
+def sound_length(path: Path) -> float:
+    """Seconds of sound, as it is decoded."""
+    return sound(path).duration
 
 
 def dfpwm(data: bytes) -> Sound:
@@ -189,25 +197,3 @@ def pcm8(data: bytes) -> Sound:
     """The unsigned bytes that 32vid holds."""
     samples = (np.frombuffer(data, np.uint8).astype(np.float32) - 128) / 128
     return Sound(samples.reshape(-1, 1), DFPWM_RATE)
-
-
-# -- ffprobe ------------------------------------------------------------------------------------
-
-
-def ffprobe(path: Path) -> dict[str, Any]:
-    """Format and streams as ffprobe tells them; the test is skipped where there is none."""
-    program = shutil.which("ffprobe")
-    if program is None:
-        pytest.skip("there is no ffprobe on this machine")
-    command = [program, "-v", "error", "-show_format", "-show_streams", "-of", "json", str(path)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def probed(path: Path, kind: str) -> dict[str, Any]:
-    """The first stream of a kind."""
-    found: dict[str, Any] = next(
-        stream for stream in ffprobe(path)["streams"] if stream["codec_type"] == kind
-    )
-    return found

@@ -5,10 +5,9 @@ All kinds hold the same coded pictures and sound, so that what comes out of each
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
-from support.media.files import ffmpeg_program
+from support.media.programs import ffmpeg_output
 
 SECONDS = 4
 PICTURES = 40
@@ -40,7 +39,7 @@ def make_film(folder: Path, *, sound_delay: float = 0.0) -> Path:
     film = folder / "film.mp4"
     video = ["-f", "lavfi", "-i", f"testsrc2=s=64x48:r=10:d={SECONDS}"]
     tone = ["-itsoffset", f"{sound_delay:g}", "-f", "lavfi", "-i", f"sine=440:r=44100:d={SECONDS}"]
-    _ffmpeg(
+    ffmpeg_output(
         *video, *tone, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
         "-g", "10", "-c:a", "aac", "-t", str(SECONDS), str(film),
     )  # fmt: skip
@@ -51,30 +50,21 @@ def make_stream(kind: str, film: Path, folder: Path) -> str:
     """Put a stream of this kind into `folder`; returns the name of its playlist."""
     name, arguments = STREAMS[kind]
     folder.mkdir(parents=True)
-    _ffmpeg("-i", str(film), *arguments, str(folder / name))
+    ffmpeg_output("-i", str(film), *arguments, str(folder / name))
     return "master.m3u8" if kind == "sound_apart" else name
 
 
 def picture_hashes(path: Path) -> list[str]:
     """A hash of each decoded picture."""
-    output = _ffmpeg("-i", str(path), "-map", "0:v:0", "-f", "framehash", "-")
+    output = ffmpeg_output("-i", str(path), "-map", "0:v:0", "-f", "framehash", "-")
     lines = [line for line in output.decode().splitlines() if not line.startswith("#")]
     return [line.rpartition(",")[2].strip() for line in lines]
 
 
 def sound_starts(path: Path) -> float:
     """Seconds from the first picture to the first loud sample."""
-    output = _ffmpeg(
+    output = ffmpeg_output(
         "-i", str(path), "-map", "0:a:0", "-af", "aresample=8000:async=1:first_pts=0", "-ac", "1",
         "-f", "s8", "-c:a", "pcm_s8", "-",
     )  # fmt: skip
     return next(at for at, byte in enumerate(output) if 8 < byte < 248) / 8000
-
-
-def _ffmpeg(*arguments: str) -> bytes:
-    done = subprocess.run(
-        [ffmpeg_program(), "-v", "error", "-nostdin", "-y", *arguments],
-        check=True,
-        stdout=subprocess.PIPE,
-    )
-    return done.stdout

@@ -14,7 +14,7 @@ import pytest
 from gmapi.errors import JobError, RequestError
 from support.media import readers
 from support.media.readers import Film, Sound
-from support.product.tools import Ran, Tools
+from support.product.tools import Ran, Source, Tools
 from support.screens.outputs import read_output
 
 SCREENS = ("32vid", "bimg", "lua", "raw", "nfp")
@@ -30,9 +30,10 @@ SOUNDS = ("dfpwm", "frames", "32vid")
 _PILLOW = (".png", ".jpg", ".webp", ".tiff", ".bmp", ".gif", ".apng", ".avif", ".ico", ".tga")
 
 
-def convert(tools: Tools, way: str, source: Path, **fields: Any) -> Ran:
-    """One conversion: `way` is a format of `sanjuuni` or of `ffmpeg`, or "frames" for
-    `video_frame` at 10 pictures a second; "screen-gif" is the preview of `sanjuuni`."""
+def convert(tools: Tools, way: str, source: Source, **fields: Any) -> Ran:
+    """One conversion of a file or of an address: `way` is a format of `sanjuuni` or of `ffmpeg`,
+    or "frames" for `video_frame` at 10 pictures a second; "screen-gif" is the preview of
+    `sanjuuni`."""
     if way == "frames":
         return tools.video_frame(source, **{"fps": 10, **fields})
     if way in SCREENS or way.startswith("screen-"):
@@ -82,6 +83,13 @@ def heard(ran: Ran) -> Sound | None:
     return readers.sound(ran.path)
 
 
+def sound_of(ran: Ran) -> Sound:
+    """The sound of an output that must have some."""
+    found = heard(ran)
+    assert found is not None, "there is no sound"
+    return found
+
+
 def colors_in_time(found: Film, count: int, each: float = 1.0) -> list[tuple[int, ...]]:
     """The colour in the middle of the picture in the middle of each `each` seconds."""
     middles = [(number + 0.5) * each + found.starts[0] for number in range(count)]
@@ -120,3 +128,8 @@ def daily(choices: Iterable[Any], *chosen: Any) -> list[Any]:
         choice if choice in chosen else pytest.param(choice, marks=pytest.mark.slow)
         for choice in choices
     ]
+
+
+def daily_rows(rows: Iterable[tuple[Any, ...]], *chosen: tuple[Any, ...]) -> list[Any]:
+    """The same for rows of several parameters."""
+    return [pytest.param(*row, marks=[] if row in chosen else [pytest.mark.slow]) for row in rows]

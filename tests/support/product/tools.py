@@ -13,19 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from gmapi.fetch.fetcher import FetchRules
-from gmapi.fetch.sniff import HEAD_BYTES, check_first_bytes
-from gmapi.fetch.source_cache import SourceCache
 from gmapi.media.binaries import Ffmpeg
 from gmapi.sandbox.launcher import Launcher
-from gmapi.settings import load_settings
-from gmapi.storage.base import new_file_id
-from gmapi.storage.local import LocalStorage
-from gmapi.tools.base import Sources, Wanted, Work
-from gmapi.tools.registry import TOOLS
-from gmapi.tools.source_fetch import FetchedSources
-from support.screens.studio import Notes
+from gmapi.tools.base import Work
+from support.media.made_files import MadeFile
+from support.product.works import Notes, make_work, run_tool
+
+Source = Path | str
+"""A file, or the address of what a loopback origin serves."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +41,14 @@ class Ran:
         """The one file of a tool that makes one."""
         return self.files[self.result.file_name]
 
+    @property
+    def data(self) -> bytes:
+        return self.path.read_bytes()
 
-class _Files:
-    """Sources that are files, looked at as fetched ones are and named without an extension."""
-
-    def __init__(self, files: Mapping[str, Path]) -> None:
-        self._files = files
-
-    def bring(self, work: Work, wanted: Wanted) -> Path:
-        file = self._files[wanted.field]
-        with open(file, "rb") as source:
-            check_first_bytes(source.read(HEAD_BYTES), None)
-        link = work.inputs / wanted.name
-        link.symlink_to(file.absolute())
-        return link
+    @property
+    def file(self) -> MadeFile:
+        """The same file, as ffprobe and plain decoding see it."""
+        return MadeFile(self.path)
 
 
 class Tools:
@@ -68,71 +59,85 @@ class Tools:
         self._folder = folder
         self._launcher = launcher
 
-    def ffmpeg(self, source: Path | Sequence[Path], output_format: str, **fields: Any) -> Ran:
-        """`fields` are those of the request, and `settings`."""
-        sources = [source] if isinstance(source, Path) else source
-        files = {f"input_urls[{number}]": path for number, path in enumerate(sources, 1)}
-        if isinstance(source, Path):
-            files = {"input_url": source}
-            fields["input_url"] = _url(source)
-        else:
-            fields["input_urls"] = [_url(path) for path in sources]
-        return self._run("ffmpeg", files, {"output_format": output_format, **fields})
+    def ffmpeg(
+        self,
+        source: Source | Sequence[Path],
+        output_format: str,
+        args: str | Sequence[str] = (),
+        input_args: str | Sequence[str] = (),
+        **fields: Any,
+    ) -> Ran:
+        """`args` and `input_args` are words; `fields` are the other ones of the request."""
+        fields |= {
+            "output_format": output_format,
+            "args": args.split() if isinstance(args, str) else list(args),
+            "input_args": input_args.split() if isinstance(input_args, str) else list(input_args),
+        }
+        if isinstance(source, Path | str):
+            return self.run("ffmpeg", {"input_url": source}, **fields)
+        fields["input_urls"] = [_url(path) for path in source]
+        files = {f"input_urls[{number}]": path for number, path in enumerate(source, 1)}
+        return self.run("ffmpeg", files, **fields)
 
     def sanjuuni(
-        self, source: Path, output_format: str, *, subtitles: Path | None = None, **fields: Any
+        self,
+        source: Source,
+        output_format: str,
+        *,
+        subtitle_file: Path | None = None,
+        **fields: Any,
     ) -> Ran:
-        files = {"input_url": source}
-        if subtitles is not None:
-            files["subtitle_url"] = subtitles
-            fields["subtitle_url"] = _url(subtitles)
-        fields |= {"input_url": _url(source), "output_format": output_format}
-        return self._run("sanjuuni", files, fields)
+        sources = {"input_url": source} | ({"subtitle_url": subtitle_file} if subtitle_file else {})
+        return self.run("sanjuuni", sources, output_format=output_format, **fields)
 
-    def video_frame(self, source: Path, **fields: Any) -> Ran:
-        return self._run(
-            "video_frame", {"video_url": source}, {"video_url": _url(source), **fields}
+    def video_frame(self, source: Source, **fields: Any) -> Ran:
+        return self.run("video_frame", {"video_url": source}, **fields)
+
+    def work(
+        self,
+        files: Mapping[str, Path] | None = None,
+        notes: Notes | None = None,
+        **settings: Any,
+    ) -> Work:
+        """Work with this ffmpeg, as `works.make_work` gives it."""
+        return make_work(
+            self._folder, self._launcher, self.ffmpeg_program, files=files, notes=notes, **settings
         )
 
-    def served(self, way: str, url: str, **fields: Any) -> Ran:
-        """What a loopback origin serves; `way` is as in `outcomes.convert`."""
-        fields["settings"] = {"fetch_allow": url.split("/")[2], **fields.pop("settings", {})}
-        if way == "frames":
-            return self._run("video_frame", {}, {"fps": 10, **fields, "video_url": url})
-        tool = "sanjuuni" if way in ("32vid", "bimg", "lua", "raw", "nfp") else "ffmpeg"
-        return self._run(tool, {}, {**fields, "input_url": url, "output_format": way})
-
-    def _run(self, tool: str, files: Mapping[str, Path], fields: dict[str, Any]) -> Ran:
-        data = self._folder / "data"
-        settings = load_settings({"data_dir": str(data), **fields.pop("settings", {})})
-        sources: Sources = _Files(files)
-        if not files:
-            cache = SourceCache(self._folder / "sources", FetchRules.from_settings(settings))
-            sources = FetchedSources(cache)
-        request = TOOLS[tool].request.model_validate(fields)
-        TOOLS[tool].accept(request)
-        ident, notes = new_file_id(), Notes()
-        storage = LocalStorage(self._folder / "files")
-        work = Work(
-            job_id=ident,
-            file_id=ident,
-            folder=self._folder / "work" / ident,
-            settings=settings,
-            ffmpeg=self.ffmpeg_program,
-            launcher=self._launcher,
-            sources=sources,
-            storage=storage,
-            reporter=notes,
-        )
-        result = TOOLS[tool].run(work, request)
+    def run(
+        self,
+        tool: str,
+        sources: Mapping[str, Source],
+        *,
+        notes: Notes | None = None,
+        settings: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> Ran:
+        """One run of any tool on its sources by field; raises what the tool raises."""
+        values, notes = dict(settings or {}), notes or Notes()
+        files = {field: source for field, source in sources.items() if isinstance(source, Path)}
+        for field, source in sources.items():
+            if "[" not in field:
+                fields[field] = _url(source) if isinstance(source, Path) else source
+            if isinstance(source, str):
+                values.setdefault("fetch_allow", source.split("/")[2])
+        work = self.work(files or None, notes, **values)
+        result = run_tool(work, tool, **fields)
+        left = sorted(path.name for path in work.outputs.iterdir())
+        assert not left, left
         frames: list[bytes] = []
         if tool == "video_frame":
-            with storage.frame_reader(ident) as reader:
+            with work.storage.frame_reader(work.file_id) as reader:
                 frames = [reader.frame(number).read() for number in range(1, reader.count() + 1)]
-        made = self._folder / "files" / ident
+        made = self._folder / "files" / work.file_id
         found = {path.name: path for path in made.iterdir() if path.is_file()}
-        return Ran(result, notes, found, frames, tuple(work.warnings))
+        return Ran(result, notes, found, frames, list(work.warnings))
+
+    def left(self) -> list[str]:
+        """Files that can be fetched."""
+        files = (self._folder / "files").rglob("*")
+        return sorted(path.name for path in files if path.is_file())
 
 
 def _url(path: Path) -> str:
-    return f"http://127.0.0.1/{path.name}"
+    return f"http://127.0.0.1/{quote(path.name)}"

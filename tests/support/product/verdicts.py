@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from support.media import readers
+from support.media.made_files import ffprobe
 from support.media.making import COLORS, Maker
 from support.media.oddities import Oddity, Truth
 from support.media.readers import Film, Sound
@@ -99,7 +100,7 @@ def _of_length(truth: Truth, way: str, made: Ran, found: Film) -> list[str]:
         return []  # without the sound there is nothing to wait for
     wrong = []
     # How long the last picture lasts is in MP4 told of the whole alone.
-    end = float(readers.ffprobe(made.path)["format"]["duration"]) if way == "mp4" else found.end
+    end = float(ffprobe(made.path)["format"]["duration"]) if way == "mp4" else found.end
     short = truth.seconds - end
     if truth.ends_early and short > STEP:
         if not made.warnings:
@@ -189,4 +190,4 @@ def _of_tones(truth: Truth, found: Sound) -> list[str]:
 
 
 def has_sound(path: Path) -> bool:
-    return any(stream["codec_type"] == "audio" for stream in readers.ffprobe(path)["streams"])
+    return any(stream["codec_type"] == "audio" for stream in ffprobe(path)["streams"])

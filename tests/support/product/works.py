@@ -1,51 +1,123 @@
-"""Work as a tool is given it, which fetches from a loopback origin."""
+"""Work as a tool is given it: its sources are files of this machine, or are fetched from a
+loopback origin.
+
+work = make_work(folder, launcher, ffmpeg, files={"input_url": clip})
+result = run_tool(work, "ffmpeg", input_url="http://127.0.0.1/clip", output_format="mp3")
+made = folder / "files" / work.file_id / result.file_name
+"""
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gmapi.fetch.fetcher import FetchRules
+from gmapi.fetch.sniff import HEAD_BYTES, check_first_bytes
 from gmapi.fetch.source_cache import SourceCache
-from gmapi.media.binaries import Ffmpeg, inspect
+from gmapi.media.binaries import Ffmpeg
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import load_settings
 from gmapi.storage.base import new_file_id
 from gmapi.storage.local import LocalStorage
-from gmapi.tools.base import Work
+from gmapi.tools.base import Sources, Wanted, Work
 from gmapi.tools.registry import TOOLS
 from gmapi.tools.source_fetch import FetchedSources
-from support.media.programs import BUNDLED
-from support.screens.studio import Notes
 
 
-@functools.cache
-def inspected(launcher: Launcher, program: str) -> Ffmpeg:
-    return inspect(launcher, Path(program))
+class Stopped(Exception):
+    """What a reporter raises to stop the work."""
+
+
+class Notes:
+    """A reporter that keeps all it is told; `stop` is raised at the next check after `stop_after`
+    reports of a result."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.percents: list[float] = []
+        self.messages: list[str] = []
+        self.results: list[dict[str, Any]] = []
+        self.lines: list[str] = []
+        self._stop_after = stop_after
+
+    def report(
+        self,
+        *,
+        progress: float | None = None,
+        message: str | None = None,
+        eta: float | None = None,
+        result: dict[str, Any] | None = None,
+    ) -> None:
+        if progress is not None:
+            self.percents.append(progress)
+        if message is not None:
+            self.messages.append(message)
+        if result is not None:
+            self.results.append(result)
+
+    def log(self, line: str) -> None:
+        self.lines.append(line)
+
+    def check(self) -> None:
+        if self._stop_after is not None and len(self.results) > self._stop_after:
+            raise Stopped
+
+
+class _Files:
+    """Sources that are files, looked at as fetched ones are and named without an extension."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+
+    def bring(self, work: Work, wanted: Wanted) -> Path:
+        file = self._files[wanted.field]
+        with open(file, "rb") as source:
+            check_first_bytes(source.read(HEAD_BYTES), None)
+        link = work.inputs / wanted.name
+        link.symlink_to(file.absolute())
+        return link
 
 
 def make_work(
-    folder: Path, launcher: Launcher, authority: str, program: str = BUNDLED, **values: Any
+    folder: Path,
+    launcher: Launcher,
+    ffmpeg: Ffmpeg,
+    *,
+    files: Mapping[str, Path] | None = None,
+    notes: Notes | None = None,
+    **values: Any,
 ) -> Work:
-    """Work in `folder`, which may fetch from `authority`; `values` are settings."""
-    settings = load_settings({"data_dir": str(folder / "data"), "fetch_allow": authority, **values})
+    """Work of its own in `folder`, where files published are below `files`. `files` are the
+    sources by the field of the request; without them, sources are fetched. `values` are
+    settings, of which `fetch_allow` names the origin."""
+    settings = load_settings({"data_dir": str(folder / "data"), **values})
+    sources: Sources
+    if files is None:
+        cache = SourceCache(folder / "sources", FetchRules.from_settings(settings))
+        sources = FetchedSources(cache)
+    else:
+        sources = _Files(files)
     ident = new_file_id()
     return Work(
         job_id=ident,
         file_id=ident,
-        folder=folder / ident,
+        folder=folder / "work" / ident,
         settings=settings,
-        ffmpeg=inspected(launcher, program),
+        ffmpeg=ffmpeg,
         launcher=launcher,
-        sources=FetchedSources(SourceCache(folder / "sources", FetchRules.from_settings(settings))),
+        sources=sources,
         storage=LocalStorage(folder / "files"),
-        reporter=Notes(),
+        reporter=notes or Notes(),
     )
 
 
-def convert(work: Work, tool: str = "ffmpeg", **fields: Any) -> Any:
-    """The result of a request to a tool."""
+def run_tool(work: Work, tool: str, **fields: Any) -> Any:
+    """The result of a request to a tool; raises what the tool raises."""
     request = TOOLS[tool].request.model_validate(fields)
     TOOLS[tool].accept(request)
     return TOOLS[tool].run(work, request)
+
+
+def taken(work: Work) -> str:
+    """What the result will say of how much of an endless source was taken."""
+    return next((warning for warning in work.warnings if "were taken" in warning), "")

@@ -10,9 +10,10 @@ import numpy as np
 from gmapi.computercraft.options import Format
 from gmapi.computercraft.screen import U8
 from support.media.files import ffmpeg_program
+from support.media.programs import make_media
 from support.screens import vid32_decoder
 from support.screens.golden_cases import FOLDER, GOLDENS, Golden
-from support.screens.studio import Made, Studio, make_media
+from support.screens.studio import Made, Studio
 from support.screens.vid32_decoder import File
 
 CASES = {case.name: case for case in GOLDENS}
