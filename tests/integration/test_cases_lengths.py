@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from support.media import readers
+from support.media import made_files, readers
 from support.media.making import COLORS, H264, Maker, tones
 from support.product.outcomes import Refused, convert, daily, heard, seen, tried
 from support.product.tools import Tools
@@ -102,7 +102,7 @@ def test_pictures_keep_lengths_of_their_own(tools: Tools, make: Maker, kind: str
     if way != "frames":
         assert made.result.frames == len(found.pictures)
     if way in ("mp4", "avi", "webm"):
-        told = float(readers.ffprobe(made.path)["format"]["duration"])
+        told = float(made_files.ffprobe(made.path)["format"]["duration"])
         assert told == pytest.approx(1.4, abs=0.03)
     for second, color in ((0.15, "red"), (0.35, "lime"), (0.6, "blue"), (1.3, "yellow")):
         at = max(n for n, start in enumerate(found.starts) if start <= second)
