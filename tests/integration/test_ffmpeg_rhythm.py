@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import struct
-import subprocess
-from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gmapi.media.binaries import Ffmpeg
-from gmapi.media.raw_pictures import gif_of_pngs
 from support.media.making import H264, Maker
 from support.product.outcomes import daily
 from support.product.tools import Tools
@@ -29,19 +26,16 @@ def test_browsers_keep_the_times_of_a_gif(tools: Tools, make: Maker, rate: int) 
     assert len(steps) == min(rate, 50)
 
 
-def test_browsers_keep_the_times_of_a_preview(ffmpeg: Ffmpeg, make: Maker, tmp_path: Path) -> None:
-    pictures = make(
-        "pictures", "-f", "lavfi", "-i", "testsrc=s=32x24:r=100:d=1",
-        "-pix_fmt", "rgb24", "-c:v", "png", "-f", "image2pipe",
-    )  # fmt: skip
-    output = tmp_path / "preview.gif"
-    argv = gif_of_pngs(
-        ffmpeg, pictures, output, fps=Fraction(100), max_pixels=10_000, progress_fd=1
-    )
-    subprocess.run(argv, check=True, capture_output=True)
-    steps = gif_delays(output.read_bytes())
+@pytest.mark.parametrize("fields", [{}, {"quality": "exact"}, {"fps": 90}])
+def test_browsers_keep_the_times_of_a_preview(
+    tools: Tools, make: Maker, fields: dict[str, Any]
+) -> None:
+    source = make("100.mkv", "-f", "lavfi", "-i", "testsrc=s=32x24:r=100:d=1", *H264)
+    made = tools.sanjuuni(source, "gif", **fields)
+    steps = gif_delays(made.path.read_bytes())
     assert set(steps) == {2}
-    assert len(steps) == 50
+    assert (len(steps), made.result.frames, made.result.fps) == (50, 50, 50)
+    assert made.result.duration == pytest.approx(1.0)
 
 
 def test_bursts_of_pictures_in_a_gif(tools: Tools, make: Maker) -> None:

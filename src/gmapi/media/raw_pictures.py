@@ -110,11 +110,11 @@ def gif_of_pngs(
     progress_fd: int,
 ) -> list[str]:
     """The command that turns PNG pictures with palettes, one after another in a file, into a GIF
-    with a palette for each, at most `GIF_FPS_MAX` a second."""
+    with a palette for each. `fps` is at most `GIF_FPS_MAX`."""
     return [
         *command.head(ffmpeg, progress_fd, "warning"),
         "-f", "png_pipe", "-framerate", str(fps),
         *command.guarded_input(input, max_pixels),
-        "-map", "0:v:0", *(["-vf", f"fps={GIF_FPS_MAX}"] if fps > GIF_FPS_MAX else []),
-        "-fps_mode", "passthrough", "-c:v", "gif", "-f", "gif", f"file:{output}",
+        "-map", "0:v:0", "-fps_mode", "passthrough",
+        "-c:v", "gif", "-f", "gif", f"file:{output}",
     ]  # fmt: skip

@@ -90,6 +90,9 @@ _ASS = (
     "Dialogue: 0,0:00:00.{0:03d},0:00:00.{1:03d},Default,{{\\an5}}{2}\n"
 )
 
+# Browsers show a picture of a GIF for two hundredths of a second at least.
+_PREVIEW_FPS_MAX = 50.0
+
 
 @dataclass
 class Wish:
@@ -158,7 +161,8 @@ class Wish:
         if self.sample.rate == 0 or self.kind == "png":
             return 25.0
         if asked is not None:
-            return max(1, math.floor(asked + 0.5)) if whole else float(asked)
+            most = _PREVIEW_FPS_MAX if self.kind == "gif" else math.inf
+            return max(1, math.floor(asked + 0.5)) if whole else min(float(asked), most)
         if self.sample.name.endswith(".gif") and not self.exact:
             # The shortest delay is 0.1 s.
             return 10.0 if whole or self.kind == "raw" or self.kind in PREVIEWS else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -102,7 +103,9 @@ class Conversion:
                 sound = stack.enter_context(SoundTrack(work, self._source.chosen, dfpwm=dfpwm))
             growing = stack.enter_context(work.grow(self._name))
             file = ScreenFile(work, self._name, writer, growing)
-            mixer = Mixer(file, writer, self._maker.film.fps, sound)
+            mixer = Mixer(
+                file, writer, self._maker.film.fps, sound, self._source.times.end or math.inf
+            )
 
             def report() -> None:
                 file.flush()

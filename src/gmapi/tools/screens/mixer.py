@@ -14,18 +14,25 @@ _SHORTEST_SECONDS = 0.05
 
 class Mixer:
     """Each piece of sound goes before the first picture that is shown with it; after the end of
-    the sound it is silence, as long as there are pictures.
+    the sound it is silence, as long as there are pictures, at most for `seconds`: a slow rate
+    shows the last one longer than the source does.
 
     Where the streams are separate, the sound follows after all pictures.
     """
 
     def __init__(
-        self, file: ScreenFile, writer: Writer, fps: float, sound: SoundTrack | None
+        self,
+        file: ScreenFile,
+        writer: Writer,
+        fps: float,
+        sound: SoundTrack | None,
+        seconds: float,
     ) -> None:
         self._file = file
         self._writer = writer
         self._fps = fps
         self._sound = sound
+        self._most = seconds
         self._ended = sound is None
         self._interleaved = not isinstance(writer, Vid32Writer) or writer.interleaved
         self._sound_seconds = 0.0
@@ -53,7 +60,7 @@ class Mixer:
     @property
     def _missing(self) -> float:
         """Seconds of pictures without sound."""
-        return self._pictures / self._fps - self._sound_seconds
+        return min(self._pictures / self._fps, self._most) - self._sound_seconds
 
     def _is_due(self) -> bool:
         # Silence comes behind its pictures, when it is known how much of it there is.

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from gmapi.computercraft.options import Format, Quality
 from gmapi.media.header import Stream
+from gmapi.media.raw_pictures import GIF_FPS_MAX
 from gmapi.media.timing import IN_STEP_SECONDS, PictureTimes, picture_count
 from gmapi.tools.screens.plan import ScreenPlan
 
@@ -51,6 +52,14 @@ def find_rhythm(
 ) -> Rhythm:
     """The rhythm of a source with these picture times; without any its own rate is believed.
     The pictures of an animation may have lengths of their own."""
+    found = _rhythm(plan, video, times, is_animation)
+    if plan.preview == "gif" and not found.still and found.fps > GIF_FPS_MAX:
+        slower = Fraction(GIF_FPS_MAX)
+        return Rhythm(slower, slower, expected=picture_count(times, GIF_FPS_MAX))
+    return found
+
+
+def _rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes, is_animation: bool) -> Rhythm:
     count = times.count or None
     if count == 1 and not times.is_held:
         return Rhythm(Fraction(STILL_FPS), expected=1, still=True)
