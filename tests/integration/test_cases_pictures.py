@@ -138,6 +138,18 @@ def test_of_an_icon_the_largest_is_taken(
     assert readers.near(readers.color(found.pictures[0]), COLORS["red"], 8)
 
 
+@pytest.mark.parametrize("way", ["png", "frames"])
+def test_a_cursor_is_an_icon(tools: Tools, make: Maker, way: str) -> None:
+    def write(path: Path) -> None:
+        photos.icon(path, (16, 32), kind="png", colors=["blue", "red"])
+        data = path.read_bytes()
+        path.write_bytes(data[:2] + b"\2" + data[3:])
+
+    found = seen(convert(tools, way, make.by("pointer.cur", write)))
+    assert found.size == (32, 32)
+    assert readers.near(readers.color(found.pictures[0]), COLORS["red"], 8)
+
+
 # -- turned photos -------------------------------------------------------------------------------
 
 
@@ -153,6 +165,8 @@ def test_a_photo_is_upright(tools: Tools, make: Maker, orientation: int, way: st
 def test_pictures_of_other_kinds_are_upright(
     tools: Tools, make: Maker, orientation: int, ending: str, way: str
 ) -> None:
+    if tools.ffmpeg_program.major == 5:
+        pytest.skip("ffmpeg 5 knows of no orientation but that in JPEG")
     assert_upright(tools, make, f"turned-{orientation}.{ending}", orientation, way)
 
 

@@ -283,14 +283,28 @@ def test_an_index_leads_to_the_pictures(studio: Studio, screen_media: Media) -> 
     assert entries == videos[::10]
 
 
-def test_one_picture_with_a_song_is_a_still_with_sound(studio: Studio, tmp_path: Path) -> None:
-    early = film(tmp_path / "early.mkv", [3], "10")
-    clip = make_media(
-        tmp_path / "song.mkv", "-i", str(early), "-f", "lavfi", "-i", "sine=d=1.2",
+def _song_with_one_picture(folder: Path) -> Path:
+    early = film(folder / "early.mkv", [3], "10")
+    return make_media(
+        folder / "song.mkv", "-i", str(early), "-f", "lavfi", "-i", "sine=d=1.2",
         "-c:v", "copy", "-c:a", "pcm_s16le",
     )  # fmt: skip
+
+
+def test_one_picture_with_a_song_stays_while_it_is_heard(studio: Studio, tmp_path: Path) -> None:
+    clip = _song_with_one_picture(tmp_path)
     made = studio.convert(clip, output_format="32vid", **PLAIN)
-    assert slots_of(made) == [3]
+    assert slots_of(made) == [3] * 12
+    file = vid32_decoder.parse(made.data)
+    assert len(file.sound()) == 1.2 * 48_000
+
+
+def test_one_picture_with_a_song_is_a_still_with_sound_for_the_reference(
+    studio: Studio, tmp_path: Path
+) -> None:
+    clip = _song_with_one_picture(tmp_path)
+    made = studio.convert(clip, output_format="32vid", **{**PLAIN, "quality": "exact"})
+    assert made.result.frames == 1
     file = vid32_decoder.parse(made.data)
     assert [chunk.kind for chunk in file.chunks] == [AUDIO, VIDEO, AUDIO, AUDIO]
     assert len(file.sound()) == 1.2 * 48_000

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gmapi.media.header import Stream
+from gmapi.media.selection import ANIMATIONS
 from gmapi.media.timing import PictureTimes
 from gmapi.tools.screens.plan import make_plan
 from gmapi.tools.screens.request import SanjuuniRequest
@@ -28,7 +29,8 @@ def rhythm(
     values = {"input_url": "http://a/b", "output_format": "bimg", **fields}
     plan = make_plan(SanjuuniRequest.model_validate(values))
     video = replace(VIDEO, fps=told, codec=codec)
-    return find_rhythm(plan, video, PictureTimes(tuple(starts), end, rate=rate))
+    times = PictureTimes(tuple(starts), end, rate=rate)
+    return find_rhythm(plan, video, times, is_animation=codec in ANIMATIONS)
 
 
 def regular(fps: float, count: int) -> tuple[list[float], float]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gmapi.media import header, pictures, shapes
 from gmapi.media.raw_pictures import GIF_FPS_MAX
 from gmapi.media.shapes import PictureSize
+from gmapi.media.timing import COMMON_RATE_MAX, picture_count
 
 if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
@@ -158,6 +159,8 @@ def _rhythm(
     picture: Stream, writing: Writing, given: Options, times: PictureTimes | None
 ) -> list[str]:
     fastest, fitting = _FASTEST.get(writing.encoder or "", (math.inf, 0))
+    if times is not None and times.rate is None and times.end > 0:
+        return _own_lengths(writing, given, times) if times.count > 1 else []
     rate = times.rate if times is not None else None
     chain = [f"setpts=N/({rate:.6f}*TB)"] if rate else []
     if (rate or picture.fps or 0.0) > fastest and not given.has("r", "v"):
@@ -168,6 +171,17 @@ def _rhythm(
         # Times are hundredths of a second there, and some pictures may come sooner than others.
         chain.append("settb=1/100,select='isnan(prev_selected_pts)+gte(pts-prev_selected_pts,2)'")
     return chain
+
+
+def _own_lengths(writing: Writing, given: Options, times: PictureTimes) -> list[str]:
+    """Those of a picture file that moves: each of its pictures has a length of its own."""
+    if given.has("r", "v"):
+        return []
+    shortest = min(times.durations, default=0.0)
+    if writing.encoder in ("gif", "apng") and shortest > 0.999 / COMMON_RATE_MAX:
+        return []  # as in the source
+    rate = times.common_rate
+    return [f"fps={rate:.6f}:start_time=0", *pictures.held(picture_count(times, rate) or 1)]
 
 
 def _size(picture: Stream, target: OutputFormat) -> PictureSize | None:

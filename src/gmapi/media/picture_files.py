@@ -33,6 +33,11 @@ def is_picture(path: Path, container: str) -> bool:
     its streams mean nothing without it."""
     if container in _PICTURE_CONTAINERS or container.endswith("_pipe"):
         return True
+    return is_heif(path)
+
+
+def is_heif(path: Path) -> bool:
+    """Whether a file is HEIF, as AVIF and HEIC are."""
     with open(path, "rb") as file:
         head = file.read(12)
     return head[4:8] == b"ftyp" and head[8:] in _HEIF_BRANDS

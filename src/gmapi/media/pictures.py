@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from gmapi.media import command, shapes, tones
+from gmapi.media.timing import ends_before, picture_count
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,19 @@ def rhythm(
         return chain
     shown = f"{fps:g}" if isinstance(fps, float) else str(fps)
     padded = ":start_time=0" if live_on(chosen, size) else ""
-    return [*chain, f"fps=fps={shown}{padded}:eof_action={last}"]
+    chain.append(f"fps=fps={shown}{padded}:eof_action={last}")
+    if times is not None and last == "pass":
+        count = (picture_count(times, float(fps)) or 1) - lead(chosen, size, times, fps)
+        if times.is_held:
+            chain += held(count)
+        elif ends_before(times, float(fps)):
+            chain.append(f"trim=end_frame={max(1, count)}")
+    return chain
+
+
+def held(count: int) -> list[str]:
+    """Filters that show the last picture again until there are `count`."""
+    return ["tpad=stop=-1:stop_mode=clone", f"trim=end_frame={max(1, count)}"]
 
 
 def lead(

@@ -45,7 +45,8 @@ class Selection:
     `picture` and `sound` are the streams meant, None without any; `alpha` is one that holds the
     transparency of the picture, `cover` a cover that comes with sound. `length` is in seconds, a
     late start not counted, None when nothing tells it. `is_still` when the source is one picture,
-    however many others, such as thumbnails or icons of other sizes, are beside it. `notes` are
+    however many others, such as thumbnails or icons of other sizes, are beside it; `is_heif` for
+    AVIF and its like. `notes` are
     sentences about what could also have been meant, for "video" and for "audio".
     """
 
@@ -57,17 +58,25 @@ class Selection:
     cover: Stream | None = None
     length: float | None = None
     is_still: bool = False
+    is_heif: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def picture_map(self) -> str:
         """The value of -map for the pictures. Raises ValueError without any."""
-        return _map(self.picture)
+        return self.map_of(self.picture)
 
     @property
     def sound_map(self) -> str:
         """The value of -map for the sound. Raises ValueError without any."""
-        return _map(self.sound)
+        return self.map_of(self.sound)
+
+    @staticmethod
+    def map_of(stream: Stream | None) -> str:
+        """The value of -map for one of its streams. Raises ValueError for None."""
+        if stream is None:
+            raise ValueError("the source has no such stream")
+        return f"0:{stream.index}"
 
     @property
     def has_alpha(self) -> bool:
@@ -111,8 +120,15 @@ class Selection:
     def is_picture_file(self) -> bool:
         """Whether it is a file of one picture, which may move; those may tell in the picture
         itself how it is to be turned."""
-        moves = self.picture is not None and self.picture.codec in ANIMATIONS
-        return self.is_still or moves
+        return self.is_still or self.is_animation
+
+    @property
+    def is_animation(self) -> bool:
+        """Whether it is a picture file that moves: each picture has a length of its own."""
+        if self.is_still or self.picture is None:
+            return False
+        is_heif = self.is_heif and self.sound is None
+        return is_heif or self.picture.codec in ANIMATIONS
 
     def beside(self, stream: Stream | None) -> list[str]:
         """An output of nothing that a command needs which reads only `stream`, at its end.
@@ -125,7 +141,7 @@ class Selection:
             return []
         # That it is read at all counts when ffmpeg begins; more of it is of no use.
         one = ["-copyinkf", f"-frames:{other.kind[0]}", "1"]
-        return ["-map", _map(other), "-c", "copy", *one, "-f", "null", "-"]
+        return ["-map", self.map_of(other), "-c", "copy", *one, "-f", "null", "-"]
 
     @property
     def may_change(self) -> bool:
@@ -138,12 +154,6 @@ class Selection:
         return picture is not None and not (picture.has_alpha or picture.is_turned or self.hdr)
 
 
-def _map(stream: Stream | None) -> str:
-    if stream is None:
-        raise ValueError("the source has no such stream")
-    return f"0:{stream.index}"
-
-
 def choose(
     path: Path,
     info: MediaInfo,
@@ -151,9 +161,10 @@ def choose(
     video_track: Track | None = None,
     audio_track: Track | None = None,
     is_film: bool = False,
+    is_heif: bool = False,
 ) -> Selection:
     """Decide about a source with this header. `is_film` when a picture file turned out to hold
-    many pictures that follow each other.
+    many pictures that follow each other, `is_heif` when it is of that format.
 
     Raises RequestError, with what there is, for a track that is not there.
     """
@@ -177,7 +188,8 @@ def choose(
             notes["video"] = _taken(picture, pictures, "video", "video_track")
     cover = next((s for s in info.streams if s.kind == "video" and s.attached_picture), None)
     alpha = _alpha_of(info, picture) if picture is not None else None
-    return Selection(path, info, picture, sound, alpha, cover, _length(info), is_still, notes)
+    length = _length(info)
+    return Selection(path, info, picture, sound, alpha, cover, length, is_still, is_heif, notes)
 
 
 def described(info: MediaInfo) -> list[str]:

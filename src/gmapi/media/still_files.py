@@ -47,6 +47,28 @@ def check(path: Path) -> None:
         raise MediaError(f"The source is {trouble}.", code="corrupt_media")
 
 
+# -- cursors ---------------------------------------------------------------------------------------
+
+# Reserved, the kind (an icon has 1), how many pictures; then 16 bytes for each.
+_CURSOR = struct.Struct("<HHH8xII")
+_CURSOR_BYTES_MAX = 4 << 20
+
+
+def as_icon(path: Path) -> bytes | None:
+    """A cursor as the icon that it is but for its mark, which ffmpeg does not know; None for
+    other files. A Targa picture may begin as one, but tells no pictures within itself."""
+    with path.open("rb") as file:
+        head = file.read(_CURSOR.size)
+        if len(head) < _CURSOR.size:
+            return None
+        reserved, kind, count, size, start = _CURSOR.unpack(head)
+        whole = os.fstat(file.fileno()).st_size
+        is_cursor = (reserved, kind) == (0, 2) and count and size and start >= 6 + 16 * count
+        if not is_cursor or start + size > whole or whole > _CURSOR_BYTES_MAX:
+            return None
+        return b"\0\0\1\0" + head[4:] + file.read()
+
+
 # -- JPEG (ITU-T T.81, annex B) --------------------------------------------------------------------
 
 # Of the frame headers C0 to CF these three are something else: tables and an extension.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,17 +16,24 @@ from gmapi.sandbox.limits import Limits
 
 if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
+    from gmapi.media.header import Stream
     from gmapi.media.selection import Selection
     from gmapi.sandbox.launcher import Launcher
 
 # Reading a whole source without decoding it, from a slow disk.
 _COUNT_SECONDS = 600.0
+# The sound of most films ends a little later than their pictures.
+_HELD_SECONDS = 0.5
 # A last picture longer than this is believed only where ffmpeg shows it that long (see below).
 _LAST_PICTURE_SECONDS = 0.5
 # Containers round times to as little as a millisecond.
 _ROUNDING_SECONDS = 2.1e-3
 
 
+COMMON_RATE_MAX = 50.0
+"""The fastest that pictures of a GIF follow each other in browsers."""
+# Picture files count the time in hundredths or thousandths of a second.
+_TICKS = 1000
 IN_STEP_SECONDS = 0.1
 """Pictures and sound further apart are seen to be."""
 
@@ -47,13 +54,15 @@ class PictureTimes:
 
     `unlisted` is how many pictures there are beyond those in `starts`, see `PICTURES_MAX`.
     `rate` is given where the pictures tell no times (raw streams, old AVI): they are shown at so
-    many a second, from 0 on.
+    many a second, from 0 on. `is_held` when the last picture stays until `end` because the sound
+    goes on, which decoding alone does not show.
     """
 
     starts: Sequence[float]
     end: float
     unlisted: int = 0
     rate: float | None = None
+    is_held: bool = False
 
     @property
     def count(self) -> int:
@@ -78,6 +87,14 @@ class PictureTimes:
         steps = sorted(b - a for a, b in islice(pairwise(self.starts), _STEPS_MAX))
         return steps[len(steps) // 2] if steps else 0.0
 
+    @property
+    def common_rate(self) -> float:
+        """Pictures a second of which each picture takes a whole number, at most
+        `COMMON_RATE_MAX`, for which the times of pictures of their own lengths are rounded."""
+        steps = [round(seconds * _TICKS) for seconds in self.durations]
+        step = math.gcd(*steps) or min((s for s in steps if s > 0), default=_TICKS)
+        return min(_TICKS / step, COMMON_RATE_MAX)
+
     def is_regular(self, fps: float) -> bool:
         """Whether there is a picture every 1 / `fps` seconds from the start on; never known of
         more than `PICTURES_MAX`."""
@@ -99,31 +116,57 @@ def picture_times(
     cwd: Path,
     start: float = 0.0,
     duration: float | None = None,
+    with_sound: bool = False,
     max_pixels: int = 70_000_000,
     limits: Limits | None = None,
     wall_seconds: float = _COUNT_SECONDS,
     cancelled: Callable[[], None] = lambda: None,
 ) -> PictureTimes:
-    """The times of all pictures that are meant; LimitError after `wall_seconds`."""
-    packets = _Packets(exact_last=(ffmpeg.major or 0) >= 6)
-    argv = [
-        *command.head(ffmpeg, None, "error"),
-        *command.span(start, duration),
-        *command.guarded_input(chosen.path, max_pixels),
-        "-map", chosen.picture_map, "-c", "copy", "-f", "framecrc", "pipe:1",
-        *chosen.beside(chosen.picture),
-    ]  # fmt: skip
-    examine(
-        launcher,
-        argv,
-        chosen.path,
-        cwd=cwd,
-        seconds=wall_seconds,
-        limits=limits,
-        cancelled=cancelled,
-        stdout=packets.feed,
-    )
-    return packets.times()
+    """The times of all pictures that are meant; LimitError after `wall_seconds`. `with_sound` when
+    the sound is heard with them: where it goes on for long, the last picture stays."""
+    packets = _Packets(exact_last=(ffmpeg.major or 0) >= 6 or chosen.is_animation)
+
+    def read(stream: Stream | None, packets: _Packets, *span: str) -> None:
+        argv = [
+            *command.head(ffmpeg, None, "error"),
+            *span,
+            *command.guarded_input(chosen.path, max_pixels),
+            "-map", chosen.map_of(stream), "-c", "copy", "-f", "framecrc", "pipe:1",
+            *chosen.beside(stream),
+        ]  # fmt: skip
+        examine(
+            launcher,
+            argv,
+            chosen.path,
+            cwd=cwd,
+            seconds=wall_seconds,
+            limits=limits,
+            cancelled=cancelled,
+            stdout=packets.feed,
+        )
+
+    read(chosen.picture, packets, *command.span(start, duration))
+    times = packets.times()
+    late = (chosen.length or 0.0) - times.end
+    if not with_sound or chosen.sound is None or times.end <= 0 or late <= _HELD_SECONDS:
+        return times
+    # What a header says need not be there.
+    heard = _Packets(exact_last=True)
+    read(chosen.sound, heard)
+    end = heard.covered
+    return replace(times, end=end, is_held=True) if end - times.end > _HELD_SECONDS else times
+
+
+def ends_before(times: PictureTimes, fps: float) -> bool:
+    """Whether the last of the pictures at `fps` is left out, since it would stand for a moment
+    of the source only, and make it longer than is borne."""
+    whole = math.floor(times.end * fps + 1e-3)
+    short, long = times.end - whole / fps, (whole + 1) / fps - times.end
+    if whole < 1 or times.unlisted or not 1e-3 / fps < short < IN_STEP_SECONDS < long:
+        return False
+    # Of pictures that come faster some are left out anyway.
+    is_thinned = times.usual_step * fps < 1 - 1e-3
+    return is_thinned or not times.starts or math.floor(times.starts[-1] * fps + 0.5) < whole
 
 
 def picture_count(times: PictureTimes, fps: float, duration: float | None = None) -> int | None:
@@ -137,7 +180,7 @@ def picture_count(times: PictureTimes, fps: float, duration: float | None = None
     # As the fps filter of `pictures.frames` rounds at the end; times are not exact, so that a
     # hair's breadth is no picture.
     if duration is None:
-        return max(1, math.ceil(times.end * fps - 1e-3))
+        return max(1, math.ceil(times.end * fps - 1e-3)) - ends_before(times, fps)
     return round(min(times.end, duration) * fps)
 
 
@@ -159,6 +202,7 @@ class _Packets:
         self._ordered = True
         self._unlisted = 0
         self._end: float | None = None
+        self._told_end = 0.0
         self._total = 0.0
         self._untold = 0
 
@@ -167,12 +211,22 @@ class _Packets:
         end = self._total if self._end is None else self._end
         starts = self._starts if self._ordered else array("d", sorted(self._starts))
         found = PictureTimes(starts, max(end, 0.0), self._unlisted)
+        if not self._exact_last and starts and not self._unlisted:
+            usual = min(self._told_end, starts[-1] + found.usual_step)
+            found = replace(found, end=max(found.end, usual))
         if self._untold * 2 <= found.count or found.usual_step <= 0:
             return found
         # The order of decoding is not that of showing, but their steps are the same.
         rate = 1 / found.usual_step
         shown = array("d", (number / rate for number in range(len(starts))))
         return PictureTimes(shown, found.count / rate, self._unlisted, rate)
+
+    @property
+    def covered(self) -> float:
+        """The end of what was read, seconds, or as much as the packets fill where they leave
+        gaps: in a broken file those may be any."""
+        first = self._starts[0] if self._starts else 0.0
+        return min(self._end or 0.0, max(0.0, first) + self._total)
 
     def feed(self, data: bytes) -> None:
         if len(self._starts) >= PICTURES_MAX:
@@ -197,9 +251,10 @@ class _Packets:
             if time < NO_TIME:
                 return
             self._untold += 1
+        start = time * self._base
+        self._told_end = max(self._told_end, start + seconds)
         if not self._exact_last:
             seconds = min(seconds, _LAST_PICTURE_SECONDS)
-        start = time * self._base
         if len(self._starts) < PICTURES_MAX:
             self._ordered = self._ordered and not (self._starts and start < self._starts[-1])
             self._starts.append(start)

@@ -38,6 +38,15 @@ def told(ffmpeg: Ffmpeg, hdr: str) -> str:
     )
 
 
+def left(hdr: str) -> str:
+    """A sentence about a source in "pq" or "hlg" whose look is its caller's."""
+    return (
+        f"The source's colours are HDR ({_NAMES[hdr]}), and were not mapped to those of usual "
+        "screens since args say how the pictures look; they look pale. Leave out -vf, "
+        "-filter_complex, -s and -map, or map the colours with the filters zscale and tonemap."
+    )
+
+
 def to_sdr(hdr: str) -> str:
     """Filters that bring pictures in "pq" or "hlg" to BT.709: white comes out near white.
 

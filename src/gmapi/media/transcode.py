@@ -41,6 +41,8 @@ _UNTIMED = frozenset(
     {"avi", "h264", "hevc", "vvc", "m4v", "mpegvideo", "mjpeg", "jpeg_pipe", "png_pipe", "h261",
      "h263", "vc1", "cavsvideo", "dirac", "obu"}
 )  # fmt: skip
+# Filters of a caller that may bring HDR to a usual screen.
+_MAPPING = ("tonemap", "zscale", "libplacebo", "colorspace", "lut3d")
 _COVER_RATE = 5
 """Pictures a second of a cover that is shown as long as its song: few, since each is the same."""
 _COVER_RATE_MPEG = 25
@@ -78,8 +80,9 @@ def transcode(
     """The command that turns `inputs` into `output` in the format `target`.
 
     `input_args` belong to the first input only. `args` are output options. `chosen` is the
-    decision about the only input, and where its pictures may have no times (`may_lack_times`),
-    `times` are those; `length` is how long an output is that takes all of it, seconds.
+    decision about the only input, and where its pictures may have no times, or lengths of their
+    own (`needs_times`), `times` are those; `length` is how long an output is that takes all of
+    it, seconds.
     """
     given = Options(args)
     left = open_choices(chosen, target, args, length) if chosen is not None else None
@@ -109,17 +112,25 @@ def notes(
 ) -> list[str]:
     """Sentences about what `transcode` does to a source unasked."""
     left = open_choices(chosen, target, args, None)
-    if left.picture is None or left.picture is not chosen.picture or chosen.hdr is None:
+    given = Options(args)
+    if chosen.hdr is None or look.Writing.of(target, given, chosen.picture).keeps_hdr:
         return []
-    writing = look.Writing.of(target, Options(args), left.picture)
-    return [] if writing.keeps_hdr else [tones.told(ffmpeg, chosen.hdr)]
+    if left.picture is not None:
+        return [tones.told(ffmpeg, chosen.hdr)] if left.picture is chosen.picture else []
+    is_made = target.kind in ("video", "image") and not given.has("vn")
+    is_copied = given.get("c", "v") == "copy"
+    own = [value for name, _, value in given.items if name in ("filter", "filter_complex")]
+    if is_made and not is_copied and not any(word in graph for graph in own for word in _MAPPING):
+        return [tones.left(chosen.hdr)]
+    return []
 
 
-def may_lack_times(chosen: Selection, target: OutputFormat, args: Sequence[str]) -> bool:
-    """Whether `transcode` should be told the times of the pictures."""
+def needs_times(chosen: Selection, target: OutputFormat, args: Sequence[str]) -> bool:
+    """Whether `transcode` should be told the times of the pictures: they may have none, or, in a
+    picture file that moves, lengths of their own of which the last one would be lost."""
     picture = open_choices(chosen, target, args, None).picture
-    untimed = chosen.info.container in _UNTIMED
-    return untimed and picture is not None and picture is chosen.picture and not chosen.is_still
+    odd = chosen.info.container in _UNTIMED or chosen.is_animation
+    return odd and picture is not None and picture is chosen.picture and not chosen.is_still
 
 
 def kinds_left(target: OutputFormat, args: Sequence[str]) -> tuple[str, ...]:
@@ -133,7 +144,12 @@ def kinds_left(target: OutputFormat, args: Sequence[str]) -> tuple[str, ...]:
         return () if given.has("vn") else ("video",)
     if target.kind != "video":
         return ()
-    return tuple(kind for kind, no in (("video", "vn"), ("audio", "an")) if not given.has(no))
+    kinds = (
+        (("video", "vn"),)
+        if target.muxer in _PICTURES_ALONE
+        else (("video", "vn"), ("audio", "an"))
+    )
+    return tuple(kind for kind, no in kinds if not given.has(no))
 
 
 def without_covers(

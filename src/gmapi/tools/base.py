@@ -181,9 +181,12 @@ class Work:
         """The source as ffmpeg can read it; raises MediaError where it cannot be had so."""
         protected.check(source)
         still_files.check(source)
+        picture = self.inputs / f"{source.name}.picture"
+        if (icon := still_files.as_icon(source)) is not None:
+            picture.write_bytes(icon)
+            return picture
         if not still_files.is_targa(source):
             return source
-        picture = self.inputs / f"{source.name}.picture"
         made = self.outputs / picture.name
         limit = self.settings.picture_max_pixels
         argv = command.targa(self.ffmpeg, source, made, max_pixels=limit)
@@ -322,8 +325,14 @@ class Work:
         for line in selection.described(info):
             self.reporter.log(line)
         is_film = picture_files.holds_film(path, info.container, self.check)
+        is_heif = info.container.startswith("mov,") and picture_files.is_heif(path)
         chosen = selection.choose(
-            path, info, video_track=video_track, audio_track=audio_track, is_film=is_film
+            path,
+            info,
+            video_track=video_track,
+            audio_track=audio_track,
+            is_film=is_film,
+            is_heif=is_heif,
         )
         for kind, note in chosen.notes.items():
             if kind in used:
@@ -356,8 +365,8 @@ class Work:
         )
         return chosen if size is None else selection.turned(chosen, size)
 
-    def picture_times(self, chosen: Selection) -> PictureTimes:
-        """When the pictures of a source are shown."""
+    def picture_times(self, chosen: Selection, *, with_sound: bool = False) -> PictureTimes:
+        """When the pictures of a source are shown, which may be heard `with_sound`."""
         if chosen.is_still:
             return ONE_PICTURE
         return picture_times(
@@ -365,6 +374,7 @@ class Work:
             self.ffmpeg,
             chosen,
             cwd=self.folder,
+            with_sound=with_sound,
             max_pixels=self.settings.picture_max_pixels,
             limits=self.limits(),
             cancelled=self.check,

@@ -64,7 +64,7 @@ class Converted:
         for note in transcode.notes(work.ffmpeg, one, target, args):
             work.warn(note)
         times = None
-        if transcode.may_lack_times(one, target, args):
+        if transcode.needs_times(one, target, args):
             times = work.picture_times(one)
         return cls(work, target, output, [one.path], input_args, args, one, one.info, times)
 

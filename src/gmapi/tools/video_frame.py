@@ -150,7 +150,7 @@ class _Cut:
     def run(self) -> VideoFrameResult:
         work = self._work
         work.reporter.report(message="Counting the frames.")
-        self._times = work.picture_times(self._chosen)
+        self._times = work.picture_times(self._chosen, with_sound=True)
         fps = self._request.fps
         self._lead = pictures.lead(self._chosen, self._size, self._times, fps)
         counted = picture_count(self._times, fps)
@@ -294,7 +294,7 @@ class _Cut:
     def _closing_message(self) -> str:
         message = "Done: 1 frame" if self._frames == 1 else f"Done: {self._frames} frames"
         message += " and sound." if self._result.audio_urls else ", no sound."
-        is_film = not self._chosen.is_still and self._times.count != 1
+        is_film = not self._chosen.is_still and (self._times.count != 1 or self._times.is_held)
         if is_film and self._frames < PLAYER_START_FRAMES:
             message += (
                 f" Some players wait for {PLAYER_START_FRAMES} frames and never start a shorter "

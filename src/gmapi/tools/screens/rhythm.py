@@ -10,12 +10,14 @@ from fractions import Fraction
 from gmapi.computercraft.options import Format, Quality
 from gmapi.media.header import Stream
 from gmapi.media.raw_pictures import GIF_FPS_MAX
-from gmapi.media.selection import ANIMATIONS
 from gmapi.media.timing import IN_STEP_SECONDS, PictureTimes, picture_count
 from gmapi.tools.screens.plan import ScreenPlan
 
 STILL_FPS = 25
 """What the reference says of a still: one picture of 0.04 s."""
+
+_SLOW_FPS = 10
+"""Fast enough for pictures that seldom change to be in step with the sound."""
 
 _ANIMATION_FPS_MAX = 60
 _VID32_FPS_MAX = 255
@@ -45,25 +47,25 @@ class Rhythm:
         return float(1 / self.fps)
 
 
-def is_animation(video: Stream) -> bool:
-    """Whether the source is a picture file that may hold several pictures."""
-    return video.codec in ANIMATIONS
-
-
-def find_rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
-    """The rhythm of a source with these picture times; without any its own rate is believed."""
-    found = _rhythm(plan, video, times)
+def find_rhythm(
+    plan: ScreenPlan, video: Stream, times: PictureTimes, *, is_animation: bool = False
+) -> Rhythm:
+    """The rhythm of a source with these picture times; without any its own rate is believed.
+    The pictures of an animation may have lengths of their own."""
+    found = _rhythm(plan, video, times, is_animation)
     if plan.preview == "gif" and not found.still and found.fps > GIF_FPS_MAX:
         slower = Fraction(GIF_FPS_MAX)
         return Rhythm(slower, slower, expected=picture_count(times, GIF_FPS_MAX))
     return found
 
 
-def _rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
+def _rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes, is_animation: bool) -> Rhythm:
     count = times.count or None
-    if count == 1:
+    if count == 1 and not times.is_held:
         return Rhythm(Fraction(STILL_FPS), expected=1, still=True)
     rate = exact_rate(times.rate or _told_rate(video.fps, times))
+    if count == 1:
+        rate = Fraction(_SLOW_FPS)
     whole = plan.options.format is Format.VID32 and plan.preview is None
     exact = plan.options.quality is Quality.EXACT
     if plan.fps is not None:
@@ -71,7 +73,7 @@ def _rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
         if whole:
             wanted = Fraction(max(1, math.floor(wanted + Fraction(1, 2))))
         return Rhythm(wanted, wanted, expected=picture_count(times, float(wanted)))
-    average, animated = times.fps, is_animation(video)
+    average, animated = times.fps, is_animation
     if animated and average:
         # Its header tells no rate; ffmpeg guesses one from the first delays.
         rate = exact_rate(round(average, 3))
@@ -87,9 +89,20 @@ def _rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes) -> Rhythm:
         rate = Fraction(max(1, math.ceil(1 / shortest - 1e-3)))
     elif whole:
         rate = Fraction(min(_VID32_FPS_MAX, max(1, math.floor(rate + Fraction(1, 2)))))
-    if times.is_regular(float(rate)):
+        if rate < _SLOW_FPS:
+            steps = (n for n in range(int(rate), _SLOW_FPS) if _is_in_step(times, n))
+            rate = Fraction(next(steps, _SLOW_FPS))
+    if times.is_regular(float(rate)) and not times.is_held:
         return Rhythm(rate, expected=count)
     return Rhythm(rate, rate, expected=picture_count(times, float(rate)))
+
+
+def _is_in_step(times: PictureTimes, fps: int) -> bool:
+    """Whether each picture begins near a whole number of pictures of such a film."""
+    return all(
+        abs(start * fps - math.floor(start * fps + 0.5)) < fps * IN_STEP_SECONDS / 2
+        for start in times.starts
+    )
 
 
 def _told_rate(told: float | None, times: PictureTimes) -> float:

@@ -69,9 +69,11 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
             f"The output is empty: screens have {_cells_of(size.width, size.height)}; give a "
             "larger width and height."
         )
-    times = ONE_PICTURE if plan.preview == "png" else work.picture_times(chosen)
     has_sound = _wants_sound(plan) and chosen.sound is not None
-    rhythm = find_rhythm(plan, video, times)
+    times = ONE_PICTURE
+    if plan.preview != "png":
+        times = work.picture_times(chosen, with_sound=has_sound and not faithful)
+    rhythm = find_rhythm(plan, video, times, is_animation=chosen.is_animation)
     look = Look(
         size=size,
         fps=rhythm.resample,
