@@ -34,8 +34,7 @@ def _song(make: Maker, kind: str, pictures: int) -> Path:
     return make(f"song-{pictures}.{kind}", *words, *CODED[kind])
 
 
-@pytest.mark.parametrize("way", ["frames", "32vid"])
-@pytest.mark.parametrize("pictures", [1, 10])
+@pytest.mark.parametrize(("way", "pictures"), [("frames", 1), ("32vid", 1), ("32vid", 10)])
 @pytest.mark.parametrize("kind", daily(sorted(CODED), "mp4", "mkv"))
 def test_the_last_picture_stays_while_the_sound_goes_on(
     tools: Tools, make: Maker, kind: str, pictures: int, way: str
@@ -50,6 +49,14 @@ def test_the_last_picture_stays_while_the_sound_goes_on(
         assert made.result.total_frames == len(found.pictures)
     for second, color in ((0.2, "red" if pictures > 1 else "blue"), (0.8, "blue"), (2.8, "blue")):
         assert readers.near(readers.color(found.pictures[int(second * 10)]), COLORS[color], 14)
+
+
+@pytest.mark.parametrize("kind", daily(sorted(CODED), "mp4"))
+def test_frames_of_a_film_are_those_of_its_pictures(tools: Tools, make: Maker, kind: str) -> None:
+    """Players ask for as many as are told, and wait for each that is not there."""
+    made = convert(tools, "frames", _song(make, kind, 10))
+    assert made.result.total_frames == pytest.approx(10, abs=1)
+    assert made.result.duration == pytest.approx(1.0, abs=0.11)
 
 
 @pytest.mark.parametrize("way", ["frames", "32vid"])

@@ -150,7 +150,10 @@ class _Cut:
     def run(self) -> VideoFrameResult:
         work = self._work
         work.reporter.report(message="Counting the frames.")
-        self._times = work.picture_times(self._chosen, with_sound=True)
+        self._times = work.picture_times(self._chosen)
+        if self._times.count == 1 and self._chosen.sound is not None:
+            # A song with its picture. Of a film the stream's own length counts (contract, V1).
+            self._times = work.picture_times(self._chosen, with_sound=True)
         fps = self._request.fps
         self._lead = pictures.lead(self._chosen, self._size, self._times, fps)
         counted = picture_count(self._times, fps)
