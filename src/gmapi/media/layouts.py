@@ -17,6 +17,9 @@ _KNOWN = {
     "aac": _AAC,
 }  # fmt: skip
 
+UNNAMED = frozenset({"tta"})
+"""Codecs whose decoders tell how many channels there are, and no layout."""
+
 
 def fitting(encoder: str | None, muxer: str) -> str | None:
     """The filter that brings sound to loudspeakers which this encoder knows; None where ffmpeg

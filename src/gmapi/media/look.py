@@ -122,7 +122,8 @@ def filters(
         chain += _rhythm(picture, writing, given, times)
     if picture.has_alpha and not writing.keeps_alpha:
         chain.append(shapes.over((0, 0, 0)))
-    size = _size(picture, target) if moves else None
+    # Animations keep their size, and may tell in the picture itself how they are to be turned.
+    size = _size(picture, target) if moves and not chosen.is_picture_file else None
     tones = pictures.sdr(ffmpeg, chosen) if maps_tones else []
     chain += _even(picture, target)
     if size is not None:

@@ -351,7 +351,9 @@ def _changed(
             args = _replaced(args, "filter", "v", f"trim=end_frame=1,{vf}")
         encoder = given.get("c", "a") or _audio_encoder(target)
         fitting = layouts.fitting(encoder, target.muxer)
-        has_many = chosen.sound is not None and (chosen.sound.channels or 9) > 2
+        has_many = chosen.sound is not None and (
+            (chosen.sound.channels or 9) > 2 or chosen.sound.codec in layouts.UNNAMED
+        )
         if target.muxer == "avi" and _can_start_late(chosen, given):
             args = layouts.appended(args, "aresample=async=1:first_pts=0")
         if fitting and has_many and encoder != "copy" and not given.has("an"):

@@ -173,12 +173,18 @@ class Sound:
         return float(heard.argmax()) / 100 if heard.any() else float("inf")
 
 
+FILMS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".ts")
+"""Endings of files that may tell when their sound begins."""
+
+
 def sound(path: Path) -> Sound:
-    """The first sound of a file: DFPWM by its own decoder, the rest as ffmpeg decodes it."""
+    """The first sound of a file: DFPWM by its own decoder, the rest as ffmpeg decodes it, in films
+    at the times at which players play it."""
     if path.suffix == ".dfpwm":
         return dfpwm(path.read_bytes())
     rate = 48_000
-    words = ["-map", "0:a:0", "-ac", "1", "-ar", str(rate), "-f", "f32le", "pipe:1"]
+    timed = ["-af", "aresample=async=1:first_pts=0"] if path.suffix in FILMS else []
+    words = ["-map", "0:a:0", *timed, "-ac", "1", "-ar", str(rate), "-f", "f32le", "pipe:1"]
     raw = ffmpeg_output("-i", str(path), *words)
     return Sound(np.frombuffer(raw, np.float32).reshape(-1, 1), rate)
 
