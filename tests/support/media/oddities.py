@@ -23,7 +23,8 @@ class Truth:
     other in equal times; "*" may be any; "corners" is one picture of four. `tones` likewise, 0
     for silence, none for no sound. `seconds` are None for a still. `by` is how far a colour may
     be off. What `may_be_refused` must be refused with a reason if it is not right. A source that
-    `ends_early` is told of, and may be shorter. What `is_new` ffmpeg 5 need not read.
+    `ends_early` may be shorter, and is told of unless its container `promises_nothing`: neither a
+    length nor a mark at its end. What `is_new` ffmpeg 5 need not read.
     """
 
     size: tuple[int, int] | None = (160, 120)
@@ -33,6 +34,7 @@ class Truth:
     by: int = 14
     may_be_refused: bool = False
     ends_early: bool = False
+    promises_nothing: bool = False
     is_new: bool = False
 
     @property
@@ -257,7 +259,8 @@ def cut(name: str, *coded: str, part: float = 0.75, song: bool = False) -> Oddit
         return make.bytes(name, whole[: int(len(whole) * part)])
 
     truth = SONG if song else Truth(by=40)
-    return Oddity(name, write, replace(truth, ends_early=True, may_be_refused=True))
+    truth = replace(truth, ends_early=True, promises_nothing=name.endswith(".mpg"))
+    return Oddity(name, write, replace(truth, may_be_refused=True))
 
 
 ENDS = [

@@ -103,7 +103,7 @@ def _of_length(truth: Truth, way: str, made: Ran, found: Film) -> list[str]:
     end = float(ffprobe(made.path)["format"]["duration"]) if way == "mp4" else found.end
     short = truth.seconds - end
     if truth.ends_early and short > STEP:
-        if not made.warnings:
+        if not made.warnings and not truth.promises_nothing:
             wrong.append(f"ends after {end:.2f} s without a word")
     elif len(truth.colors) > 1 and abs(short) > STEP:
         # The one picture of a song may last as long as it likes.
@@ -165,7 +165,7 @@ def _of_sound_length(truth: Truth, way: str, made: Ran, found: Sound) -> list[st
     wrong = []
     length = truth.length
     if truth.ends_early and found.duration < length - STEP:
-        if not made.warnings:
+        if not made.warnings and not truth.promises_nothing:
             wrong.append(f"the sound ends after {found.duration:.2f} s without a word")
     elif abs(found.duration - length) > STEP:
         wrong.append(f"{found.duration:.2f} s of sound, right {length:.2f} s")
