@@ -17,6 +17,7 @@ from gmapi.media.binaries import Ffmpeg, inspect
 from gmapi.sandbox.launcher import Launcher
 from gmapi.settings import Settings
 from gmapi.tools.base import Work
+from support.http.origin import Origin
 from support.media.broadcasts import broadcast
 from support.media.making import Maker
 from support.media.programs import BUNDLED, PROGRAMS, SYSTEM
@@ -39,6 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @functools.cache
 def _inspected(launcher: Launcher, program: str) -> Ffmpeg:
     return inspect(launcher, Path(program))
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    """A server to fetch from, with nothing on it yet."""
+    with Origin() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

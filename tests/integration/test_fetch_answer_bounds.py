@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,6 @@ from support.http.origin import Exchange, Handler, Origin, chunked
 from support.http.playlist_rooms import Room, media
 
 BODY = bytes(range(256)) * 400
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
 
 
 class Flood:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +31,6 @@ from support.http.origin import (
 )
 
 BODY = b"\x00" + random.Random(1).randbytes(299_999)
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
 
 
 @pytest.fixture

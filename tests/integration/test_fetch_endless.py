@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,6 @@ from support.media.programs import PROGRAMS, make_media
 from support.media.readers import sound_length
 from support.product.outcomes import daily
 from support.product.works import Notes, run_tool, taken
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import random
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,6 @@ from support.http.origin import Exchange, Handler, Origin, broken_once, content,
 
 SONG = b"ID3\x04\0\0\0\0\0\0" + random.Random(2).randbytes(19_990)
 PICTURE = b"\x89PNG\r\n\x1a\n" + random.Random(3).randbytes(9_992)
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,6 @@ from support.http.download_rooms import Room
 from support.http.origin import Exchange, Handler, Origin, redirect
 
 BODY = b"\0\1\2\3" * 1000
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
 
 
 @pytest.fixture

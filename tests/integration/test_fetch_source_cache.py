@@ -8,7 +8,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,6 @@ BODY = b"\x00" + random.Random(2).randbytes(49_999)
 needs_shared_locks = pytest.mark.skipif(
     not ACROSS_PROCESSES, reason="this system has no locks between processes"
 )
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
 
 
 def _cache(folder: Path) -> SourceCache:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,12 +19,6 @@ from support.media.programs import PROGRAMS, make_media
 from support.media.readers import sound_length
 from support.product.outcomes import daily
 from support.product.works import run_tool, taken
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
 
 
 @pytest.fixture

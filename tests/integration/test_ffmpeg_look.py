@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from support.media.made_files import MadeFile
 from support.media.making import H264, Maker
@@ -154,8 +155,7 @@ def opacity(path: Path, output_format: str) -> np.ndarray:
     if output_format == "webm":
         words = ["-c:v", "libvpx-vp9", "-i", str(path), "-vf", "alphaextract", "-frames:v", "1"]
         return MadeFile(make_media(path.with_suffix(".opacity.png"), *words)).pixels()[:, :, 0]
-    image = pytest.importorskip("PIL.Image")
-    with image.open(path) as picture:
+    with Image.open(path) as picture:
         return np.asarray(picture.convert("RGBA"))[:, :, 3]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from gmapi.media.formats import OUTPUT_FORMATS
 from gmapi.tools.results import FileResult
@@ -102,10 +103,9 @@ def test_raw_sound_has_its_length_from_its_bytes(convert: Convert, film: Path, n
 
 @pytest.mark.parametrize("name", ["gif", "apng", "webp"])
 def test_pillow_counts_the_same_pictures(convert: Convert, film: Path, name: str) -> None:
-    images = pytest.importorskip("PIL.Image")
     for words in ((), ("-vf", "fps=4,scale=50:30"), ("-frames:v", "1")):
         result, path = convert(film, name, *words)
-        with images.open(path) as image:
+        with Image.open(path) as image:
             assert (result.width, result.height) == image.size
             assert result.frames == image.n_frames
             milliseconds = 0
