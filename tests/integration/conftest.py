@@ -43,8 +43,8 @@ def _inspected(launcher: Launcher, program: str) -> Ffmpeg:
 
 
 @pytest.fixture
-def origin() -> Iterator[Origin]:
-    """A server to fetch from, with nothing on it yet."""
+def own_origin() -> Iterator[Origin]:
+    """A server to fetch from, of one test alone, with nothing on it yet."""
     with Origin() as started:
         yield started
 

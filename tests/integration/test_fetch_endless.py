@@ -34,8 +34,8 @@ from support.product.works import Notes, run_tool, taken
 
 
 @pytest.fixture
-def make_work(fetching: Callable[..., Work], origin: Origin) -> Callable[..., Work]:
-    return functools.partial(fetching, origin.url("/"))
+def make_work(fetching: Callable[..., Work], own_origin: Origin) -> Callable[..., Work]:
+    return functools.partial(fetching, own_origin.url("/"))
 
 
 @pytest.mark.parametrize(
@@ -50,25 +50,25 @@ def make_work(fetching: Callable[..., Work], origin: Origin) -> Callable[..., Wo
     ids=["shoutcast", "without_headers", "length", "large_length", "icecast"],
 )
 def test_a_station_ends_after_max_duration(
-    head: bytes, song: bytes, origin: Origin, make_work: Callable[..., Work]
+    head: bytes, song: bytes, own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:
-    url = origin.add("/radio", station(song, head))
+    url = own_origin.add("/radio", station(song, head))
     work = make_work()
     done = run_tool(work, "ffmpeg", input_url=url, output_format="wav", max_duration=5)
     assert done.duration == pytest.approx(5.0, abs=0.1)
     assert "5 s" in taken(work)
     assert "max_duration" in taken(work)
-    assert "icy-metadata" not in origin.requests[0].headers
+    assert "icy-metadata" not in own_origin.requests[0].headers
     # A broadcast is not kept: another time there is something else on.
     assert list((work.folder.parent / "sources").glob("*.data")) == []
 
 
 def test_a_station_without_max_duration_is_a_minute(
-    song: bytes, origin: Origin, make_work: Callable[..., Work]
+    song: bytes, own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:
-    origin.add("/radio", endless(song, head=ICY))
-    listed = f"[playlist]\nNumberOfEntries=1\nFile1={origin.url('/radio')}\nLength1=-1\n"
-    url = origin.add("/radio.pls", listed.encode(), content_type="audio/x-scpls")
+    own_origin.add("/radio", endless(song, head=ICY))
+    listed = f"[playlist]\nNumberOfEntries=1\nFile1={own_origin.url('/radio')}\nLength1=-1\n"
+    url = own_origin.add("/radio.pls", listed.encode(), content_type="audio/x-scpls")
     work = make_work()
     done = run_tool(work, "ffmpeg", input_url=url, output_format="wav")
     assert done.duration == pytest.approx(60.0, abs=0.1)
@@ -77,14 +77,14 @@ def test_a_station_without_max_duration_is_a_minute(
 
 @pytest.mark.parametrize("name", ["radio.pls", "radio.m3u"])
 def test_a_list_may_name_a_station(
-    name: str, song: bytes, origin: Origin, make_work: Callable[..., Work]
+    name: str, song: bytes, own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:
-    radio = origin.add("/radio", station(song))
+    radio = own_origin.add("/radio", station(song))
     text = {
         "radio.pls": f"[playlist]\nNumberOfEntries=1\nFile1={radio}\nLength1=-1\n",
         "radio.m3u": f"#EXTM3U\n#EXTINF:-1,Test\n{radio}\n",
     }[name]
-    url = origin.add(f"/{name}", text.encode(), content_type="audio/x-mpegurl")
+    url = own_origin.add(f"/{name}", text.encode(), content_type="audio/x-mpegurl")
     done = run_tool(make_work(), "ffmpeg", input_url=url, output_format="wav", max_duration=3)
     assert done.duration == pytest.approx(3.0, abs=0.1)
 
@@ -92,11 +92,11 @@ def test_a_list_may_name_a_station(
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("kind", daily(CODED, "mp3", "ogg", "matroska"))
 def test_any_endless_media_ends_after_max_duration(
-    kind: str, program: str, origin: Origin, make_work: Callable[..., Work]
+    kind: str, program: str, own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:
     body = broadcast(kind, 12)
     route = endless(body, chunks=kind < "g", piece=len(body), pace=lambda e, sent: e.wait(1.0))
-    url = origin.add("/live", route)
+    url = own_origin.add("/live", route)
     work = make_work(program)
     path = work.fetch(url, field="input_url", max_duration=4)
     assert sound_length(path) == pytest.approx(4.0, abs=0.15)
@@ -118,7 +118,7 @@ def test_titles_that_come_at_full_speed_end_as_well(
     fields: dict[str, Any],
     title: float,
     over: float,
-    origin: Origin,
+    own_origin: Origin,
     make_work: Callable[..., Work],
     tmp_path: Path,
 ) -> None:
@@ -132,7 +132,7 @@ def test_titles_that_come_at_full_speed_end_as_well(
         ).read_bytes()
         for rate, layout in shapes
     )  # fmt: skip
-    url = origin.add("/radio", endless(chain, chunks=True, piece=50 * len(chain)))
+    url = own_origin.add("/radio", endless(chain, chunks=True, piece=50 * len(chain)))
     work = make_work()
     done = run_tool(work, "ffmpeg", input_url=url, output_format="wav", **fields)
     # To the end of a page, where another title has begun.
@@ -153,34 +153,34 @@ def test_the_caller_s_own_end_ends_the_fetch(
     fields: dict[str, Any],
     seconds: float,
     song: bytes,
-    origin: Origin,
+    own_origin: Origin,
     make_work: Callable[..., Work],
 ) -> None:
-    url = origin.add("/radio", station(song))
+    url = own_origin.add("/radio", station(song))
     done = run_tool(make_work(), "ffmpeg", input_url=url, output_format="wav", **fields)
     assert done.duration == pytest.approx(seconds, abs=0.1)
 
 
 def test_at_the_largest_size_what_is_there_is_taken(
-    song: bytes, origin: Origin, make_work: Callable[..., Work]
+    song: bytes, own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:
-    url = origin.add("/live", endless(song, chunks=True))
+    url = own_origin.add("/live", endless(song, chunks=True))
     work = make_work(fetch_max_bytes=2_000_000)
     assert sound_length(work.fetch(url, field="input_url")) == pytest.approx(60.0, abs=0.1)
     assert "60 s" in taken(work)
     small = make_work(fetch_max_bytes=160_000)
     assert sound_length(small.fetch(url, field="input_url")) == pytest.approx(10.0, abs=0.5)
     # What is no media, or too little of it, is too large as ever.
-    noise = origin.add("/noise", endless(bytes(range(256)) * 100, chunks=True))
+    noise = own_origin.add("/noise", endless(bytes(range(256)) * 100, chunks=True))
     with pytest.raises(SourceError) as caught:
         make_work(fetch_max_bytes=2_000_000).fetch(noise, field="input_url")
     assert caught.value.code == "source_too_large"
 
 
 def test_at_the_deadline_what_is_there_is_taken(
-    song: bytes, origin: Origin, make_work: Callable[..., Work]
+    song: bytes, own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:
-    url = origin.add("/live", station(song, None, chunks=True))
+    url = own_origin.add("/live", station(song, None, chunks=True))
     work = make_work(fetch_deadline=3)
     path = work.fetch(url, field="input_url", max_duration=100)
     assert 15 < sound_length(path) < 40
@@ -188,33 +188,33 @@ def test_at_the_deadline_what_is_there_is_taken(
 
 
 def test_a_station_that_breaks_off_gives_what_has_come(
-    song: bytes, origin: Origin, make_work: Callable[..., Work]
+    song: bytes, own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:
     def route(exchange: Exchange) -> None:
         exchange.head(200, {"icy-name": "Test", "Transfer-Encoding": "chunked"})
         exchange.raw(b"%x\r\n%s\r\n10000\r\n" % (len(song), song))
 
     work = make_work()
-    assert sound_length(work.fetch(origin.add("/a", route), field="input_url")) == pytest.approx(
-        12.0, abs=0.2
-    )
+    assert sound_length(
+        work.fetch(own_origin.add("/a", route), field="input_url")
+    ) == pytest.approx(12.0, abs=0.2)
     assert "12 s" in taken(work)
 
 
 @pytest.mark.parametrize("head", [ICY, ICECAST], ids=["shoutcast", "icecast"])
 def test_a_station_that_hangs_up_is_not_kept(
-    head: bytes, song: bytes, origin: Origin, make_work: Callable[..., Work]
+    head: bytes, song: bytes, own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:
-    url = origin.add("/radio", endless(song, head=head, whole=len(song)))
+    url = own_origin.add("/radio", endless(song, head=head, whole=len(song)))
     for count in (1, 2):
         work = make_work()
         assert work.fetch(url, field="input_url").read_bytes() == song
-        assert origin.count("/radio") == count
+        assert own_origin.count("/radio") == count
     assert list((work.folder.parent / "sources").glob("*.data")) == []
 
 
 def test_titles_that_nobody_asked_for_are_no_sound(
-    song: bytes, origin: Origin, make_work: Callable[..., Work]
+    song: bytes, own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:
     title = b"StreamTitle='A - B';".ljust(32, b"\0")
     mixed = b"".join(
@@ -222,13 +222,13 @@ def test_titles_that_nobody_asked_for_are_no_sound(
         for at in range(0, len(song) // 1000 * 1000, 1000)
     )
     head = b"ICY 200 OK\r\nicy-metaint:1000\r\n\r\n" + mixed
-    url = origin.add("/radio", lambda exchange: exchange.raw(head))
+    url = own_origin.add("/radio", lambda exchange: exchange.raw(head))
     path = make_work().fetch(url, field="input_url")
     assert path.read_bytes() == song[: len(song) // 1000 * 1000]
 
 
 def test_two_may_listen_to_one_station(
-    song: bytes, origin: Origin, make_work: Callable[..., Work]
+    song: bytes, own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:
     """The second does not wait until the first has all it wants."""
     heard = threading.Event()
@@ -236,14 +236,14 @@ def test_two_may_listen_to_one_station(
     def pace(exchange: Exchange, sent: int) -> None:
         while sent > 20 * BYTES_A_SECOND and not heard.is_set():
             exchange.wait(0.05)
-            if exchange.origin.closing.is_set():
+            if exchange.own_origin.closing.is_set():
                 return
 
-    url = origin.add("/radio", endless(song, head=ICY, piece=2 * BYTES_A_SECOND, pace=pace))
+    url = own_origin.add("/radio", endless(song, head=ICY, piece=2 * BYTES_A_SECOND, pace=pace))
     first, second = make_work(), make_work()
     with ThreadPoolExecutor(1) as pool:
         long = pool.submit(first.fetch, url, field="input_url", max_duration=40)
-        while origin.count("/radio") == 0 and not long.done():
+        while own_origin.count("/radio") == 0 and not long.done():
             heard.wait(0.05)
         short = second.fetch(url, field="input_url", max_duration=3)
         assert not long.done()
@@ -253,15 +253,15 @@ def test_two_may_listen_to_one_station(
 
 
 def test_a_film_without_end_is_cut_into_frames(
-    origin: Origin, make_work: Callable[..., Work]
+    own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:
-    url = origin.add("/live", endless(broadcast("flv", 12), whole=10**7))
+    url = own_origin.add("/live", endless(broadcast("flv", 12), whole=10**7))
     done = run_tool(make_work(), "video_frame", video_url=url, max_duration=2, fps=10, w=64, h=48)
     assert done.total_frames == pytest.approx(20, abs=2)
 
 
-def test_without_a_server_it_is_the_same(song: bytes, origin: Origin, tmp_path: Path) -> None:
-    url = origin.add("/radio", station(song))
+def test_without_a_server_it_is_the_same(song: bytes, own_origin: Origin, tmp_path: Path) -> None:
+    url = own_origin.add("/radio", station(song))
     settings = load_settings({"data_dir": str(tmp_path / "data")})
     notes = Notes()
     request = FfmpegRequest.model_validate(

@@ -18,8 +18,8 @@ PICTURE = b"\x89PNG\r\n\x1a\n" + random.Random(3).randbytes(9_992)
 
 
 @pytest.fixture
-def room(tmp_path: Path, origin: Origin) -> Room:
-    return Room(tmp_path, origin.authority)
+def room(tmp_path: Path, own_origin: Origin) -> Room:
+    return Room(tmp_path, own_origin.authority)
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,9 @@ def room(tmp_path: Path, origin: Origin) -> Room:
 )  # fmt: skip
 @pytest.mark.parametrize("body", [SONG, PICTURE, SONG[:20]], ids=["song", "picture", "short"])
 def test_a_plain_file_is_taken_whatever_it_is_said_to_be_packed_with(
-    coding: str, body: bytes, origin: Origin, room: Room
+    coding: str, body: bytes, own_origin: Origin, room: Room
 ) -> None:
-    room.get(origin.add("/a", content(body, headers={"Content-Encoding": coding})))
+    room.get(own_origin.add("/a", content(body, headers={"Content-Encoding": coding})))
     assert room.target.read_bytes() == body
 
 
@@ -52,33 +52,35 @@ def test_a_plain_file_is_taken_whatever_it_is_said_to_be_packed_with(
     ],
 )
 def test_what_is_packed_is_refused_and_never_unpacked(
-    coding: str, body: bytes, origin: Origin, room: Room
+    coding: str, body: bytes, own_origin: Origin, room: Room
 ) -> None:
-    url = origin.add("/a", content(body, headers={"Content-Encoding": coding}))
+    url = own_origin.add("/a", content(body, headers={"Content-Encoding": coding}))
     assert "compressed" in room.refused(url, "source_refused")
 
 
-def test_a_line_that_is_packed_itself_is_refused(origin: Origin, room: Room) -> None:
+def test_a_line_that_is_packed_itself_is_refused(own_origin: Origin, room: Room) -> None:
     for coding in ("gzip, chunked", "gzip", "chunked, gzip"):
         head = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n".encode()
-        url = origin.add("/a", lambda exchange, head=head: exchange.raw(head + SONG))
+        url = own_origin.add("/a", lambda exchange, head=head: exchange.raw(head + SONG))
         assert "compressed" in room.refused(url, "source_refused")
 
 
-def test_a_page_is_a_page_whatever_it_is_said_to_be_packed_with(origin: Origin, room: Room) -> None:
-    url = origin.add(
+def test_a_page_is_a_page_whatever_it_is_said_to_be_packed_with(
+    own_origin: Origin, room: Room
+) -> None:
+    url = own_origin.add(
         "/a",
         content(b"<html>no", content_type="text/html", headers={"Content-Encoding": "gzip"}),
     )
     room.refused(url, "source_not_media")
 
 
-def test_a_file_said_to_be_packed_is_resumed(origin: Origin, room: Room) -> None:
+def test_a_file_said_to_be_packed_is_resumed(own_origin: Origin, room: Room) -> None:
     said = {"Content-Encoding": "gzip", "ETag": '"1"'}
     first = truncated(SONG, 9_000, **said)
     rest = content(SONG, etag='"1"', headers={"Content-Encoding": "gzip"})
     answers = iter([first])
-    room.get(origin.add("/a", lambda exchange: next(answers, rest)(exchange)))
+    room.get(own_origin.add("/a", lambda exchange: next(answers, rest)(exchange)))
     assert room.target.read_bytes() == SONG
 
 
@@ -90,18 +92,18 @@ def test_a_file_said_to_be_packed_is_resumed(origin: Origin, room: Room) -> None
         b"ICY 200\r\nicy-notice1:<BR>This stream requires a player<BR>\r\n\r\n",
     ],
 )
-def test_the_status_line_of_shoutcast_is_one(head: bytes, origin: Origin, room: Room) -> None:
-    done = room.get(origin.add("/a", lambda exchange: exchange.raw(head + SONG)))
+def test_the_status_line_of_shoutcast_is_one(head: bytes, own_origin: Origin, room: Room) -> None:
+    done = room.get(own_origin.add("/a", lambda exchange: exchange.raw(head + SONG)))
     assert room.target.read_bytes() == SONG
     assert done.untold
-    assert "icy-metadata" not in origin.requests[0].headers
+    assert "icy-metadata" not in own_origin.requests[0].headers
 
 
-def test_the_status_of_shoutcast_counts(origin: Origin, room: Room) -> None:
+def test_the_status_of_shoutcast_counts(own_origin: Origin, room: Room) -> None:
     answer = b"ICY 404 Resource Not Found\r\nicy-notice1:no\r\n\r\n"
-    url = origin.add("/a", lambda exchange: exchange.raw(answer))
+    url = own_origin.add("/a", lambda exchange: exchange.raw(answer))
     assert "404" in room.refused(url, "source_status")
-    url = origin.add("/b", lambda exchange: exchange.raw(b"ICY-ish\r\n\r\n" + SONG))
+    url = own_origin.add("/b", lambda exchange: exchange.raw(b"ICY-ish\r\n\r\n" + SONG))
     room.refused(url, "source_unreachable")
 
 
@@ -119,9 +121,9 @@ def _part(headers: dict[str, str], body: bytes = SONG) -> Handler:
     ],
 )
 def test_a_whole_file_may_come_as_a_part(
-    headers: dict[str, str], origin: Origin, room: Room
+    headers: dict[str, str], own_origin: Origin, room: Room
 ) -> None:
-    done = room.get(origin.add("/a", _part(headers)))
+    done = room.get(own_origin.add("/a", _part(headers)))
     assert room.target.read_bytes() == SONG
     assert not done.is_part
     assert not done.untold
@@ -139,21 +141,21 @@ def test_a_whole_file_may_come_as_a_part(
     ],
 )
 def test_a_part_that_nobody_asked_for_is_refused(
-    headers: dict[str, str], origin: Origin, room: Room
+    headers: dict[str, str], own_origin: Origin, room: Room
 ) -> None:
     assert "a part of the file" in room.refused(
-        origin.add("/a", _part(headers)), "source_truncated"
+        own_origin.add("/a", _part(headers)), "source_truncated"
     )
 
 
-def test_a_whole_file_that_came_as_a_part_must_be_whole(origin: Origin, room: Room) -> None:
+def test_a_whole_file_that_came_as_a_part_must_be_whole(own_origin: Origin, room: Room) -> None:
     def route(exchange: Exchange) -> None:
         span = f"bytes 0-{len(SONG) - 1}/{len(SONG)}"
         exchange.head(206, {"Content-Range": span, "Transfer-Encoding": "chunked"})
         exchange.raw(b"%x\r\n%s\r\n0\r\n\r\n" % (1000, SONG[:1000]))
 
-    assert "1000 bytes" in room.refused(origin.add("/a", route), "source_truncated")
-    assert room.get(origin.add("/b", broken_once(SONG, 5000, etag='"1"'))).size == len(SONG)
+    assert "1000 bytes" in room.refused(own_origin.add("/a", route), "source_truncated")
+    assert room.get(own_origin.add("/b", broken_once(SONG, 5000, etag='"1"'))).size == len(SONG)
 
 
 def test_browsers_follow_as_many_redirects() -> None:

@@ -70,32 +70,32 @@ def _poll(condition: Callable[[], bool]) -> None:
     "validators", [{"etag": '"1"'}, {"etag": 'W/"1"'}, {"last_modified": 1_700_000_000}]
 )
 def test_a_known_version_is_confirmed_and_not_sent_again(
-    origin: Origin, fetch: Callable[..., Fetched], validators: dict[str, Any]
+    own_origin: Origin, fetch: Callable[..., Fetched], validators: dict[str, Any]
 ) -> None:
-    url = origin.add("/a", BODY, content_type="audio/mpeg", **validators)
+    url = own_origin.add("/a", BODY, content_type="audio/mpeg", **validators)
     assert fetch(url) == Fetched(len(BODY), url, "audio/mpeg", from_cache=False)
     assert fetch(url) == Fetched(len(BODY), url, "audio/mpeg", from_cache=True)
     assert fetch(url).from_cache
-    assert origin.count("/a") == 3
+    assert own_origin.count("/a") == 3
 
 
 def test_a_new_version_replaces_the_old_one(
-    origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched]
+    own_origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched]
 ) -> None:
-    url = origin.add("/a", BODY, etag='"1"')
+    url = own_origin.add("/a", BODY, etag='"1"')
     fetch(url)
-    origin.add("/a", BODY[::-1], etag='"2"')
+    own_origin.add("/a", BODY[::-1], etag='"2"')
     assert not fetch(url, BODY[::-1]).from_cache
     assert fetch(url, BODY[::-1]).from_cache
     assert len(_names(cache, ".data")) == 1
 
 
 def test_a_file_handed_out_stays_as_it_is_when_the_source_changes(
-    origin: Origin, cache: SourceCache, tmp_path: Path, fetch: Callable[..., Fetched]
+    own_origin: Origin, cache: SourceCache, tmp_path: Path, fetch: Callable[..., Fetched]
 ) -> None:
-    url = origin.add("/a", BODY, etag='"1"')
+    url = own_origin.add("/a", BODY, etag='"1"')
     fetch(url)
-    origin.add("/a", BODY[::-1], etag='"2"')
+    own_origin.add("/a", BODY[::-1], etag='"2"')
     fetch(url, BODY[::-1])
     cache.evict(10**9)
     assert (tmp_path / "in0").read_bytes() == BODY
@@ -103,39 +103,41 @@ def test_a_file_handed_out_stays_as_it_is_when_the_source_changes(
 
 
 def test_without_validators_a_source_is_fresh_for_a_minute(
-    origin: Origin, fetch: Callable[..., Fetched], monkeypatch: pytest.MonkeyPatch
+    own_origin: Origin, fetch: Callable[..., Fetched], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = origin.add("/a", BODY)
+    url = own_origin.add("/a", BODY)
     assert not fetch(url).from_cache
     assert fetch(url).from_cache
-    assert origin.count("/a") == 1
+    assert own_origin.count("/a") == 1
     monkeypatch.setattr(source_cache, "FRESH_SECONDS", 0.0)
     assert not fetch(url).from_cache
-    assert origin.count("/a") == 2
+    assert own_origin.count("/a") == 2
 
 
 def test_no_store_is_not_kept(
-    origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched]
+    own_origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched]
 ) -> None:
-    url = origin.add("/a", BODY, etag='"1"', headers={"Cache-Control": "no-store"})
+    url = own_origin.add("/a", BODY, etag='"1"', headers={"Cache-Control": "no-store"})
     fetch(url)
     assert not fetch(url).from_cache
-    assert "if-none-match" not in origin.requests[1].headers
+    assert "if-none-match" not in own_origin.requests[1].headers
     assert not _names(cache, ".data") + _names(cache, ".json") + _names(cache, ".tmp")
 
 
 def test_the_cache_can_be_bypassed(
-    origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched]
+    own_origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched]
 ) -> None:
-    url = origin.add("/a", BODY)
+    url = own_origin.add("/a", BODY)
     fetch(url)
-    origin.add("/a", BODY[::-1])
+    own_origin.add("/a", BODY[::-1])
     assert not fetch(url, BODY[::-1], use_cache=False).from_cache
     assert fetch(url).from_cache
 
 
-def test_headers_and_queries_are_kept_apart(origin: Origin, fetch: Callable[..., Fetched]) -> None:
-    url = origin.add("/a", BODY)
+def test_headers_and_queries_are_kept_apart(
+    own_origin: Origin, fetch: Callable[..., Fetched]
+) -> None:
+    url = own_origin.add("/a", BODY)
     assert not fetch(url, headers={"Authorization": "a"}).from_cache
     assert not fetch(url, headers={"Authorization": "b"}).from_cache
     assert not fetch(url).from_cache
@@ -144,33 +146,33 @@ def test_headers_and_queries_are_kept_apart(origin: Origin, fetch: Callable[...,
 
 
 def test_a_failure_is_not_kept(
-    origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched]
+    own_origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched]
 ) -> None:
-    url = origin.add("/a", status(404))
+    url = own_origin.add("/a", status(404))
     with pytest.raises(SourceError):
         fetch(url)
     assert not _names(cache, ".data") + _names(cache, ".json") + _names(cache, ".tmp")
-    origin.add("/a", BODY)
+    own_origin.add("/a", BODY)
     fetch(url)
 
 
 def test_a_copy_does_where_links_do_not(
-    origin: Origin, fetch: Callable[..., Fetched], monkeypatch: pytest.MonkeyPatch
+    own_origin: Origin, fetch: Callable[..., Fetched], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def link(*_: object) -> None:
         raise OSError("links are not supported here")
 
     monkeypatch.setattr(os, "link", link)
-    fetch(origin.add("/a", BODY))
+    fetch(own_origin.add("/a", BODY))
 
 
 @pytest.mark.parametrize(
     "sidecar", ["", "{", "[]", "null", '{"url": 1}', '{"url": "x", "size": "y"}', "\ufffd" * 9]
 )
 def test_a_torn_record_is_a_miss(
-    origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched], sidecar: str
+    own_origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched], sidecar: str
 ) -> None:
-    url = origin.add("/a", BODY, etag='"1"')
+    url = own_origin.add("/a", BODY, etag='"1"')
     fetch(url)
     _names(cache, ".json")[0].write_text(sidecar)
     assert not fetch(url).from_cache
@@ -178,9 +180,9 @@ def test_a_torn_record_is_a_miss(
 
 
 def test_missing_or_short_data_are_a_miss(
-    origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched]
+    own_origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched]
 ) -> None:
-    url = origin.add("/a", BODY, etag='"1"')
+    url = own_origin.add("/a", BODY, etag='"1"')
     fetch(url)
     data = _names(cache, ".data")[0]
     data.unlink()
@@ -191,7 +193,7 @@ def test_missing_or_short_data_are_a_miss(
 
 
 def test_a_record_never_describes_the_data_of_another_version(
-    origin: Origin, fetch: Callable[..., Fetched], monkeypatch: pytest.MonkeyPatch
+    own_origin: Origin, fetch: Callable[..., Fetched], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Crash(Exception):
         pass
@@ -199,14 +201,14 @@ def test_a_record_never_describes_the_data_of_another_version(
     def write(*_: object) -> None:
         raise Crash
 
-    url = origin.add("/a", BODY, etag='"1"')
+    url = own_origin.add("/a", BODY, etag='"1"')
     fetch(url)
-    origin.add("/a", BODY[::-1], etag='"2"')
+    own_origin.add("/a", BODY[::-1], etag='"2"')
     with monkeypatch.context() as patch:
         patch.setattr(source_cache._Entry, "write", write)
         with pytest.raises(Crash):
             fetch(url)
-    origin.add("/a", BODY, etag='"1"')
+    own_origin.add("/a", BODY, etag='"1"')
     assert not fetch(url).from_cache
 
 
@@ -236,10 +238,10 @@ def _fetch_in_process(folder: str, url: str, number: int, answers: Any) -> None:
 @needs_shared_locks
 @pytest.mark.parametrize("options", [{}, {"etag": '"1"'}])
 def test_processes_that_want_the_same_source_fetch_it_once(
-    origin: Origin, tmp_path: Path, options: dict[str, Any]
+    own_origin: Origin, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     go = threading.Event()
-    url = origin.add("/a", _held(BODY, go, **options))
+    url = own_origin.add("/a", _held(BODY, go, **options))
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()
     processes = [
@@ -261,19 +263,19 @@ def test_processes_that_want_the_same_source_fetch_it_once(
     answers.close()
     answers.join_thread()
     assert sorted(done) == [("done", False, True), ("done", True, True), ("done", True, True)]
-    assert origin.count("/a") == 1
+    assert own_origin.count("/a") == 1
 
 
 @needs_shared_locks
 def test_what_a_killed_process_leaves_is_swept_and_its_lock_is_free(
-    origin: Origin, cache: SourceCache, tmp_path: Path, fetch: Callable[..., Fetched]
+    own_origin: Origin, cache: SourceCache, tmp_path: Path, fetch: Callable[..., Fetched]
 ) -> None:
     def halfway(exchange: Exchange) -> None:
         exchange.head(200, {"Content-Length": str(len(BODY))})
         exchange.raw(BODY[:20_000])
-        exchange.origin.closing.wait()
+        exchange.own_origin.closing.wait()
 
-    url = origin.add("/a", halfway)
+    url = own_origin.add("/a", halfway)
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()
     process = context.Process(target=_fetch_in_process, args=(str(tmp_path), url, 0, answers))
@@ -287,19 +289,19 @@ def test_what_a_killed_process_leaves_is_swept_and_its_lock_is_free(
     left = cache.used_bytes()
     assert cache.sweep(time.time(), 3600) == left
     assert list(cache.folder.iterdir()) == []
-    origin.add("/a", BODY)
+    own_origin.add("/a", BODY)
     assert not fetch(url).from_cache
 
 
 def test_a_waiter_can_be_cancelled_and_the_entry_in_work_is_left_alone(
-    origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched]
+    own_origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched]
 ) -> None:
     go = threading.Event()
-    url = origin.add("/a", _held(BODY, go))
+    url = own_origin.add("/a", _held(BODY, go))
     done: list[Fetched] = []
     thread = threading.Thread(target=lambda: done.append(fetch(url)))
     thread.start()
-    _poll(lambda: origin.count("/a") == 1)
+    _poll(lambda: own_origin.count("/a") == 1)
     with pytest.raises(JobCancelled):
         fetch(url, cancelled=lambda: True)
     assert cache.sweep(time.time() + 10**6, 1) == 0
@@ -310,15 +312,15 @@ def test_a_waiter_can_be_cancelled_and_the_entry_in_work_is_left_alone(
 
 
 @needs_shared_locks
-def test_a_frozen_process_does_not_hold_up_the_others(origin: Origin, tmp_path: Path) -> None:
+def test_a_frozen_process_does_not_hold_up_the_others(own_origin: Origin, tmp_path: Path) -> None:
     go = threading.Event()
-    url = origin.add("/frozen", _held(BODY, go))
+    url = own_origin.add("/frozen", _held(BODY, go))
     spawn = multiprocessing.get_context("spawn")
     answers = spawn.Queue()
     frozen = spawn.Process(target=_fetch_in_process, args=(str(tmp_path), url, 0, answers))
     frozen.start()
     try:
-        _poll(lambda: origin.count("/frozen") == 1)
+        _poll(lambda: own_origin.count("/frozen") == 1)
         assert frozen.pid is not None
         os.kill(frozen.pid, signal.SIGSTOP)
         go.set()
@@ -338,9 +340,9 @@ def test_a_frozen_process_does_not_hold_up_the_others(origin: Origin, tmp_path: 
 
 
 def test_sweep_removes_what_was_not_used_for_long(
-    origin: Origin, cache: SourceCache, tmp_path: Path, fetch: Callable[..., Fetched]
+    own_origin: Origin, cache: SourceCache, tmp_path: Path, fetch: Callable[..., Fetched]
 ) -> None:
-    old, new = origin.add("/old", BODY), origin.add("/new", BODY[::-1])
+    old, new = own_origin.add("/old", BODY), own_origin.add("/new", BODY[::-1])
     fetch(old)
     (about,) = _names(cache, ".json")
     fetch(new, BODY[::-1])
@@ -356,9 +358,9 @@ def test_sweep_removes_what_was_not_used_for_long(
 
 
 def test_use_keeps_an_entry(
-    origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched]
+    own_origin: Origin, cache: SourceCache, fetch: Callable[..., Fetched]
 ) -> None:
-    url = origin.add("/a", BODY)
+    url = own_origin.add("/a", BODY)
     fetch(url)
     (about,) = _names(cache, ".json")
     os.utime(about, (1, 1))
@@ -368,12 +370,12 @@ def test_use_keeps_an_entry(
 
 
 def test_evict_takes_the_longest_unused_first_and_spares_what_jobs_hold(
-    origin: Origin, cache: SourceCache, tmp_path: Path, fetch: Callable[..., Fetched]
+    own_origin: Origin, cache: SourceCache, tmp_path: Path, fetch: Callable[..., Fetched]
 ) -> None:
     abouts = []
     for number, name in enumerate(("/held", "/older", "/newer")):
         before = set(_names(cache, ".json"))
-        fetch(origin.add(name, BODY))
+        fetch(own_origin.add(name, BODY))
         (about,) = set(_names(cache, ".json")) - before
         os.utime(about, (1000 + number, 1000 + number))
         abouts.append(about)

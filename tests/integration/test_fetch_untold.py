@@ -22,16 +22,16 @@ from support.product.works import run_tool, taken
 
 
 @pytest.fixture
-def make_work(fetching: Callable[..., Work], origin: Origin) -> Callable[..., Work]:
-    return functools.partial(fetching, origin.url("/"))
+def make_work(fetching: Callable[..., Work], own_origin: Origin) -> Callable[..., Work]:
+    return functools.partial(fetching, own_origin.url("/"))
 
 
 @pytest.mark.parametrize("chunks", [True, False], ids=["chunked", "until_close"])
 def test_what_ends_by_itself_comes_whole(
-    chunks: bool, song: bytes, origin: Origin, make_work: Callable[..., Work]
+    chunks: bool, song: bytes, own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:
     body = song * 7  # 84 s: more than is taken of a broadcast
-    url = origin.add("/song", endless(body, chunks=chunks, whole=len(body)))
+    url = own_origin.add("/song", endless(body, chunks=chunks, whole=len(body)))
     work = make_work()
     path = work.fetch(url, field="input_url")
     assert path.read_bytes() == body
@@ -45,21 +45,21 @@ def test_what_ends_by_itself_comes_whole(
 
 
 def test_parts_of_one_song_are_fetched_once(
-    song: bytes, origin: Origin, make_work: Callable[..., Work]
+    song: bytes, own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:
-    url = origin.add("/song", endless(song, chunks=True, whole=len(song)))
+    url = own_origin.add("/song", endless(song, chunks=True, whole=len(song)))
     for start in ("0", "4", "8"):
         arguments = ["-ss", start, "-t", "3"]
         work = make_work()
         done = run_tool(work, "ffmpeg", input_url=url, output_format="wav", input_args=arguments)
         assert done.duration == pytest.approx(3.0, abs=0.05)
         assert work.warnings == []
-    assert origin.count("/song") == 1
+    assert own_origin.count("/song") == 1
 
 
 def test_what_comes_at_the_pace_of_playing_is_taken_for_a_broadcast(
     song: bytes,
-    origin: Origin,
+    own_origin: Origin,
     make_work: Callable[..., Work],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -71,7 +71,7 @@ def test_what_comes_at_the_pace_of_playing_is_taken_for_a_broadcast(
         began.append(time.monotonic())
         exchange.wait(max(0.0, began[0] + sent / BYTES_A_SECOND - began[-1]))
 
-    url = origin.add("/live", endless(song, chunks=True, piece=1600, pace=pace))
+    url = own_origin.add("/live", endless(song, chunks=True, piece=1600, pace=pace))
     work = make_work()
     path = work.fetch(url, field="input_url")
     assert sound_length(path) == pytest.approx(2.0, abs=0.1)
@@ -83,12 +83,12 @@ def test_what_comes_at_the_pace_of_playing_is_taken_for_a_broadcast(
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("kind", daily(["gif", "apng", "avif"], "avif"))
 def test_animations_come_whole(
-    kind: str, program: str, origin: Origin, make_work: Callable[..., Work], tmp_path: Path
+    kind: str, program: str, own_origin: Origin, make_work: Callable[..., Work], tmp_path: Path
 ) -> None:
     """They are files, and their streams would mean something else in another container."""
     words = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=2:d=3", "-f", kind]
     body = make_media(tmp_path / f"made.{kind}", *words).read_bytes()
-    url = origin.add("/a", endless(body, chunks=True, whole=len(body)))
+    url = own_origin.add("/a", endless(body, chunks=True, whole=len(body)))
     work = make_work(program)
     assert work.fetch(url, field="input_url", max_duration=1).read_bytes() == body
     assert work.warnings == []
@@ -106,10 +106,10 @@ def turned_film(folder: Path) -> bytes:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_beginning_of_a_film_is_turned_as_it_was(
-    program: str, origin: Origin, make_work: Callable[..., Work], tmp_path: Path
+    program: str, own_origin: Origin, make_work: Callable[..., Work], tmp_path: Path
 ) -> None:
     body = turned_film(tmp_path)
-    url = origin.add("/film", endless(body, chunks=True, whole=len(body)))
+    url = own_origin.add("/film", endless(body, chunks=True, whole=len(body)))
     work = make_work(program)
     path = work.fetch(url, field="input_url", max_duration=2)
     assert sound_length(path) == pytest.approx(2.0, abs=0.1)
@@ -119,9 +119,9 @@ def test_the_beginning_of_a_film_is_turned_as_it_was(
 
 
 def test_known_lengths_are_as_they_were(
-    song: bytes, origin: Origin, make_work: Callable[..., Work]
+    song: bytes, own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:
     for number, headers in enumerate(({}, {"icy-name": "x", "Last-Modified": "y"})):
-        url = origin.add(f"/{number}", content(song * 6, headers=headers))
+        url = own_origin.add(f"/{number}", content(song * 6, headers=headers))
         path = make_work().fetch(url, field="input_url", max_duration=2)
         assert path.read_bytes() == song * 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -207,7 +208,9 @@ class Listener:
             assert self.read()
 
     def close(self) -> None:
-        self.plain.sendall(self._protocol.send(CloseConnection(GOOD)))
+        """Answer the end, which a server that has said it may not wait for."""
+        with contextlib.suppress(BrokenPipeError):
+            self.plain.sendall(self._protocol.send(CloseConnection(GOOD)))
         while self.read():
             pass
 
