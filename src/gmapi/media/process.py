@@ -173,12 +173,12 @@ class _Feeders:
 
     def open(self, feeds: Mapping[int, Feed]) -> dict[int, int]:
         """Reading ends by the child's numbers for them."""
+        self._stack.callback(self._close)
         fds = {}
         for number, feed in feeds.items():
             fds[number], writer = os.pipe()
-            widen(writer)
             self._ends.append((feed, fds[number], writer))
-        self._stack.callback(self._close)
+            widen(writer)
         return fds
 
     def begin(self) -> None:
@@ -227,7 +227,11 @@ class _Readers:
                     widen(writer)
                 self._selector.register(reader, selectors.EVENT_READ, sink)
             child = launcher.launch(replace(launch, fds=fds))
-            on_start()
+            try:
+                on_start()
+            except BaseException:
+                child.kill()
+                raise
             return child
 
     def pump(self, child: Child, cancelled: Callable[[], None]) -> None:

@@ -46,11 +46,6 @@ class ArrivingSources:
         if (arrival := self._arrivals.get(path)) is not None:
             arrival.wait_for_end(check)
 
-    def await_all(self, check: Callable[[], None]) -> None:
-        """The same of all of them."""
-        for path in list(self._arrivals):
-            self.await_whole(path, check)
-
     def close(self) -> None:
         """Stop what has not come: nobody needs it any more."""
         for arrival in self._arrivals.values():

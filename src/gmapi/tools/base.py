@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from gmapi.errors import MediaError, NoSpaceError
+from gmapi.errors import MediaError, NoSpaceError, RequestError
 from gmapi.fetch.address import check_url
 from gmapi.fetch.unread import unread
 from gmapi.media import (
@@ -260,11 +260,20 @@ class Work:
         except failures.SoundChanged:
             raise
         except MediaError as error:
-            if taken or not through_pipes(argv, feeds)[1]:
+            piped = through_pipes(argv, feeds)[1]
+            if taken or not piped:
                 raise
             self.reporter.log(f"waiting for all of the source: {error.message} ({error.cause})")
-            self.arriving.await_all(self.check)
+            for path in piped.values():
+                self.await_whole(path)
             go({})
+
+    def await_whole(self, path: Path) -> None:
+        """Return when all of a source is there. Raises what `fetch` does, as only now all of it can
+        be looked at."""
+        if not self.arriving.is_whole(path):
+            self.arriving.await_whole(path, self.check)
+            protected.check(path)
 
     def _run_once(
         self,
@@ -357,7 +366,7 @@ class Work:
             if self.outputs in path.parents:
                 raise
             if path in feeds:
-                self.arriving.await_whole(path, self.check)
+                self.await_whole(path)
                 return self.probe(path, input_args)
             raise unread(path, error) from error
         if self.outputs not in path.parents:
@@ -379,6 +388,23 @@ class Work:
 
         Raises what `probe` does, and RequestError for a track that is not there.
         """
+        try:
+            return self._select(path, video_track, audio_track, used, input_args)
+        except (MediaError, RequestError):
+            if self.arriving.is_whole(path):
+                raise
+        # Only the whole file shows everything that is in it.
+        self.await_whole(path)
+        return self._select(path, video_track, audio_track, used, input_args)
+
+    def _select(
+        self,
+        path: Path,
+        video_track: Track | None,
+        audio_track: Track | None,
+        used: Collection[str],
+        input_args: Sequence[str],
+    ) -> Selection:
         info = self.probe(path, input_args)
         for line in selection.described(info):
             self.reporter.log(line)
@@ -427,21 +453,29 @@ class Work:
         """When the pictures of a source are shown, which may be heard `with_sound`."""
         if chosen.is_still:
             return ONE_PICTURE
-        return picture_times(
-            self.launcher,
-            self.ffmpeg,
-            chosen,
-            cwd=self.folder,
-            with_sound=with_sound,
-            max_pixels=self.settings.picture_max_pixels,
-            limits=self.limits(),
-            cancelled=self.check,
-            feeds=self.arriving.feeds(),
-        )
+        feeds = self.arriving.feeds()
+        try:
+            return picture_times(
+                self.launcher,
+                self.ffmpeg,
+                chosen,
+                cwd=self.folder,
+                with_sound=with_sound,
+                max_pixels=self.settings.picture_max_pixels,
+                limits=self.limits(),
+                cancelled=self.check,
+                feeds=feeds,
+            )
+        except MediaError:
+            if chosen.path not in feeds:
+                raise
+        self.await_whole(chosen.path)
+        return self.picture_times(chosen, with_sound=with_sound)
 
     def peak(self, path: Path, track: str, input_args: Sequence[str] = ()) -> float | None:
         """How loud a sound track is at most, in decibels; see `loudness.peak`."""
-        return peak(
+        feeds = self.arriving.feeds()
+        loudest = peak(
             self.launcher,
             self.ffmpeg,
             path,
@@ -451,8 +485,12 @@ class Work:
             max_pixels=self.settings.picture_max_pixels,
             limits=self.limits(),
             cancelled=self.check,
-            feeds=self.arriving.feeds(),
+            feeds=feeds,
         )
+        if loudest is None and path in feeds:
+            self.await_whole(path)
+            return self.peak(path, track, input_args)
+        return loudest
 
     def publish(self, name: str, path: Path) -> StoredFile:
         """Put a finished file where callers can fetch it, under this attempt's file id."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gmapi.errors import MediaError, RequestError
 from gmapi.fetch.address import SourceUrl, check_url
-from gmapi.fetch.arrival import Arrival, ignore
+from gmapi.fetch.arrival import Arrival, changed, ignore
 from gmapi.fetch.headers import HARMLESS_HEADERS, check_headers
 from gmapi.fetch.site_door import nothing_found
 from gmapi.fetch.sniff import PAGE, NotMediaError
@@ -65,7 +65,11 @@ class _Fetch:
         self._arrival = arrival = Arrival(self._target, self._arrive)
         arrival.start()
         try:
-            plan = self._plan(arrival, suits)
+            plan = None
+            while (began := arrival.wait_to_begin(work.check)) is not None:
+                plan = self._plan(arrival, suits)
+                if plan is None or arrival.take(began):
+                    break
             if plan is None:
                 arrival.wait_for_end(work.check)
         except BaseException:
@@ -106,6 +110,8 @@ class _Fetch:
         try:
             brought = self._bring(source, self._wanted.headers)
         except NotMediaError as error:
+            if self._is_handed_over:
+                raise changed() from error
             if error.kind != PAGE:
                 raise
             brought = self._bring(*self._look_into_page(error))
