@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gmapi.sandbox.feeding import WHOLE, Feed, Feeder, Span
+from support.sandbox.arriving_file import ArrivingFile, nothing_left
 
 BODY = bytes(range(256)) * 2048
 WAIT_SECONDS = 20.0
@@ -18,62 +19,16 @@ WAIT_SECONDS = 20.0
 pytestmark = pytest.mark.skipif(not hasattr(os, "sendfile"), reason="feeders are for POSIX")
 
 
-class File:
-    """A file that the test makes longer."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w+b", buffering=0)
-        self._news = threading.Condition()
-        self.is_whole = False
-        self.failure: Exception | None = None
-        self.waits = 0
-
-    def append(self, data: bytes) -> None:
-        with self._news:
-            self._file.write(data)
-            self._news.notify_all()
-
-    def end(self, failure: Exception | None = None) -> None:
-        with self._news:
-            self.failure = failure
-            self.is_whole = failure is None
-            self._news.notify_all()
-
-    def cut(self, size: int) -> None:
-        self._file.truncate(size)
-        self._file.seek(size)
-
-    def fileno(self) -> int:
-        return self._file.fileno()
-
-    def wait(self, beyond: int, seconds: float) -> int:
-        def size() -> int:
-            return os.fstat(self.fileno()).st_size
-
-        with self._news:
-            self.waits += 1
-            self._news.wait_for(
-                lambda: size() > beyond or self.is_whole or self.failure is not None, seconds
-            )
-            if self.failure is not None:
-                raise self.failure
-            return size()
-
-    def close(self) -> None:
-        self._file.close()
-
-
 @pytest.fixture
-def file(tmp_path: Path) -> Iterator[File]:
-    made = File(tmp_path / "growing")
+def file(tmp_path: Path) -> Iterator[ArrivingFile]:
+    made = ArrivingFile(tmp_path / "growing")
     yield made
     made.close()
 
 
 @pytest.fixture
-def feed(file: File) -> Iterator[Callable[..., tuple[Feeder, int]]]:
+def feed(file: ArrivingFile) -> Iterator[Callable[..., tuple[Feeder, int]]]:
     """Starts a feeder and gives it and the reading end; nothing of it may be left."""
-    before = _descriptors()
     made: list[tuple[Feeder, int]] = []
 
     def start(plan: object = WHOLE) -> tuple[Feeder, int]:
@@ -81,14 +36,13 @@ def feed(file: File) -> Iterator[Callable[..., tuple[Feeder, int]]]:
         made.append((Feeder(Feed(file, plan), writer), reader))  # type: ignore[arg-type]
         return made[-1]
 
-    yield start
-    for feeder, reader in made:
-        feeder.close()
-        feeder.close()  # once more does no harm
-        if _is_open(reader):
-            os.close(reader)
-    assert _descriptors() == before
-    assert not [thread for thread in threading.enumerate() if thread.name == "gmapi-feeder"]
+    with nothing_left():
+        yield start
+        for feeder, reader in made:
+            feeder.close()
+            feeder.close()  # once more does no harm
+            if _is_open(reader):
+                os.close(reader)
 
 
 def _is_open(descriptor: int) -> bool:
@@ -97,10 +51,6 @@ def _is_open(descriptor: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _descriptors() -> int:
-    return len(os.listdir("/dev/fd"))
 
 
 def _read(reader: int, count: int | None = None) -> bytes:
@@ -122,7 +72,7 @@ def _until(true: Callable[[], bool]) -> None:
 
 
 def test_bytes_come_as_they_arrive_and_the_pipe_ends_behind_the_last(
-    file: File, feed: Callable[..., tuple[Feeder, int]]
+    file: ArrivingFile, feed: Callable[..., tuple[Feeder, int]]
 ) -> None:
     feeder, reader = feed()
     for at in range(0, len(BODY), len(BODY) // 4):
@@ -136,7 +86,7 @@ def test_bytes_come_as_they_arrive_and_the_pipe_ends_behind_the_last(
 
 
 def test_a_plan_is_bytes_of_its_own_and_parts_of_the_file(
-    file: File, feed: Callable[..., tuple[Feeder, int]]
+    file: ArrivingFile, feed: Callable[..., tuple[Feeder, int]]
 ) -> None:
     file.append(BODY[:1000])
     _, reader = feed((b"head", Span(10, 20), b"", b"middle", Span(900, 200), Span(500), b"tail"))
@@ -149,7 +99,7 @@ def test_a_plan_is_bytes_of_its_own_and_parts_of_the_file(
 
 @pytest.mark.parametrize("plan", [(Span(0, 5000),), (Span(5000),), (Span(5000, 10),)])
 def test_parts_beyond_the_end_are_what_there_is(
-    file: File, feed: Callable[..., tuple[Feeder, int]], plan: tuple[Span, ...]
+    file: ArrivingFile, feed: Callable[..., tuple[Feeder, int]], plan: tuple[Span, ...]
 ) -> None:
     file.append(BODY[:3000])
     file.end()
@@ -159,7 +109,7 @@ def test_parts_beyond_the_end_are_what_there_is(
 
 
 def test_a_slow_reader_holds_up_only_its_own_feeder(
-    file: File, feed: Callable[..., tuple[Feeder, int]]
+    file: ArrivingFile, feed: Callable[..., tuple[Feeder, int]]
 ) -> None:
     _, slow = feed()
     _, fast = feed()
@@ -173,7 +123,7 @@ def test_a_slow_reader_holds_up_only_its_own_feeder(
 
 
 def test_a_reader_that_goes_early_ends_its_feeder_alone(
-    file: File, feed: Callable[..., tuple[Feeder, int]]
+    file: ArrivingFile, feed: Callable[..., tuple[Feeder, int]]
 ) -> None:
     leaving, its_end = feed()
     _, staying = feed()
@@ -190,7 +140,7 @@ def test_a_reader_that_goes_early_ends_its_feeder_alone(
 
 
 def test_where_the_source_fails_the_pipe_stays_open_until_its_reader_has_gone(
-    file: File, feed: Callable[..., tuple[Feeder, int]]
+    file: ArrivingFile, feed: Callable[..., tuple[Feeder, int]]
 ) -> None:
     feeder, reader = feed()
     file.append(b"beginning")
@@ -214,7 +164,7 @@ def test_where_the_source_fails_the_pipe_stays_open_until_its_reader_has_gone(
 
 
 def test_a_feeder_ends_when_told_though_nobody_empties_its_pipe(
-    file: File, feed: Callable[..., tuple[Feeder, int]]
+    file: ArrivingFile, feed: Callable[..., tuple[Feeder, int]]
 ) -> None:
     file.append(BODY)
     for plan in (WHOLE, (BODY,)):
@@ -237,7 +187,7 @@ def test_a_feeder_ends_when_told_though_nothing_arrives(
 
 
 def test_a_file_that_begins_anew_is_waited_for_and_not_asked_in_vain(
-    file: File, feed: Callable[..., tuple[Feeder, int]], monkeypatch: pytest.MonkeyPatch
+    file: ArrivingFile, feed: Callable[..., tuple[Feeder, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.append(BODY[:1000])
     asked = 0

@@ -10,7 +10,7 @@ from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmapi.media import command
+from gmapi.media import command, failures
 from gmapi.media.process import examine
 from gmapi.sandbox.limits import Limits
 
@@ -125,7 +125,8 @@ def picture_times(
     feeds: Mapping[Path, Feed] | None = None,
 ) -> PictureTimes:
     """The times of all pictures that are meant; LimitError after `wall_seconds`. `with_sound` when
-    the sound is heard with them: where it goes on for long, the last picture stays."""
+    the sound is heard with them: where it goes on for long, the last picture stays.
+    Raises what `failures.explain` makes of it where one of `feeds` cannot be read."""
     packets = _Packets(exact_last=(ffmpeg.major or 0) >= 6 or chosen.is_animation)
 
     def read(stream: Stream | None, packets: _Packets, *span: str) -> None:
@@ -136,7 +137,7 @@ def picture_times(
             "-map", chosen.map_of(stream), "-c", "copy", "-f", "framecrc", "pipe:1",
             *chosen.beside(stream),
         ]  # fmt: skip
-        examine(
+        finished = examine(
             launcher,
             argv,
             chosen.path,
@@ -147,10 +148,13 @@ def picture_times(
             feeds=feeds,
             stdout=packets.feed,
         )
+        if feeds and chosen.path in feeds and finished.returncode != 0:
+            raise failures.explain(finished.returncode, finished.tail)
 
     read(chosen.picture, packets, *command.span(start, duration))
     times = packets.times()
-    late = (chosen.length or 0.0) - times.end
+    # A header that comes through a pipe may not tell it.
+    late = math.inf if chosen.length is None else chosen.length - times.end
     if not with_sound or chosen.sound is None or times.end <= 0 or late <= _HELD_SECONDS:
         return times
     # What a header says need not be there.

@@ -133,6 +133,12 @@ def needs_times(chosen: Selection, target: OutputFormat, args: Sequence[str]) ->
     return odd and picture is not None and picture is chosen.picture and not chosen.is_still
 
 
+def needs_length(chosen: Selection, target: OutputFormat, args: Sequence[str]) -> bool:
+    """Whether `transcode` makes something else when it is told how long the source is: its cover
+    is to be shown as long."""
+    return open_choices(chosen, target, args, 1.0).cover_seconds is not None
+
+
 def kinds_left(target: OutputFormat, args: Sequence[str]) -> tuple[str, ...]:
     """The kinds of streams of the only source of which not the caller says which one is taken."""
     given = Options(args)

@@ -47,6 +47,8 @@ from gmapi.tools.look_back import Listener, LookBack
 from gmapi.tools.results import ToolResult
 
 R = TypeVar("R", bound=ToolResult)
+T = TypeVar("T")
+Feeds = dict[Path, Feed]
 
 
 class Reporter(Protocol):
@@ -102,6 +104,7 @@ class Wanted:
     enough: float | None
     share: tuple[float, float]
     arriving: Callable[[str], bool] | None = None
+    with_tags: bool = False
 
 
 class Sources(Protocol):
@@ -173,6 +176,7 @@ class Work:
         enough: float | None = None,
         share: tuple[float, float] = (0.0, 15.0),
         arriving: Callable[[str], bool] | None = None,
+        with_tags: bool = False,
     ) -> Path:
         """Bring a source into the work folder, as `name` or wherever it is; reports progress from
         `share[0]` to `share[1]`.
@@ -181,12 +185,22 @@ class Work:
         taken, too, of a source whose server tells no length. `enough` is how many seconds of a
         source without end are needed at most. With `arriving` it may return before all is there:
         ffmpeg is given what comes by pipes then, as long as it does. It is asked for kinds of
-        sources (`streamable.kind`) whether that will do. Raises SourceError when it cannot be had
-        or is not media, and MediaError for what is encrypted and for pictures of a kind that
+        sources (`streamable.kind`) whether that will do; `with_tags` when the source's title and
+        the like are wanted, too, which may stand at its end. Raises SourceError when it cannot be
+        had or is not media, and MediaError for what is encrypted and for pictures of a kind that
         ffmpeg would read wrongly.
         """
         wanted = Wanted(
-            url, field, name, headers or {}, use_cache, max_duration, enough, share, arriving
+            url,
+            field,
+            name,
+            headers or {},
+            use_cache,
+            max_duration,
+            enough,
+            share,
+            arriving,
+            with_tags,
         )
         self.look_back.longest = max_duration or self.look_back.longest
         source = self._sources.bring(self, wanted)
@@ -251,7 +265,7 @@ class Work:
             if stdout is not None:
                 stdout(data)
 
-        def go(feeds: dict[Path, Feed]) -> None:
+        def go(feeds: Feeds) -> None:
             self._run_once(argv, on_progress, stdout and take, outputs, context, feeds)
 
         feeds = self.arriving.feeds()
@@ -263,7 +277,7 @@ class Work:
             piped = through_pipes(argv, feeds)[1]
             if taken or not piped:
                 raise
-            self.reporter.log(f"waiting for all of the source: {error.message} ({error.cause})")
+            self._log_waiting(error)
             for path in piped.values():
                 self.await_whole(path)
             go({})
@@ -282,7 +296,7 @@ class Work:
         stdout: Callable[[bytes], None] | None,
         outputs: Sequence[Path],
         context: failures.Context | None,
-        feeds: dict[Path, Feed],
+        feeds: Feeds,
     ) -> None:
         run = Listener(self.reporter.log, on_progress)
         finished = process.run(
@@ -349,9 +363,9 @@ class Work:
     def probe(self, path: Path, input_args: Sequence[str] = ()) -> MediaInfo:
         """What ffmpeg says of a file, read with `input_args`. Raises MediaError when it cannot
         open it, with what the file is where that can be told of a source."""
-        feeds = self.arriving.feeds()
-        try:
-            info = probe(
+
+        def look(feeds: Feeds) -> MediaInfo:
+            return probe(
                 self.launcher,
                 self.ffmpeg,
                 path,
@@ -362,12 +376,12 @@ class Work:
                 cancelled=self.check,
                 feeds=feeds,
             )
+
+        try:
+            info = self._look(path, look)
         except MediaError as error:
             if self.outputs in path.parents:
                 raise
-            if path in feeds:
-                self.await_whole(path)
-                return self.probe(path, input_args)
             raise unread(path, error) from error
         if self.outputs not in path.parents:
             self.look_back.lengths[path] = info.duration
@@ -453,8 +467,8 @@ class Work:
         """When the pictures of a source are shown, which may be heard `with_sound`."""
         if chosen.is_still:
             return ONE_PICTURE
-        feeds = self.arriving.feeds()
-        try:
+
+        def look(feeds: Feeds) -> PictureTimes:
             return picture_times(
                 self.launcher,
                 self.ffmpeg,
@@ -466,31 +480,42 @@ class Work:
                 cancelled=self.check,
                 feeds=feeds,
             )
-        except MediaError:
-            if chosen.path not in feeds:
-                raise
-        self.await_whole(chosen.path)
-        return self.picture_times(chosen, with_sound=with_sound)
+
+        return self._look(chosen.path, look)
 
     def peak(self, path: Path, track: str, input_args: Sequence[str] = ()) -> float | None:
         """How loud a sound track is at most, in decibels; see `loudness.peak`."""
+
+        def look(feeds: Feeds) -> float | None:
+            return peak(
+                self.launcher,
+                self.ffmpeg,
+                path,
+                cwd=self.folder,
+                track=track,
+                input_args=input_args,
+                max_pixels=self.settings.picture_max_pixels,
+                limits=self.limits(),
+                cancelled=self.check,
+                feeds=feeds,
+            )
+
+        return self._look(path, look)
+
+    def _look(self, path: Path, look: Callable[[Feeds], T]) -> T:
+        """What a process finds in a file, which `look` lets read what arrives; once more in all of
+        it where that does not do."""
         feeds = self.arriving.feeds()
-        loudest = peak(
-            self.launcher,
-            self.ffmpeg,
-            path,
-            cwd=self.folder,
-            track=track,
-            input_args=input_args,
-            max_pixels=self.settings.picture_max_pixels,
-            limits=self.limits(),
-            cancelled=self.check,
-            feeds=feeds,
-        )
-        if loudest is None and path in feeds:
-            self.await_whole(path)
-            return self.peak(path, track, input_args)
-        return loudest
+        if path in feeds:
+            try:
+                return look(feeds)
+            except MediaError as error:
+                self._log_waiting(error)
+                self.await_whole(path)
+        return look({})
+
+    def _log_waiting(self, error: MediaError) -> None:
+        self.reporter.log(f"waiting for all of the source: {error.message} ({error.cause})")
 
     def publish(self, name: str, path: Path) -> StoredFile:
         """Put a finished file where callers can fetch it, under this attempt's file id."""

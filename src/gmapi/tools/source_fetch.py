@@ -16,7 +16,7 @@ from gmapi.fetch.sniff import PAGE, NotMediaError
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.fetch.sources import Source, amount, bring
 from gmapi.fetch.unending import Portion
-from gmapi.media import command, ogg_pages, picture_files, protected, streamable
+from gmapi.media import command, late_tags, ogg_pages, picture_files, protected, streamable
 from gmapi.media.length import media_seconds
 from gmapi.media.links import copy_part
 from gmapi.sandbox.feeding import WHOLE, Plan
@@ -93,6 +93,8 @@ class _Fetch:
         head = os.pread(arrival.fileno(), streamable.HEAD_BYTES, 0)
         kind = streamable.kind(head)
         if kind is None or not suits(kind):
+            return None
+        if self._wanted.with_tags and late_tags.may_follow(kind, head):
             return None
         try:
             protected.check(self._target)
