@@ -3,12 +3,8 @@ called done, and nothing is left behind."""
 
 from __future__ import annotations
 
-import math
-import struct
 import threading
-import wave
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +16,12 @@ from gmapi.sandbox.launcher import Launcher
 from gmapi.tools.base import Work
 from support.http.origin import Origin, redirect, status
 from support.http.slow_origin import SlowFile
+from support.media.waves import stereo_wave
 from support.product.arriving_jobs import ArrivingJob, HeardNotes
 from support.product.works import make_work, run_tool
 from support.sandbox.arriving_file import nothing_left
 
-
-def _song(seconds: int) -> bytes:
-    file = BytesIO()
-    with wave.open(file, "wb") as opened:
-        opened.setparams((2, 2, 48_000, 0, "NONE", ""))
-        second = [round(9000 * math.sin(math.tau * 440 * n / 48_000)) for n in range(48_000)]
-        samples = b"".join(struct.pack("<hh", value, -value // 2) for value in second)
-        opened.writeframes(samples * seconds)
-    return file.getvalue()
-
-
-SONG = _song(8)
+SONG = stereo_wave(8)
 HALF = len(SONG) // 2
 
 
@@ -74,7 +60,7 @@ class Desk:
 @pytest.fixture
 def desk(own_origin: Origin, fetching: Callable[..., Work], tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path, own_origin, fetching)
-    made.expected(_song(1))  # what is started once has been started
+    made.expected(stereo_wave(1))  # what is started once has been started
     with nothing_left():
         yield made
         own_origin.closing.set()
