@@ -18,11 +18,17 @@ from support.product.server import GmapiServer
 from support.screens.studio import Studio, open_studio
 
 
+# Thousands of tests are there for good. To look through them for garbage again and again while they
+# are collected takes a third of that time.
+gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Thousands of tests are there for good: nobody looks through them for garbage again."""
+    """Nobody looks through the tests for garbage again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
