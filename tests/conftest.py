@@ -17,7 +17,6 @@ from support.media.streams import make_stream
 from support.product.server import GmapiServer
 from support.screens.studio import Studio, open_studio
 
-
 # Thousands of tests are there for good. To look through them for garbage again and again while they
 # are collected takes a third of that time.
 gc.disable()

@@ -29,12 +29,13 @@ from support.product.works import make_work
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs of all tools with the system's ffmpeg are slow tests, but for the most telling ones."""
+    """Runs with the system's ffmpeg are slow tests, but for the most telling ones."""
     for item in items:
-        if "tools" in item.fixturenames and item.get_closest_marker("both_ffmpegs") is None:
-            call = getattr(item, "callspec", None)
-            if call is not None and call.params.get("ffmpeg") == SYSTEM:
-                item.add_marker(pytest.mark.slow)
+        call = getattr(item, "callspec", None)
+        if call is None or item.get_closest_marker("both_ffmpegs") is not None:
+            continue
+        if SYSTEM in (call.params.get("ffmpeg"), call.params.get("program")):
+            item.add_marker(pytest.mark.slow)
 
 
 @functools.cache

@@ -89,6 +89,7 @@ def test_a_list_may_name_a_station(
     assert done.duration == pytest.approx(3.0, abs=0.1)
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("kind", daily(CODED, "mp3", "ogg", "matroska"))
 def test_any_endless_media_ends_after_max_duration(
