@@ -22,6 +22,18 @@ from support.screens.studio import Studio, open_studio
 gc.disable()
 
 
+ORDER = ("attacks", "integration", "fuzz", "acceptance", "unit")
+"""Of the folders. Servers that all tests of acceptance share stay until the end, and cost time
+even when nobody calls them; small files at the end keep both processes busy."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    places = {name: number for number, name in enumerate(ORDER)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(here).parts[0], 0))
+
+
 def pytest_collection_finish() -> None:
     """Nobody looks through the tests for garbage again."""
     gc.collect()

@@ -29,12 +29,14 @@ from support.product.works import make_work
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs with the system's ffmpeg are slow tests, but for the most telling ones."""
+    """Runs with the system's ffmpeg are slow tests, but for the most telling ones: those marked
+    `both_ffmpegs`, of which `both_ffmpegs(way="frames")` are only the ones with this parameter."""
     for item in items:
         call = getattr(item, "callspec", None)
-        if call is None or item.get_closest_marker("both_ffmpegs") is not None:
+        if call is None or SYSTEM not in (call.params.get("ffmpeg"), call.params.get("program")):
             continue
-        if SYSTEM in (call.params.get("ffmpeg"), call.params.get("program")):
+        both = item.get_closest_marker("both_ffmpegs")
+        if both is None or any(call.params.get(k) != v for k, v in both.kwargs.items()):
             item.add_marker(pytest.mark.slow)
 
 

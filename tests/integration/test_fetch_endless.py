@@ -109,9 +109,9 @@ def test_any_endless_media_ends_after_max_duration(
     ("fields", "title", "over"),
     [
         ({"max_duration": 3}, 1, 1.1),
-        ({"args": ["-t", "3"]}, 1, 0.1),
+        pytest.param({"args": ["-t", "3"]}, 1, 0.1, marks=pytest.mark.slow),
         # The first title is longer than what is wanted.
-        ({"max_duration": 3}, 5, 0.1),
+        pytest.param({"max_duration": 3}, 5, 0.1, marks=pytest.mark.slow),
         ({"args": ["-t", "3"]}, 5, 0.1),
     ],
 )
