@@ -125,7 +125,6 @@ def settings(program: str, graph: str) -> Iterator[tuple[str, str]]:
             yield key, value
 
 
-@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_positions_are_those_of_ffmpeg(program: str) -> None:
     names = sorted(set(installed_filters(program)) & set(RULES))
