@@ -23,6 +23,7 @@ from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
 from support.media.files import ffmpeg_program
 from support.media.selected import selected
+from support.product.outcomes import daily_rows
 
 BOTH = functools.partial(pytest.param, marks=pytest.mark.both_ffmpegs)
 """A parameter with which the system's program runs every day, too."""
@@ -162,16 +163,35 @@ def test_left_and_right_differ(convert: Convert) -> None:
     assert sides[0] != sides[1]
 
 
-@pytest.mark.parametrize("name", ["mp3", "ogg", "flac", "wav", "opus", "m4a", "aac", "mka", "wma"])
-@pytest.mark.parametrize("source", [BOTH("film"), "covered"])
+AUDIO = ("mp3", "ogg", "flac", "wav", "opus", "m4a", "aac", "mka", "wma")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        *(BOTH("film", name) for name in AUDIO),
+        *daily_rows((("covered", name) for name in AUDIO), ("covered", "mp3"), ("covered", "m4a")),
+    ],
+)
 def test_audio_formats_take_no_pictures(
     convert: Convert, launcher: Launcher, bundled: Ffmpeg, source: str, name: str
 ) -> None:
     assert [kind for kind, _ in streams(launcher, bundled, convert(source, name))] == ["audio"]
 
 
-@pytest.mark.parametrize("name", ["mp4", "mov", "mkv", "webm", "avi", "flv", "ts", "mpg", "3gp"])
-@pytest.mark.parametrize("source", [BOTH("film"), "covered", "still"])
+VIDEO = ("mp4", "mov", "mkv", "webm", "avi", "flv", "ts", "mpg", "3gp")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        *(BOTH("film", name) for name in VIDEO),
+        *daily_rows(
+            ((source, name) for source in ("covered", "still") for name in VIDEO),
+            *((source, name) for source in ("covered", "still") for name in ("mp4", "mkv", "ts")),
+        ),
+    ],
+)
 def test_plain_video_of_odd_size_works(
     convert: Convert, launcher: Launcher, bundled: Ffmpeg, source: str, name: str
 ) -> None:
