@@ -118,6 +118,7 @@ def picture_times(
     start: float = 0.0,
     duration: float | None = None,
     with_sound: bool = False,
+    own_clock: bool = False,
     max_pixels: int = 70_000_000,
     limits: Limits | None = None,
     wall_seconds: float = _COUNT_SECONDS,
@@ -125,12 +126,14 @@ def picture_times(
     feeds: Mapping[Path, Feed] | None = None,
 ) -> PictureTimes:
     """The times of all pictures that are meant; LimitError after `wall_seconds`. `with_sound` when
-    the sound is heard with them: where it goes on for long, the last picture stays."""
+    the sound is heard with them: where it goes on for long, the last picture stays. With
+    `own_clock` times are those that stand in the file, not counted from its start."""
     packets = _Packets(exact_last=(ffmpeg.major or 0) >= 6 or chosen.is_animation)
 
     def read(stream: Stream | None, packets: _Packets, *span: str) -> None:
         argv = [
             *command.head(ffmpeg, None, "error"),
+            *(["-copyts"] if own_clock else []),
             *span,
             *command.guarded_input(chosen.path, max_pixels),
             "-map", chosen.map_of(stream), "-c", "copy", "-f", "framecrc", "pipe:1",
