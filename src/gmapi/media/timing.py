@@ -153,14 +153,19 @@ def picture_times(
 
     read(chosen.picture, packets, *command.span(start, duration))
     times = packets.times()
-    late = (chosen.length or 0.0) - times.end
-    if not with_sound or chosen.sound is None or times.end <= 0 or late <= _HELD_SECONDS:
+    if not with_sound or not may_be_held(times, chosen):
         return times
     # What a header says need not be there.
     heard = _Packets(exact_last=True)
     read(chosen.sound, heard)
     end = heard.covered
     return replace(times, end=end, is_held=True) if end - times.end > _HELD_SECONDS else times
+
+
+def may_be_held(times: PictureTimes, chosen: Selection) -> bool:
+    """Whether a header lets expect that the sound goes on long after these pictures."""
+    late = (chosen.length or 0.0) - times.end
+    return chosen.sound is not None and times.end > 0 and late > _HELD_SECONDS
 
 
 def ends_before(times: PictureTimes, fps: float) -> bool:

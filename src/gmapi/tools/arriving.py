@@ -77,6 +77,10 @@ class ArrivingSources:
             if not source.arrival.is_whole
         }
 
+    def came_late(self, path: Path) -> bool:
+        """Whether a source was looked at before it was whole."""
+        return path in self._sources
+
     def is_whole(self, path: Path) -> bool:
         """Whether all of a source is there."""
         return self.get(path) is None

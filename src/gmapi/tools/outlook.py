@@ -10,7 +10,13 @@ from typing import Self
 
 from gmapi.errors import JobError, MediaError
 from gmapi.media.selection import Selection
-from gmapi.media.timing import PictureTimes, picture_count, picture_times
+from gmapi.media.timing import (
+    ONE_PICTURE,
+    PictureTimes,
+    may_be_held,
+    picture_count,
+    picture_times,
+)
 from gmapi.sandbox.feeding import Feed
 from gmapi.tools.arriving import ArrivingSource
 from gmapi.tools.base import Work
@@ -130,24 +136,41 @@ class Outlook:
 class FilmTimes:
     """When the pictures of a film are shown: known at once, or little by little as it arrives.
 
-    A context manager, in which what is not known is found out by threads.
+    A context manager, in which what is not known is found out by threads. `known` is what
+    commands are to go by: without an end while that is not known.
     """
 
-    def __init__(self, work: Work, chosen: Selection) -> None:
-        """Look at what is there. Raises what `Work.picture_times` does."""
+    def __init__(
+        self,
+        work: Work,
+        chosen: Selection,
+        *,
+        known: PictureTimes | None = None,
+        with_sound: bool = False,
+    ) -> None:
+        """Look at what is there, unless the times are `known`. `with_sound` when it is heard with
+        the pictures, see `Work.picture_times`, which says what is raised."""
+        self._work = work
+        self._chosen = chosen
+        self._with_sound = with_sound
         self._whole: Future[PictureTimes] = Future()
         self._end: Future[float | None] = Future()
-        self._outlook = Outlook.of(work, chosen)
+        self._outlook = None if known is not None else Outlook.of(work, chosen)
         if self._outlook is None:
-            self.known = work.picture_times(chosen)
-            if self.known.count == 1 and chosen.sound is not None:
-                # A song with its picture. Of a film the pictures' own length counts (contract, V1).
-                self.known = work.picture_times(chosen, with_sound=True)
+            self.known = known or work.picture_times(chosen, with_sound=with_sound)
             self._whole.set_result(self.known)
-            return
-        first = self._outlook.first
-        self.known = PictureTimes(first.starts[:1], 0.0)
-        """What commands are to go by: without an end while that is not known."""
+        else:
+            self.known = PictureTimes(self._outlook.first.starts[:1], 0.0)
+
+    @classmethod
+    def of_still(cls, work: Work, chosen: Selection) -> FilmTimes:
+        """Where only the first picture counts."""
+        return cls(work, chosen, known=ONE_PICTURE)
+
+    @property
+    def first(self) -> PictureTimes:
+        """Those of the first pictures, or of all that are known."""
+        return self.known if self._outlook is None else self._outlook.first
 
     @property
     def is_open(self) -> bool:
@@ -174,7 +197,7 @@ class FilmTimes:
     def __enter__(self) -> Self:
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="film-times")
         if self._outlook is not None:
-            self._whole = self._pool.submit(self._outlook.whole)
+            self._whole = self._pool.submit(self._wait_for_all, self._outlook)
             self._end = self._pool.submit(self._outlook.end)
         return self
 
@@ -182,3 +205,12 @@ class FilmTimes:
         if self._outlook is not None:
             self._outlook.close()
         self._pool.shutdown(wait=True)
+
+    def _wait_for_all(self, outlook: Outlook) -> PictureTimes:
+        times = outlook.whole()
+        if not self._with_sound:
+            return times
+        chosen = self._work.look_again(self._chosen)
+        if not may_be_held(times, chosen):
+            return times
+        return self._work.picture_times(chosen, with_sound=True)

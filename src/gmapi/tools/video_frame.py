@@ -164,6 +164,9 @@ class _Cut:
         work = self._work
         work.reporter.report(message="Counting the frames.")
         self._times = FilmTimes(work, self._chosen)
+        if self._times.known.count == 1 and self._chosen.sound and not self._times.is_open:
+            # A song with its picture. Of a film the pictures' own length counts (contract, V1).
+            self._times = FilmTimes(work, self._chosen, with_sound=True)
         self._lead = pictures.lead(self._chosen, self._size, self._times.known, self._request.fps)
         self._note_length(self._times.known)
         self._started = time.monotonic()
