@@ -121,16 +121,21 @@ def rewritten(data: bytes, box: Box, others: Mapping[int, bytes]) -> bytes:
     parts = [rewritten(data, each, others) for each in box.inner]
     # The zero at the end of some lists.
     parts.append(data[box.inner[-1].end if box.inner else box.body : box.end])
-    size = box.body - box.first + sum(map(len, parts))
+    is_long = box.body - box.first > _HEAD_BYTES
+    return b"".join([opening(box.kind, sum(map(len, parts)), is_long=is_long), *parts])
+
+
+def opening(kind: bytes, length: int, *, is_long: bool = False) -> bytes:
+    """The head of a box with so many bytes in it, where wished of the long form.
+
+    Raises IndexUnusable when that is more than a head can say.
+    """
+    size = length + (_LONG_HEAD_BYTES if is_long else _HEAD_BYTES)
     if size >= _SIZE_MAX:
-        raise IndexUnusable("an index that is too large")
-    if box.body - box.first == _HEAD_BYTES:
-        head = size.to_bytes(4) + box.kind
-    else:
-        head = _LONG.to_bytes(4) + box.kind + size.to_bytes(8)
-    return b"".join([head, *parts])
+        raise IndexUnusable("a box that is too large")
+    return _LONG.to_bytes(4) + kind + size.to_bytes(8) if is_long else size.to_bytes(4) + kind
 
 
 def full(kind: bytes, body: bytes) -> bytes:
     """A box of its own of version 0 without flags."""
-    return (_HEAD_BYTES + 4 + len(body)).to_bytes(4) + kind + bytes(4) + body
+    return opening(kind, 4 + len(body)) + bytes(4) + body

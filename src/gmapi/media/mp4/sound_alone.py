@@ -15,9 +15,8 @@ from gmapi.media.mp4.tracks import Track
 
 # The head of a part in an answer of several has as many.
 _GAP_BYTES_MAX = 200
-# What is about other tracks: names and chapters of the film, and of a track its chapters.
-_LEFT_OUT = (b"udta", b"meta")
-_TRACK_LEFT_OUT = (b"tref",)
+# Titles, covers and chapters, of the film and of a track.
+_LEFT_OUT = (b"udta", b"meta", b"tref")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +41,20 @@ def of(layout: Layout, track_number: int | None = None) -> SoundAlone:
     """
     if layout.is_fragmented:
         raise IndexUnusable("the places of the sound are spread over the file")
-    if clock_start(layout) != 0:
-        raise IndexUnusable("no track is known to begin at once")
     sounds = [track for track in layout.tracks if track.kind == b"soun"]
     if track_number is not None:
         sounds = sounds[track_number : track_number + 1]
     if not any(track.offsets for track in sounds):
         raise IndexUnusable("no sound")
+    if clock_start(layout) != 0:
+        raise IndexUnusable("no track is known to begin at once")
     for track in sounds:
         places.check_track(layout, track)
     ranges = _ranges(sounds)
     # With the old places only to see how long it gets.
-    length = len(_head(layout, sounds, [track.offsets for track in sounds]))
-    starts = list(accumulate((size for _, size in ranges), initial=length))
+    size = sum(length for _, length in ranges)
+    begin = len(_head(layout, sounds, [track.offsets for track in sounds], size))
+    starts = list(accumulate((length for _, length in ranges), initial=begin))
     firsts = [first for first, _ in ranges]
 
     def place(offset: int) -> int:
@@ -63,7 +63,7 @@ def of(layout: Layout, track_number: int | None = None) -> SoundAlone:
         return min(starts[number] + max(0, offset - firsts[number]), starts[number + 1])
 
     moved = [[place(offset) for offset in track.offsets] for track in sounds]
-    return SoundAlone(_head(layout, sounds, moved), tuple(ranges))
+    return SoundAlone(_head(layout, sounds, moved, size), tuple(ranges))
 
 
 def _ranges(sounds: Sequence[Track]) -> list[tuple[int, int]]:
@@ -85,15 +85,16 @@ def _ranges(sounds: Sequence[Track]) -> list[tuple[int, int]]:
     return ranges
 
 
-def _head(layout: Layout, sounds: Sequence[Track], offsets: Sequence[Sequence[int]]) -> bytes:
-    others: dict[int, bytes] = {}
-    for kind in _LEFT_OUT:
-        others |= {box.first: b"" for box in layout.tree.all(kind)}
-    others |= {track.box.first: b"" for track in layout.tracks if track not in sounds}
+def _head(
+    layout: Layout, sounds: Sequence[Track], offsets: Sequence[Sequence[int]], size: int
+) -> bytes:
+    others = {track.box.first: b"" for track in layout.tracks if track not in sounds}
+    for holder in (layout.tree, *(track.box for track in sounds)):
+        for kind in _LEFT_OUT:
+            others |= {box.first: b"" for box in holder.all(kind)}
     for track, values in zip(sounds, offsets, strict=True):
-        for kind in _TRACK_LEFT_OUT:
-            others |= {box.first: b"" for box in track.box.all(kind)}
         for box in track.offset_tables:
             # As wide as before, however low they are now: the length must not depend on it.
             others[box.first] = places.table(values, short=box.kind == b"stco")
-    return layout.begins + boxes.rewritten(layout.index, layout.tree, others)
+    index = boxes.rewritten(layout.index, layout.tree, others)
+    return layout.begins + index + boxes.opening(b"mdat", size)
