@@ -19,8 +19,8 @@ MOVIE_TICKS = 1000
 
 @dataclass(frozen=True)
 class Made:
-    """A track to be made: `chunks` of samples, each `step` ticks long, or as `steps` (runs of number
-    and ticks) say; `edits` are duration in ticks of the movie, and start in those of the track."""
+    """A track to be made: `chunks` of samples, each `step` ticks long, or as `steps` (runs of
+    number and ticks) say; `edits` are duration in ticks of the movie, and start in the track's."""
 
     chunks: Sequence[Sequence[bytes]]
     kind: bytes = b"vide"

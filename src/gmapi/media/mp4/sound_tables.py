@@ -44,9 +44,10 @@ def _span(layout: Layout, track: Track, exact_last: bool) -> tuple[int, int, int
     steps = [step for count, step in track.steps if count]
     if cut is None or not steps:
         return None
-    if forms <= PLAIN_SOUND and not track.edits:
+    if forms <= PLAIN_SOUND:
         whole = sum(count * step for count, step in track.steps)
-        return (0, whole, whole) if track.told_duration >= whole else None
+        is_whole = not cut.start and not cut.gap and min(cut.end, track.told_duration) >= whole
+        return (0, whole, whole) if is_whole else None
     is_steady = forms <= _STEADY_FORMS
     if not is_steady and (not forms <= _FORMS or steps[0] in _LAYER_3_STEPS):
         return None
