@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmapi.media.mp4 import boxes
+from gmapi.media.mp4 import boxes, packets
 from gmapi.media.mp4.layout import Layout
 from support.media.making import H264, Maker
 from support.media.mp4_files import found
@@ -95,6 +95,18 @@ def in_the_middle(data: bytes) -> bytes:
     return data[: mdat.first] + one + moov + box(b"mdat", data[cut : mdat.end])
 
 
+def in_two_cuts(data: bytes) -> bytes:
+    """Of the sound two pieces are played, the first of them again."""
+    seen = found(data)
+    track = next(track for track in seen.tracks if track.kind == b"soun")
+    movie = packets.movie_ticks(seen)
+    edits = [(movie * 6 // 10, 30_000), (movie // 2, 1024), (movie // 2, 30_000)]
+    rows = b"".join(struct.pack(">IiI", *edit, 1 << 16) for edit in edits)
+    edts = box(b"edts", boxes.full(b"elst", struct.pack(">I", len(edits)) + rows))
+    moov = boxes.rewritten(seen.index, seen.tree, {track.box.need(b"edts").first: edts})
+    return data[: seen.place.first] + moov + data[seen.place.end :]
+
+
 def wide_size(data: bytes) -> bytes:
     """The size of the media in 64 bits, in the place of a box that ffmpeg keeps free for it."""
     seen = found(data)
@@ -110,6 +122,7 @@ REBUILT: Mapping[str, Callable[[bytes], bytes]] = {
     "no-ftyp.mov": lambda data: shifted(data, begin=b""),
     "in-the-middle.mp4": in_the_middle,
     "wide.mp4": wide_size,
+    "two-cuts.mp4": in_two_cuts,
 }
 NAMES = [*PLAIN, *CHANGED, *REBUILT]
 

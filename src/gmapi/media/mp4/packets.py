@@ -10,11 +10,11 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, takewhile
 
 from gmapi.media.mp4.boxes import IndexUnusable
 from gmapi.media.mp4.layout import Layout
-from gmapi.media.mp4.tracks import Edit, Track, unfolded
+from gmapi.media.mp4.tracks import Track, unfolded
 
 PACKETS_MAX = 1_000_000
 """Packets of a track that are told."""
@@ -76,30 +76,38 @@ def of(layout: Layout, track: Track) -> Packets | None:
 def clock_start(layout: Layout) -> Fraction | None:
     """The seconds at which the first track begins, which ffmpeg takes off all times; None where
     it is not known."""
-    starts = [_start(layout, track) for track in layout.tracks if track.count]
-    main = [
-        start
-        for start, track in zip(starts, (t for t in layout.tracks if t.count), strict=True)
-        if track.kind in (b"vide", b"soun")
-    ]
-    if not main or None in main:
+    tracks = [track for track in layout.tracks if track.count]
+    starts = [_start(layout, track) for track in tracks if track.kind in (b"vide", b"soun")]
+    known = [start for start in starts if start is not None]
+    if not known or len(known) < len(starts):
         return None
-    found = min(start for start in main if start is not None)
     # Text and the like count as well, but only where ffmpeg comes across them in time.
-    return found if len(main) == len(starts) or found == 0 else None
+    return min(known) if len(tracks) == len(starts) or min(known) == 0 else None
 
 
 def _start(layout: Layout, track: Track) -> Fraction | None:
-    if not _is_plain(track):
+    """The seconds at which a track begins."""
+    gap = _first_gap(layout, track)
+    if gap is None or not _is_plain(track):
         return None
-    piece = cut(layout, track)
-    if piece is None:
-        return None
-    ticks = piece.gap if track.edits else next(iter(unfolded(track.delays)), 0)
+    ticks = gap if track.edits else next(iter(unfolded(track.delays)), 0)
     if ticks < 0:
         return None
     # ffmpeg counts whole microseconds.
     return Fraction(rescaled(ticks, _MICROSECONDS, track.ticks), _MICROSECONDS)
+
+
+def _first_gap(layout: Layout, track: Track) -> int | None:
+    """How long nothing of a track is played at first, in its ticks; None where that is all, or
+    not known."""
+    edits = track.edits
+    if not edits:
+        return None if edits is None else 0
+    gaps = list(takewhile(lambda edit: edit.start is None, edits))
+    if len(gaps) == len(edits):
+        return None
+    movie = movie_ticks(layout)
+    return sum(rescaled(edit.duration, track.ticks, movie) for edit in gaps)
 
 
 def rescaled(ticks: int, above: int, below: int) -> int:
@@ -121,21 +129,15 @@ def _is_plain(track: Track) -> bool:
 
 def cut(layout: Layout, track: Track) -> Cut | None:
     """The one piece that is played of a track; None where it is not one."""
-    edits = track.edits
-    if edits is None:
+    edits, gap = track.edits, _first_gap(layout, track)
+    if edits is None or gap is None:
         return None
     if not edits:
         return Cut(0, 0, _TIME_MAX)
-    *gaps, last = edits
-    if last.start is None or last.start < 0 or any(edit.start is not None for edit in gaps):
+    last = edits[-1]
+    if last.start is None or last.start < 0 or any(e.start is not None for e in edits[:-1]):
         return None
-    movie = movie_ticks(layout)
-
-    def ticks(edit: Edit) -> int:
-        return rescaled(edit.duration, track.ticks, movie)
-
-    length = ticks(last)
-    gap = sum(map(ticks, gaps))
+    length = rescaled(last.duration, track.ticks, movie_ticks(layout))
     if not length or max(length, last.start, gap) > _TIME_MAX:
         return None
     return Cut(gap, last.start, last.start + length)
