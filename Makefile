@@ -60,7 +60,7 @@ bench-locked: $(STAMP)
 bench-sandbox: $(STAMP)
 	$(BIN)/python benchmarks/sandbox.py
 
-# A slow line takes its time: half an hour.
+# A slow line takes its time: 20 minutes.
 bench-streaming: $(STAMP)
 	$(BIN)/python benchmarks/streaming.py
 

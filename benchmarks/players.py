@@ -13,10 +13,14 @@ import asyncio
 import json
 import struct
 import time
+from collections.abc import Callable, Coroutine
 
 PACK = 20
 LATE_SECONDS = 1.5
 TIMEOUT = 30.0
+
+Act = Callable[[float, int, int], Coroutine[None, None, None]]
+"""What is done when it is due, by the player of this number in this turn of its."""
 
 
 class Crowd:
@@ -43,8 +47,9 @@ class Crowd:
             tasks.append(self._sound(start))
         await asyncio.gather(*tasks)
 
-    async def _every_second(self, due: float, act, number: int) -> None:  # type: ignore[no-untyped-def]
-        turn, running = 0, set()
+    async def _every_second(self, due: float, act: Act, number: int) -> None:
+        turn = 0
+        running: set[asyncio.Task[None]] = set()
         while due < self._until:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             # The next is asked for in time, whether the one before has come or not.

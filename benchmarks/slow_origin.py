@@ -83,12 +83,13 @@ class Line:
 
 
 class SlowOrigin:
-    """The server as a process; a context manager."""
+    """The server as a process; a context manager. With `plain` no address knows ranges or ETags."""
 
-    def __init__(self, folder: Path, *, each: bool = False, rate: float = RATE) -> None:
-        command = [sys.executable, __file__, str(folder), "--rate", str(rate)]
+    def __init__(self, folder: Path, *, each: bool = False, plain: bool = False) -> None:
+        command = [sys.executable, __file__, str(folder)]
         self._command = [*command, *(["--each"] if each else [])]
         self._count = itertools.count(1)
+        self._options = {"plain": ""} if plain else {}
         self.port = 0
 
     def __enter__(self) -> Self:
@@ -103,9 +104,9 @@ class SlowOrigin:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def new(self, path: str, **options: object) -> str:
+    def new(self, path: str) -> str:
         """An address of this file that nobody has asked for yet."""
-        query = urlencode({"n": next(self._count), **options})
+        query = urlencode({"n": next(self._count), **self._options})
         return f"http://127.0.0.1:{self.port}/{path}?{query}"
 
     def log(self, url: str = "") -> list[Request]:

@@ -107,6 +107,8 @@ CLIPS: dict[str, Callable[[Path, Path], None]] = {
     "sound.opus": _opus,
     "first.mp4": _joined("-movflags", "+faststart"),
     "last.mp4": _joined(),
+    # Pictures and sound in turn by half a second, not packet by packet.
+    "half.mp4": _joined("-chunk_duration", "500000"),
     "film.webm": _joined(sound="sound.opus", pictures="silent.webm"),
     "film.mkv": _joined(),
     "dash": _in_folder("film.mpd", "-f", "dash", "-seg_duration", "4",

@@ -15,8 +15,8 @@ from typing import Any
 
 import psutil
 
-from harness import cpu_of
-from streaming_room import MONO, PATIENCE, Json, Room, Row, middle
+from harness import cpu_of, median
+from streaming_room import MONO, PATIENCE, Json, Room, Row
 from streaming_starts import FRAME_VALUES, SMALL
 from support.product.server import descendants, is_ffmpeg
 
@@ -158,21 +158,21 @@ def steady(room: Room) -> None:
     # What starts up grows; then nothing may.
     third = len(looks) // 3
     memory = [each.megabytes for each in looks]
-    descriptors = [each.descriptors for each in looks]
+    descriptors = [float(each.descriptors) for each in looks]
     largest = max(looks, key=lambda each: each.megabytes)
-    middles = [middle(memory[third : 2 * third]), middle(memory[2 * third :])]
-    opened = [middle(descriptors[third : 2 * third]), middle(descriptors[2 * third :])]
+    middles = [median(memory[third : 2 * third]), median(memory[2 * third :])]
+    opened = [median(descriptors[third : 2 * third]), median(descriptors[2 * third :])]
     room.add(
         Row(10, f"memory of the whole tree (PSS), {PLAYERS} players and mixed work, "
             f"{room.minutes:g} minutes",
             f"most {largest.megabytes:.0f} MB, {largest.ffmpegs:.0f} of them ffmpeg's; median "
-            f"{middle(memory):.0f} MB; packs late: "
+            f"{median(memory):.0f} MB; packs late: "
             f"{found['late']}, failed: {found['failed']}",
             bar=f"{MEMORY_BAR_MB:.0f} MB", met=max(memory) < MEMORY_BAR_MB)
     )  # fmt: skip
     room.add(
         Row(10, "medians of the second and the last third",
-            f"{middles[0]:.0f} and {middles[1]:.0f} MB, {opened[0]} and {opened[1]} descriptors",
+            f"{middles[0]:.0f} and {middles[1]:.0f} MB, {opened[0]:.0f} and {opened[1]:.0f} descriptors",
             bar="flat",
             met=middles[1] <= FLAT * middles[0] and opened[1] <= opened[0] + FLAT_DESCRIPTORS)
     )  # fmt: skip

@@ -6,12 +6,12 @@ import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import GmapiServer, run_ffmpeg
+from harness import GmapiServer, median, run_ffmpeg
 from slow_origin import SlowOrigin
 from streaming_clips import clips
 
@@ -100,24 +100,18 @@ class Room:
 
 
 @contextlib.contextmanager
-def room(rounds: int, *, minutes: float, each: bool) -> Iterator[Room]:
+def room(rounds: int, *, minutes: float, each: bool, plain: bool) -> Iterator[Room]:
     """A server with a data folder of its own at the end of a slow line."""
     media = clips()
     with (
         tempfile.TemporaryDirectory(prefix="gmapi-bench-") as name,
-        SlowOrigin(media, each=each) as origin,
+        SlowOrigin(media, each=each, plain=plain) as origin,
         GmapiServer(Path(name) / "data", queue_max_per_client=1000, rate_limit="off") as server,
     ):
         yield Room(server, origin, media, Path(name), rounds, minutes)
 
 
-def seconds(values: Sequence[float]) -> str:
+def seconds(values: list[float]) -> str:
     """A median, and the range where there is one."""
-    ordered = sorted(values)
-    middle = f"{ordered[len(ordered) // 2]:.2f} s"
-    return middle if len(ordered) == 1 else f"{middle} ({ordered[0]:.2f}-{ordered[-1]:.2f})"
-
-
-def middle(values: Sequence[float]) -> float:
-    """The median, of an even number the upper one."""
-    return sorted(values)[len(values) // 2]
+    shown = f"{median(values):.2f} s"
+    return shown if len(values) == 1 else f"{shown} ({min(values):.2f}-{max(values):.2f})"

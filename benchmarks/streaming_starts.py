@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 import time
 
+from harness import median
 from streaming_clips import SECONDS, start_size
-from streaming_room import FRAMES, Room, Row, middle, seconds
+from streaming_room import FRAMES, Room, Row, seconds
 from support.screens.vid32_decoder import VIDEO
 
 FRAME_VALUES = {"w": 256, "h": 144, "fps": 20, "pad_to_target": True, "force_resolution": False}
@@ -32,22 +33,23 @@ def silent_films(room: Room) -> None:
             cpu = room.bare(clip, *FRAMES_BARE, str(room.folder / "bare"))[1]
             limits.append(max(network, cpu))
             ours.append(_to_frame(room, room.origin.new(clip), sound=False))
-        bar = 1.15 * middle(limits) + 0.5
+        bar = 1.15 * median(limits) + 0.5
         room.add(
             Row(1, f"{clip}: POST to frame {FRAMES} fetched", seconds(ours), seconds(limits),
-                f"1.15 x + 0.5 s = {bar:.2f} s", middle(ours) <= bar)
+                f"1.15 x + 0.5 s = {bar:.2f} s", median(ours) <= bar)
         )  # fmt: skip
 
 
 def films_with_sound(room: Room) -> None:
     """2: the same and the whole sound, as players of today need both"""
     sound = (room.media / "sound.m4a").stat().st_size
-    for clip in ("first.mp4", "last.mp4"):
+    for clip in ("first.mp4", "last.mp4", "half.mp4"):
         size = start_size(room.media / clip, FRAME_SECONDS) + sound
         _with_sound(room, clip, size, rounds=room.rounds, bar=3.5)
     size = start_size(room.media / "silent.mp4", FRAME_SECONDS) + sound
     _with_sound(room, "dash/film.mpd", size, rounds=room.rounds, bar=3.5)
     _with_sound(room, "apart/film.m3u8", size, rounds=room.rounds, bar=None)
+    _with_sound(room, "hls/film.m3u8", None, rounds=1, bar=None)
     for clip in ("film.webm", "film.mkv"):
         _with_sound(room, clip, None, rounds=1, bar=0.3)
 
@@ -61,9 +63,9 @@ def _with_sound(room: Room, clip: str, size: int | None, *, rounds: int, bar: fl
         ours.append(_to_frame(room, room.origin.new(clip), sound=True))
     told, met = "-", None
     if bar is not None:
-        most = bar if size is not None else middle(limits) + bar
+        most = bar if size is not None else median(limits) + bar
         told = f"{bar} s" if size is not None else f"download + {bar} s = {most:.2f} s"
-        met = middle(ours) <= most
+        met = median(ours) <= most
     what = f"{clip}: POST to frame {FRAMES} and the whole sound fetched"
     room.add(Row(2, what, seconds(ours), seconds(limits), told, met))
 
@@ -110,10 +112,10 @@ def film(room: Room) -> None:
             time.sleep(READ_PAUSE)
         ours.append(time.monotonic() - started)
         room.stop(task_id)
-    bar = 1.15 * middle(limits) + 0.5
+    bar = 1.15 * median(limits) + 0.5
     room.add(
         Row(3, f"{clip}: POST to {PICTURES} pictures of a 32vid of 328 x 243 read", seconds(ours),
-            seconds(limits), f"1.15 x + 0.5 s = {bar:.2f} s", middle(ours) <= bar)
+            seconds(limits), f"1.15 x + 0.5 s = {bar:.2f} s", median(ours) <= bar)
     )  # fmt: skip
 
 
@@ -138,9 +140,9 @@ def smaller_film(room: Room) -> None:
         answer = room.server.post("/api/ffmpeg", values, timeout=300).json()
         assert answer["status"] == "success", answer
         ours.append(time.monotonic() - started)
-    keeps_up = middle(walls) <= middle(downloads)
-    bar = max(middle(walls), middle(downloads)) + 1
+    keeps_up = median(walls) <= median(downloads)
+    bar = max(median(walls), median(downloads)) + 1
     limit = f"download {seconds(downloads)}, bare ffmpeg {seconds(walls)}"
     told = "download + 1 s" if keeps_up else "bare ffmpeg + 1 s, as it does not keep up"
-    met = middle(ours) <= bar
+    met = median(ours) <= bar
     room.add(Row(6, f"{clip}: to H.264 of 240p, sync", seconds(ours), limit, told, met))
