@@ -172,7 +172,8 @@ def steady(room: Room) -> None:
     )  # fmt: skip
     room.add(
         Row(10, "medians of the second and the last third",
-            f"{middles[0]:.0f} and {middles[1]:.0f} MB, {opened[0]:.0f} and {opened[1]:.0f} descriptors",
+            f"{middles[0]:.0f} and {middles[1]:.0f} MB, "
+            f"{opened[0]:.0f} and {opened[1]:.0f} descriptors",
             bar="flat",
             met=middles[1] <= FLAT * middles[0] and opened[1] <= opened[0] + FLAT_DESCRIPTORS)
     )  # fmt: skip
