@@ -11,6 +11,7 @@ from operator import add, le
 
 from gmapi.media.mp4.boxes import IndexUnusable, full
 from gmapi.media.mp4.layout import Layout
+from gmapi.media.mp4.packets import shift
 from gmapi.media.mp4.tracks import Track
 
 # What ffmpeg holds in memory when it wants another track first.
@@ -28,7 +29,7 @@ def check(layout: Layout) -> None:
         check_track(layout, track)
     together = [track for track in layout.tracks if track.kind in _SEEN_AND_HEARD and track.offsets]
     if len(together) > 1:
-        _check_apart(together)
+        _check_apart(layout, together)
 
 
 def check_track(layout: Layout, track: Track) -> None:
@@ -57,16 +58,21 @@ def check_track(layout: Layout, track: Track) -> None:
         raise IndexUnusable("a track has places inside the index")
 
 
-def _check_apart(tracks: Sequence[Track]) -> None:
+def _check_apart(layout: Layout, tracks: Sequence[Track]) -> None:
     """What is seen and heard at one time lies together, by looks all over the film. What is
     between two looks cannot lie apart much more than they do, since places ascend."""
     if any(max(track.chunk_sizes) > _CHUNK_BYTES_MAX for track in tracks):
         raise IndexUnusable("pictures and sound come in very large pieces")
     looks = max(100, _LOOKS_MAX // len(tracks))
     for one, other in permutations(tracks, 2):
+        later, behind = shift(layout, one), shift(layout, other)
+        end = sum(count * step for count, step in other.steps)
         for at in range(0, len(one.offsets), max(1, len(one.offsets) // looks)):
-            time = one.chunk_times[at] * other.ticks // one.ticks
-            beside = max(0, bisect_right(other.chunk_times, time) - 1)
+            time = (one.chunk_times[at] + later) * other.ticks // one.ticks - behind
+            # Sound may begin later or end earlier than pictures.
+            if not 0 <= time < end:
+                continue
+            beside = bisect_right(other.chunk_times, time) - 1
             first, far = one.offsets[at], other.offsets[beside]
             gap = max(first - far - other.chunk_sizes[beside], far - first - one.chunk_sizes[at])
             if gap > _APART_BYTES_MAX:
