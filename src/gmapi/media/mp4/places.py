@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress, islice, permutations
 from operator import add, le
 
@@ -84,12 +84,20 @@ def fit(offsets: Sequence[int]) -> bool:
     return max(offsets, default=0) <= _SHORT_MAX
 
 
-def table(offsets: Sequence[int], *, short: bool) -> bytes:
-    """A table of offsets as a box, with 32 or 64 bits for each."""
+def numbers(offsets: Iterable[int]) -> array[int]:
+    """Places one behind another in memory. Raises IndexUnusable where 64 bits are not enough."""
     try:
-        values: array[int] = array("I" if short else "Q", offsets)
+        return array("Q", offsets)
     except OverflowError as error:
         raise IndexUnusable("places beyond all files") from error
+
+
+def table(offsets: Sequence[int], *, short: bool) -> bytes:
+    """A table of offsets as a box, with 32 or 64 bits for each. Raises IndexUnusable where that is
+    not enough."""
+    if short and not fit(offsets):
+        raise IndexUnusable("places beyond 4 GiB")
+    values: array[int] = array("I", offsets) if short else numbers(offsets)
     if sys.byteorder == "little":
         values.byteswap()
     return full(b"stco" if short else b"co64", len(values).to_bytes(4) + values.tobytes())
