@@ -24,7 +24,10 @@ from support.media.selected import selected
 
 FILMS = [name for name in NAMES if name.endswith((".mp4", ".mov"))]
 # Films that are cut at random here, each a few times.
-CUT = ["mixed.mp4", "steady.mp4", "early-delays.mp4", "no-edits.mp4", "ntsc.mp4", "uneven.mp4"]
+CUT = [
+    "mixed.mp4", "steady.mp4", "early-delays.mp4", "no-edits.mp4", "ntsc.mp4", "uneven.mp4",
+    "vp9.mp4",
+]  # fmt: skip
 EACH = 3
 
 
