@@ -61,15 +61,18 @@ class GrowingOutput:
             self._file.abandon()
 
     def finish(self) -> StoredFile:
-        """Publish the file, which nobody writes or changes any more. Raises what `Work.check` and
-        `Work.publish` do, and MediaError when it has become shorter than what was shown of it."""
+        """Publish the file, which nobody writes or changes any more; its path is gone then. Raises
+        what `Work.check` and `Work.publish` do, and MediaError when it has become shorter than what
+        was shown of it."""
         self._ended.set()
         self._following.result()
         if self._file is None:
             return self._work.publish(self._name, self._path)
         self._take(self._file, 0)
         self._correct(self._file)
-        return self._file.finish()
+        stored = self._file.finish()
+        self._path.unlink()
+        return stored
 
     def _follow(self) -> None:
         try:
