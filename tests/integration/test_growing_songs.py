@@ -1,11 +1,10 @@
-"""Songs of the `ffmpeg` tool that are read while they are converted: on a real server whose ffmpeg
-goes on step by step, and from all kinds of sources, whose end is often made last."""
+"""Songs of the `ffmpeg` tool that are read while they are converted: on a real server while
+their source arrives, and from all kinds of sources, whose end is often made last."""
 
 from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 
@@ -22,31 +22,31 @@ from support.game.cc_emulator import Computer
 from support.game.dfpwm import Decoder
 from support.http.origin import Origin
 from support.http.raw_http import GameCall, Reply, game_call
+from support.http.slow_origin import SlowFile
 from support.media import readers, sounds
 from support.media.programs import make_media
-from support.product.server import GmapiServer, alive, arguments, frozen, wait_for
+from support.product.server import GmapiServer, arguments, wait_for
 from support.product.tools import Ran, Tools
 from support.product.works import Notes
 
 MUSIC = ROOT / "docs" / "play-music.md"
 SECOND = 6_000
-SECONDS = 600
-WORD = "-flush_packets"
-"""What only the command has that makes the song."""
-
-_STEP_SECONDS = 0.002
-"""How long ffmpeg runs before the test looks again: a few seconds of sound."""
+SECONDS = 30
+BYTES_PER_SECOND = 40_000
+COME = 12 * BYTES_PER_SECOND
+"""How much of a song has come when it is half made."""
 
 
 @dataclass
 class Running:
-    """A task whose ffmpeg stands still, and a reader that has had the beginning of its file."""
+    """A task whose source has come in part, and a reader that has had the beginning of its file."""
 
     server: GmapiServer
+    source: SlowFile
+    url: str
     task_id: str
     path: str
     reader: GameCall
-    ffmpegs: list[int]
 
     def task(self) -> dict[str, Any]:
         return self.server.task(self.task_id)
@@ -55,140 +55,180 @@ class Running:
         return game_call(self.server.port, "GET", self.path, headers={"Range": f"bytes={wanted}"})
 
     def signal(self, number: signal.Signals) -> None:
-        for pid in self.ffmpegs:
-            os.kill(pid, number)
+        """To the ffmpeg that makes the song."""
+        (pid,) = (pid for pid in self.server.ffmpegs() if "-flush_packets" in arguments(pid))
+        os.kill(pid, number)
+
+    def left(self) -> list[Path]:
+        """Its files."""
+        folder = self.server.data_dir / "files" / self.path.split("/")[2]
+        attempts = (self.server.data_dir / "attempts").glob("*")
+        return [
+            *(folder.iterdir() if folder.exists() else ()),
+            *(path for path in attempts if self.task_id in path.name),
+        ]
+
+    def leaves_nothing(self) -> None:
+        assert game_call(self.server.port, "GET", self.path).status == 404
+        wait_for(lambda: not self.left(), 10, "the end of its files")
 
 
 @pytest.fixture(scope="module")
-def song_url(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return origin.add("/long_song.wav", sine(tmp_path_factory.mktemp("songs"), SECONDS))
-
-
-def sine(folder: Path, seconds: int) -> bytes:
-    wave = f"sine=440:r=8000:d={seconds}"
-    path = make_media(folder / "sine.wav", "-f", "lavfi", "-i", wave, "-c:a", "pcm_alaw")
+def song(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """MP3, of which ffmpeg makes sound from the first bytes on."""
+    path = make_media(
+        tmp_path_factory.mktemp("songs") / "song.mp3",
+        "-f", "lavfi", "-i", f"sine=440:r=48000:d={SECONDS}", "-b:a", "320k", "-write_xing", "0",
+    )  # fmt: skip
     return path.read_bytes()
 
 
-def wishes(url: str, name: str = "output") -> dict[str, str]:
-    """A request of which there is one alone for each `name`."""
-    named = {"output_name": name} if name != "output" else {}
-    return {"input_url": url, "output_format": "dfpwm", **named}
-
-
 @contextmanager
-def half_made(server: GmapiServer, values: dict[str, str]) -> Iterator[Running]:
-    with frozen(server, WORD) as caught:
-        task_id = server.post("/api/ffmpeg/async", values).json()["task_id"]
-        assert caught.wait(30)
-        pids = [pid for pid in server.ffmpegs() if WORD in arguments(pid)]
+def half_made(server: GmapiServer, origin: Origin, song: bytes) -> Iterator[Running]:
+    """Submits a song, and goes on when there is an address for it and a second has been read."""
+    source = SlowFile(song)
+    url = origin.add(f"/{uuid4().hex}.mp3", source)
+    source.release(COME)
+    task_id = server.post("/api/ffmpeg/async", wishes(url)).json()["task_id"]
 
-        def address() -> str | None:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
-            time.sleep(_STEP_SECONDS)
-            for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
-            task = server.task(task_id)
-            assert task["status"] == "running", str(task)
-            found: str | None = task["result"].get("download_url")
-            return found
+    def address() -> str | None:
+        task = server.task(task_id)
+        assert task["status"] in ("pending", "running"), str(task)
+        found: str | None = task["result"].get("download_url")
+        return found
 
-        path = urlsplit(wait_for(address, 60, "the address of the growing song")).path
-        with GameCall(server.port, "GET", path) as reader:
-            reader.read_until(lambda: len(reader.received) > SECOND)
-            yield Running(server, task_id, path, reader, pids)
+    path = urlsplit(wait_for(address, 30, "the address of the growing song")).path
+    with GameCall(server.port, "GET", path) as reader:
+        reader.read_until(lambda: len(reader.received) > SECOND)
+        yield Running(server, source, url, task_id, path, reader)
+        source.release_all()
 
 
-def test_a_song_is_read_from_its_first_second_on(server: GmapiServer, song_url: str) -> None:
-    with half_made(server, wishes(song_url, "grown")) as running:
+def wishes(url: str) -> dict[str, str]:
+    return {"input_url": url, "output_format": "dfpwm"}
+
+
+def test_a_song_is_read_from_its_first_second_on(
+    server: GmapiServer, origin: Origin, song: bytes
+) -> None:
+    with half_made(server, origin, song) as running:
         task = running.task()
+        assert task["status"] == "running"
         result = task["result"]
         assert result["growing"] is True
         assert result["download_url"] == server.base + running.path
         assert result["file_id"] == running.path.split("/")[2]
-        assert result["file_name"] == "grown.dfpwm"
+        assert result["file_name"] == "output.dfpwm"
         assert result["media_type"] == "application/octet-stream"
-        assert SECOND <= result["size"] < SECONDS * SECOND
+        assert SECOND <= result["size"] <= 12 * SECOND
         early = running.get(f"0-{SECOND - 1}")
         assert (early.status, len(early.body)) == (206, SECOND)
         assert early.headers["content-range"] == f"bytes 0-{SECOND - 1}/*"
         assert max(abs(readers.dfpwm(early.body).samples)) > 0.1
         announced = running.get(f"0-{result['size'] - 1}")
         assert len(announced.body) == result["size"]
-        running.signal(signal.SIGCONT)
+        assert running.source.furthest <= COME
+        # Who waits for the same notices nothing of it.
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(server.post, "/api/ffmpeg", wishes(running.url))
+            running.source.release_all()
+            waited = waiting.result(60).json()
         grown = running.reader.finish()
     assert (grown.status, grown.whole) == (200, True)
     task = server.wait_for_task(running.task_id)
     assert task["status"] == "completed", task
     result = task["result"]
     assert "growing" not in result
-    assert result["size"] == SECONDS * SECOND
-    assert result["duration"] == SECONDS
+    assert result["duration"] == pytest.approx(SECONDS, abs=0.1)
     done = game_call(server.port, "GET", running.path)
     assert done.headers["content-length"] == str(result["size"])
     assert done.headers["etag"]
     assert done.body == grown.body
     assert done.body.startswith(announced.body)
-    # Who waited for it, and so saw nothing of it grow, has the same file and no more fields.
-    waited = server.post("/api/ffmpeg", wishes(song_url, "grown")).json()
-    assert waited["download_url"] == result["download_url"]
+    assert {key: waited[key] for key in result} == result
     assert waited.keys() - result.keys() == {"status", "task_id", "message"}
 
 
-def test_the_documented_program_plays_a_song_while_it_is_made(
-    server: GmapiServer, origin: Origin, tmp_path: Path
+def test_it_is_the_song_of_a_complete_source(
+    server: GmapiServer, origin: Origin, song: bytes
 ) -> None:
-    url = origin.add("/short_song.wav", sine(tmp_path, 30))
+    whole = server.post("/api/ffmpeg", wishes(origin.add("/whole_song.mp3", song))).json()
+    with half_made(server, origin, song) as running:
+        running.source.release_all()
+        grown = running.reader.finish()
+    assert grown.whole
+    assert grown.body == server.get(urlsplit(whole["download_url"]).path).body
+
+
+def test_the_documented_program_plays_a_song_while_it_is_made(
+    server: GmapiServer, origin: Origin, song: bytes
+) -> None:
     computer = Computer(instant=True)
     (module,) = (block for block in blocks(README) if block.file == "gmapi.lua")
     computer.add_module("gmapi", module.body.replace("http://127.0.0.1:5000", server.base))
     (program,) = (b for b in blocks(MUSIC) if b.language == "lua" and "/async" in b.body)
-    with half_made(server, wishes(url)) as running, ThreadPoolExecutor(1) as pool:
-        text = program.body.replace("https://media.example.org/song.mp3", url)
+    with half_made(server, origin, song) as running, ThreadPoolExecutor(1) as pool:
+        text = program.body.replace("https://media.example.org/song.mp3", running.url)
         playing = pool.submit(computer.run, text)
         wait_for(lambda: len(computer.speaker.samples) >= 8 * SECOND, 30, "a second of sound")
         assert running.task()["status"] == "running"
-        running.signal(signal.SIGCONT)
+        running.source.release_all()
         playing.result(60)
-    assert computer.printed == ["played 30 seconds"]
     done = game_call(server.port, "GET", running.path)
     assert computer.speaker.samples == Decoder().decode(done.body)
+    assert computer.printed == [f"played {len(done.body) / SECOND:g} seconds"]
 
 
-def left(server: GmapiServer, running: Running) -> list[Path]:
-    folder = server.data_dir / "files" / running.path.split("/")[2]
-    attempts = (server.data_dir / "attempts").glob("*")
-    return [
-        *(folder.iterdir() if folder.exists() else ()),
-        *(path for path in attempts if running.task_id in path.name),
-    ]
-
-
-def assert_nothing_is_left(server: GmapiServer, running: Running) -> None:
-    assert game_call(server.port, "GET", running.path).status == 404
-    wait_for(lambda: not left(server, running), 10, "the end of its files")
-
-
-def test_a_cancelled_song_breaks_off_and_leaves_nothing(server: GmapiServer, song_url: str) -> None:
-    with half_made(server, wishes(song_url, "cancelled")) as running:
-        assert left(server, running)
+def test_a_cancelled_song_breaks_off_and_leaves_nothing(
+    server: GmapiServer, origin: Origin, song: bytes
+) -> None:
+    with half_made(server, origin, song) as running:
+        assert running.left()
         assert server.delete(f"/api/task/{running.task_id}").json()["status"] == "cancelled"
         torn = running.reader.finish()
-        for pid in running.ffmpegs:
-            wait_for(lambda pid=pid: not alive(pid), 10, "the end of ffmpeg")
-    assert not torn.whole
-    assert_nothing_is_left(server, running)
+        assert not torn.whole
+        running.leaves_nothing()
 
 
-def test_a_song_that_fails_is_never_a_short_one(server: GmapiServer, song_url: str) -> None:
-    with half_made(server, wishes(song_url, "failed")) as running:
+def test_a_song_whose_source_changes_is_never_a_short_one(
+    server: GmapiServer, origin: Origin, song: bytes
+) -> None:
+    with half_made(server, origin, song) as running:
+        running.source.change(song[::-1], etag='"2"')
+        running.source.break_off()
+        torn = running.reader.finish()
+        assert not torn.whole
+        assert len(torn.body) < SECONDS * SECOND
+        task = server.wait_for_task(running.task_id)
+        assert (task["status"], task["result"]) == ("error", {})
+        assert task["error_code"] == "source_changed"
+        running.leaves_nothing()
+
+
+def test_a_song_that_fails_is_never_a_short_one(
+    server: GmapiServer, origin: Origin, song: bytes
+) -> None:
+    with half_made(server, origin, song) as running:
         running.signal(signal.SIGKILL)
         torn = running.reader.finish()
-    assert not torn.whole
-    task = server.wait_for_task(running.task_id)
-    assert (task["status"], task["result"]) == ("error", {})
-    assert_nothing_is_left(server, running)
+        assert not torn.whole
+        task = server.wait_for_task(running.task_id)
+        assert (task["status"], task["result"]) == ("error", {})
+        running.leaves_nothing()
+
+
+def test_a_song_goes_on_when_its_ffmpeg_dies(
+    server: GmapiServer, origin: Origin, song: bytes
+) -> None:
+    """It is made again, of all of the source, and goes on behind what its readers have."""
+    with half_made(server, origin, song) as running:
+        running.signal(signal.SIGSEGV)
+        running.source.release_all()
+        grown = running.reader.finish()
+        task = server.wait_for_task(running.task_id)
+    assert task["status"] == "completed", str(task)
+    assert grown.whole
+    assert grown.body == game_call(server.port, "GET", running.path).body
 
 
 # -- all kinds of sources, in this process --------------------------------------------------------
