@@ -237,7 +237,12 @@ class _Cut:
 
             limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
             try:
-                work.run_ffmpeg(argv, stdout=take, context=limit)
+                work.run_ffmpeg(
+                    argv,
+                    stdout=take,
+                    context=limit,
+                    on_progress=lambda _: self._report("Cutting frames."),
+                )
             except MediaError as error:
                 if self._frames:
                     raise
