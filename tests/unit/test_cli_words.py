@@ -55,6 +55,14 @@ def test_starting_the_command_loads_no_server_and_no_database(module: str) -> No
     assert HEAVY.isdisjoint(json.loads(output))
 
 
+def test_what_is_loaded_is_not_looked_through_once_more_at_the_end() -> None:
+    # What is registered first is called last.
+    tell = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count()))"
+    code = f"{tell}; import gmapi.__main__"
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout
+    assert int(output) > 10_000
+
+
 @pytest.mark.parametrize("command", ["serve", "convert", "tasks", "doctor"])
 def test_help_names_the_commands(command: str) -> None:
     assert command in run("--help").stdout
