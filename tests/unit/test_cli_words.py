@@ -235,6 +235,16 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "[red]" + "x" * 200 in shown
 
 
+def test_a_file_that_grows_takes_nothing_from_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    output = Terminal()
+    with Display(output) as display:
+        display.report(progress=42, message="Converting: 3 s done.", eta=61)
+        display.report(result={"size": 6000})
+    assert "1:01 left" in output.getvalue().rpartition("42 %")[2]
+
+
 def test_no_bar_on_a_terminal_that_cannot_move(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     output = Terminal()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gmapi.errors import MediaError, RequestError
 from gmapi.fetch.address import SourceUrl, check_url
+from gmapi.fetch.arrival import Arrival, ignore
 from gmapi.fetch.headers import HARMLESS_HEADERS, check_headers
+from gmapi.fetch.parts import Parts
 from gmapi.fetch.site_door import nothing_found
 from gmapi.fetch.sniff import PAGE, NotMediaError
 from gmapi.fetch.source_cache import SourceCache
@@ -17,6 +19,8 @@ from gmapi.fetch.unending import Portion
 from gmapi.media import command, ogg_pages, picture_files
 from gmapi.media.length import media_seconds
 from gmapi.media.links import copy_part
+from gmapi.tools.arrival_plan import Opening
+from gmapi.tools.arriving import ArrivingSource
 from gmapi.tools.base import Wanted, Work
 from gmapi.tools.page import find_media
 
@@ -31,7 +35,10 @@ class FetchedSources:
 
     def bring(self, work: Work, wanted: Wanted) -> Path:
         """Fetch a source into the work folder. Raises as `Work.fetch` does."""
-        return _Fetch(self._cache, work, wanted).run()
+        fetch = _Fetch(self._cache, work, wanted)
+        if wanted.arriving is None or not work.launcher.passes_pipes:
+            return fetch.run()
+        return fetch.start(wanted.arriving)
 
 
 class _Fetch:
@@ -45,6 +52,41 @@ class _Fetch:
         self._target = work.inputs / wanted.name
         self._started = time.monotonic()
         self._portion = Portion(wanted.max_duration, wanted.enough, self._measure)
+        self._arrival: Arrival | None = None
+        self._is_handed_over = False
+
+    def start(self, suits: Callable[[str], bool]) -> Path:
+        """Fetch in a thread of its own, and return as soon as that is begun of a source of a kind
+        that `suits`, and of which ffmpeg makes the same as of the whole; else at the end."""
+        work = self._work
+        self._arrival = arrival = Arrival(self._target, self._arrive)
+        arrival.start()
+        try:
+            source = self._begun(arrival, suits)
+            if source is None:
+                arrival.wait_for_end(work.check)
+        except BaseException:
+            arrival.stop()
+            raise
+        if source is None or arrival.is_whole:
+            arrival.stop()
+        else:
+            self._is_handed_over = True
+            work.arriving.add(source)
+        return self._target
+
+    def _begun(self, arrival: Arrival, suits: Callable[[str], bool]) -> ArrivingSource | None:
+        """The source as it can be read while it arrives; None when it has to be whole."""
+        work = self._work
+        beginning = arrival.wait_to_begin(work.check)
+        if beginning is None:
+            return None
+        headers, rules = check_headers(self._wanted.headers), self._cache.rules
+        parts = Parts(beginning, self._source, headers, rules, self._cancelled)
+        return Opening(arrival, beginning, parts, work.check, work.reporter.log).plan(suits)
+
+    def _arrive(self, arrival: Arrival) -> None:
+        self.run()
 
     def run(self) -> Path:
         reporter = self._work.reporter
@@ -65,7 +107,8 @@ class _Fetch:
             self._join(brought.paths)
         if brought.untold or brought.is_part:
             self._shorten(brought)
-        reporter.report(progress=high)
+        if not self._is_handed_over:
+            reporter.report(progress=high)
         return self._target
 
     def _bring(self, url: SourceUrl, headers: Mapping[str, str]) -> Source:
@@ -78,13 +121,16 @@ class _Fetch:
             portion=self._portion,
             cancelled=self._cancelled,
             on_progress=self._report,
+            on_begin=ignore if self._arrival is None else self._arrival.begin,
         )
 
     def _cancelled(self) -> bool:
         self._work.check()
-        return False
+        return self._arrival is not None and self._arrival.is_stopped
 
     def _report(self, part: float, words: str) -> None:
+        if self._is_handed_over:  # what counts is what is made of it
+            return
         low, high = self._wanted.share
         seconds = time.monotonic() - self._started
         self._work.reporter.report(
