@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gmapi.fetch.arrival import Arrival
-from gmapi.fetch.parts import Parts
 from gmapi.media.mp4.layout import Layout
 from gmapi.sandbox.feeding import Feed, Plan, Span
+
+if TYPE_CHECKING:
+    from gmapi.fetch.parts import Parts
 
 _LOOK_SECONDS = 0.1
 
