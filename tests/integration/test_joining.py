@@ -260,21 +260,6 @@ def test_another_version_at_a_resumption_is_a_change_for_who_has_read(
     assert _left(tmp_path) == {"data", "json", "lock"}
 
 
-def test_another_name_for_the_same_bytes_at_a_resumption_is_none(
-    own_origin: Origin, follow: Follow
-) -> None:
-    film = SlowFile(BODY)
-    url = own_origin.add("/film", film)
-    film.release(HALF)
-    reader = follow(url)
-    reader.await_bytes(HALF)
-    film.change(BODY, '"of another machine"')
-    film.break_off()
-    film.await_requests(2)
-    film.release_all()
-    assert reader.outcome() == BODY
-
-
 def test_a_whole_source_takes_no_more_than_it_did(
     own_origin: Origin, follow: Follow, tmp_path: Path
 ) -> None:

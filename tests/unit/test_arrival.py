@@ -122,13 +122,14 @@ def test_the_growing_file_is_seen_at_its_own_path(downloads: Downloads) -> None:
 
 
 @needs_links
+@pytest.mark.parametrize("etag", ['"1"', None])
 def test_a_download_that_begins_again_with_the_same_bytes_is_gone_on_with(
-    downloads: Downloads,
+    downloads: Downloads, etag: str | None
 ) -> None:
     arrival = downloads.arrival
-    downloads.begin(BODY[: 2 << 20], etag='"1"')
+    downloads.begin(BODY[: 2 << 20], etag=etag)
     downloads.take()
-    again = downloads.begin(etag=None)
+    again = downloads.begin(etag=etag)
     # Until it has what was there, that is what there is.
     assert arrival.wait(0, LONG) == 2 << 20
     assert os.pread(arrival.fileno(), 100, 1 << 20) == BODY[1 << 20 :][:100]
@@ -183,6 +184,17 @@ def test_a_version_of_another_length_is_a_change(downloads: Downloads) -> None:
     downloads.begin(BODY[:10])
     downloads.take()
     downloads.begin(BODY[:10], total=len(BODY) + 1)
+    with pytest.raises(SourceError) as caught:
+        downloads.arrival.wait(10, LONG)
+    assert caught.value.code == "source_changed"
+
+
+@needs_links
+@pytest.mark.parametrize("etag", ['"2"', None])
+def test_a_version_of_another_name_is_a_change(downloads: Downloads, etag: str | None) -> None:
+    downloads.begin(BODY[:10], etag='"1"')
+    downloads.take()
+    downloads.begin(BODY, etag=etag)  # its end may have been read ahead, by that name
     with pytest.raises(SourceError) as caught:
         downloads.arrival.wait(10, LONG)
     assert caught.value.code == "source_changed"

@@ -72,8 +72,8 @@ class Arrival:
     `is_stopped`.
 
     A download may begin again: others ran the one before and have died, or need no more. Once the
-    source is `take`n its new file must begin with all bytes of the one before; else it has
-    changed. So nobody needs to trust what the server says of versions.
+    source is `take`n its new file must be of the same version, where that has a name, and begin
+    with all bytes of the one before; else it has changed.
     """
 
     def __init__(self, path: Path, fetch: Callable[[Arrival], None]) -> None:
@@ -88,6 +88,7 @@ class Arrival:
         # Somebody may be reading them.
         self._old: list[FileIO] = []
         self._taken = False
+        self._began: tuple[float, int] | None = None
         self._ended = False
         self._failure: BaseException | None = None
         self._stopped = threading.Event()
@@ -132,6 +133,14 @@ class Arrival:
     def size(self) -> int:
         """Bytes there are."""
         return _size(self._file) if self._file is not None else 0
+
+    @property
+    def bytes_a_second(self) -> float | None:
+        """How fast it has come; None when that cannot be told yet."""
+        if self._began is None:
+            return None
+        seconds, size = time.monotonic() - self._began[0], self.size - self._began[1]
+        return size / seconds if seconds > 0 and size > 0 else None
 
     def wait(self, beyond: int, seconds: float) -> int:
         """How many bytes are there as soon as it is more than `beyond`, or all, or after so many
@@ -182,7 +191,7 @@ class Arrival:
             return
         with self._news:
             before = self._beginning
-            if self._taken and before is not None and before.total != beginning.total:
+            if self._taken and before is not None and not _may_be_same(before, beginning):
                 file.close()
                 self._fail(changed())
                 return
@@ -190,6 +199,7 @@ class Arrival:
                 file.close()
                 return
             self._follow(file)
+            self._began = self._began or (time.monotonic(), self.size)
             self._beginning = beginning
             self._news.notify_all()
 
@@ -285,6 +295,10 @@ class Arrival:
         self._go_over()
         if self._next is not None:  # it is shorter
             raise changed()
+
+
+def _may_be_same(one: Beginning, other: Beginning) -> bool:
+    return one.total == other.total and one.etag in (None, other.etag)
 
 
 def _size(file: FileIO) -> int:

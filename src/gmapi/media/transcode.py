@@ -104,6 +104,8 @@ def transcode(
     if target.muxer in SAMPLES:
         # What ffmpeg says of tags could be taken for what it says of such an output.
         words = ["-map_metadata", "-1", *words]
+    if target.muxer == "dfpwm":
+        changed += ["-flush_packets", "1"]  # it is read while it is made
     return [*command, *words, *changed, "-f", target.muxer, f"file:{output}"]
 
 
@@ -131,12 +133,6 @@ def needs_times(chosen: Selection, target: OutputFormat, args: Sequence[str]) ->
     picture = open_choices(chosen, target, args, None).picture
     odd = chosen.info.container in _UNTIMED or chosen.is_animation
     return odd and picture is not None and picture is chosen.picture and not chosen.is_still
-
-
-def needs_length(chosen: Selection, target: OutputFormat, args: Sequence[str]) -> bool:
-    """Whether `transcode` makes something else when it is told how long the source is: its cover
-    is to be shown as long."""
-    return open_choices(chosen, target, args, 1.0).cover_seconds is not None
 
 
 def kinds_left(target: OutputFormat, args: Sequence[str]) -> tuple[str, ...]:

@@ -54,20 +54,15 @@ class Converted:
             ]
             args = transcode.without_covers(chosen, target, args)
             return cls(work, target, output, inputs, input_args, args, None, chosen[0].info)
-
-        def select() -> Selection:
-            return work.select(
-                inputs[0],
-                video_track=request.video_track,
-                audio_track=request.audio_track,
-                used=transcode.kinds_left(target, args),
-                input_args=input_args,
-            )
-
-        one = select()
-        if one.info.duration is None and transcode.needs_length(one, target, args):
-            work.await_whole(inputs[0])
-            one = select()
+        one = work.select(
+            inputs[0],
+            video_track=request.video_track,
+            audio_track=request.audio_track,
+            used=transcode.kinds_left(target, args),
+            input_args=input_args,
+        )
+        if one.picture is None and one.cover is not None and target.kind == "video":
+            one = work.look_again(one)  # the cover is shown as long as the song is
         for note in transcode.notes(work.ffmpeg, one, target, args):
             work.warn(note)
         times = None
