@@ -12,6 +12,9 @@ from gmapi.tools.fields import LuaModel, LuaStrings, Sometimes
 
 Responses = dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None]
 
+FRAMES_MAX = 256
+"""Frames in one pack (rule K4)."""
+
 EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
 ID_PATTERN = "^[0-9a-f]{32}$"
 WARNINGS = "Sentences about fields that are not known, and look like typing errors."
@@ -151,23 +154,28 @@ class FramepackRequest(LuaModel):
 
     urls: LuaStrings = Field(
         min_length=1,
-        max_length=256,
+        max_length=FRAMES_MAX,
         description="Addresses of frames, as paths or whole URLs, in the order wanted.",
         examples=[[f"/frames/{EXAMPLE_ID}/frame_000001.png"]],
     )
 
 
-class FileHeaders(BaseModel):
-    """What of a file is wanted, and on what conditions."""
+class FramepackPath(BaseModel):
+    """Frames of a task that follow each other."""
 
-    wanted: Sometimes[str] = Field(
-        None, alias="Range", description="A range of bytes, such as bytes=0-1023."
+    task_id: str = Field(
+        description="The task's id.",
+        json_schema_extra={"pattern": ID_PATTERN, "example": EXAMPLE_ID},
     )
-    if_range: Sometimes[str] = Field(
-        None,
-        alias="If-Range",
-        description="The ETag or Last-Modified of the file that `Range` means; else all is sent.",
+    frames: str = Field(
+        description=f"First and last frame, counted from 1; at most {FRAMES_MAX} frames.",
+        json_schema_extra={"pattern": "^[0-9]{1,9}-[0-9]{1,9}$", "example": "1-20"},
     )
+
+
+class Conditions(BaseModel):
+    """On what conditions a file is wanted."""
+
     if_match: Sometimes[str] = Field(
         None, alias="If-Match", description="ETags; 412 when the file has another one."
     )
@@ -179,6 +187,19 @@ class FileHeaders(BaseModel):
     )
     if_unmodified_since: Sometimes[str] = Field(
         None, alias="If-Unmodified-Since", description="A time; 412 when the file is newer."
+    )
+
+
+class FileHeaders(Conditions):
+    """What of a file is wanted, and on what conditions."""
+
+    wanted: Sometimes[str] = Field(
+        None, alias="Range", description="A range of bytes, such as bytes=0-1023."
+    )
+    if_range: Sometimes[str] = Field(
+        None,
+        alias="If-Range",
+        description="The ETag or Last-Modified of the file that `Range` means; else all is sent.",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Response, request
 from flask_openapi3 import OpenAPI, Tag
 
 from gmapi import __version__
@@ -74,7 +74,7 @@ def register(app: OpenAPI, service: JobService) -> None:
 
     @app.get("/", summary="What this is", tags=[TAG], responses={"200": IndexAnswer})
     def index() -> Response:
-        base = addresses().base()
+        base = addresses().base(request.environ)
         return success(
             {
                 "name": "GMapiServer",

@@ -84,7 +84,7 @@ def _wait_view(service: JobService, tool: Tool) -> Callable[..., Response]:
     def view(body: ToolRequest) -> Response:
         job = _submit(service, tool, body).job
         found = warnings(request.get_json(), tool.request)
-        return wait_for_result(service, job, addresses().base(), found)
+        return wait_for_result(service, job, addresses().base(request.environ), found)
 
     return view
 
@@ -94,7 +94,7 @@ def _async_view(service: JobService, tool: Tool) -> Callable[..., Response]:
         submission = _submit(service, tool, body)
         job = submission.job
         message = "Accepted." if not submission.joined else "The same task exists; joined it."
-        urls = task_urls(job.id, addresses().base())
+        urls = task_urls(job.id, addresses().base(request.environ))
         fields = with_warnings(
             {"task_id": job.id, **urls, "message": message},
             warnings(request.get_json(), tool.request),
