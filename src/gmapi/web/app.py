@@ -32,6 +32,7 @@ from gmapi.web.host_rule import HostRule
 from gmapi.web.misspelt import warnings
 from gmapi.web.polls import Polls
 from gmapi.web.problems import describe
+from gmapi.web.reuse import ReuseCounts
 from gmapi.web.routes import documentation, downloads, framepack, health, live, tasks, tools
 from gmapi.web.schemas import Failure, FramepackRequest, failures
 from gmapi.web.short_way import ShortWay
@@ -83,13 +84,14 @@ def create_app(settings: Settings, service: JobService) -> OpenAPI:
     app.before_request(lambda: host_rule.check(request.environ))
     app.before_request(Admission(settings, addresses).check)
     app.before_request(gate.check)
-    tools.register(app, service)
+    reuse = ReuseCounts()
+    tools.register(app, service, reuse)
     polls = Polls(service)
     tasks.register(app, service, polls)
     live.register(app, service)
     downloads.register(app, service)
     framepack.register(app, service)
-    health.register(app, service)
+    health.register(app, service, reuse)
     documentation.register(app, gate)
     app.short_way = ShortWay(service, polls, addresses, host_rule, gate).answer
     app.register_error_handler(GmapiError, failure)

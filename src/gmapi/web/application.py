@@ -29,7 +29,7 @@ OPTIONS_HEADERS = {
 _CORS_HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Accept-Ranges, Content-Disposition, Content-Length, "
-    "Content-Range, ETag, Location, Retry-After, WWW-Authenticate",
+    "Content-Range, ETag, Location, Retry-After, WWW-Authenticate, X-Cache",
 }
 _COMMON_HEADERS = [
     (name.lower(), (name, value)) for name, value in {**_CORS_HEADERS, **JSON_HEADERS}.items()

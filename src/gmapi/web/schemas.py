@@ -248,6 +248,21 @@ class Kernels(BaseModel):
     detail: str = Field(description="Why these.")
 
 
+class Reuse(BaseModel):
+    """How often something was there already."""
+
+    hits: int = Field(description="It was there.")
+    joins: int = Field(description="It was being made for somebody else.")
+    misses: int = Field(description="It was made or fetched.")
+
+
+class Caches(BaseModel):
+    """What was asked for since the processes started."""
+
+    results: Reuse = Field(description="Requests to tools, of this web process.")
+    sources: Reuse = Field(description="Sources, of all workers.")
+
+
 class HealthAnswer(BaseModel):
     """How the server fares. Strangers see the status only: those without a token or, where the
     server has none, from elsewhere."""
@@ -263,6 +278,7 @@ class HealthAnswer(BaseModel):
         None, description="How many are alive, how many there should be, how many work."
     )
     disk: Sometimes[dict[str, int]] = Field(None, description="Bytes; a budget of 0 is none.")
+    cache: Sometimes[Caches] = Field(None, description="What did not have to be done again.")
     database: Sometimes[str] = Field(None, description="Whether it answers.")
     sandbox: Sometimes[dict[str, Any]] = Field(None, description="How conversions are locked in.")
     kernels: Sometimes[Kernels] = Field(None, description="What converts pictures.")

@@ -62,7 +62,10 @@ def register(app: OpenAPI, service: JobService) -> None:
         summary="Many frames in one answer",
         description=PACK,
         tags=[TAG],
-        responses={"200": binary("The pack.", PACK_TYPE), **refusals},
+        responses={
+            "200": binary("The pack.", PACK_TYPE),
+            **failures("400", "404", "408", "413", "503"),
+        },
     )
     def framepack(body: FramepackRequest) -> Response:
         prefix = addresses().prefix(request.environ)
@@ -83,7 +86,11 @@ def register(app: OpenAPI, service: JobService) -> None:
         "by browsers and caches. Needs no token: like those of single frames, the address is the "
         "right to them.",
         tags=[TAG],
-        responses={"200": binary("The pack.", PACK_TYPE), **not_sent, **refusals},
+        responses={
+            "200": binary("The pack.", PACK_TYPE),
+            **not_sent,
+            **failures("400", "404", "413", "503"),
+        },
     )(framepack_range)
 
 

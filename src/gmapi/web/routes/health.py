@@ -12,6 +12,7 @@ from gmapi.tools.registry import TOOLS
 from gmapi.web.address import addresses
 from gmapi.web.answers import json_response, reason_phrase, success
 from gmapi.web.gate import gate
+from gmapi.web.reuse import ReuseCounts, total
 from gmapi.web.schemas import HealthAnswer, IndexAnswer
 
 TAG = Tag(name="server", description="The server itself")
@@ -21,7 +22,7 @@ STRANGERS_SECONDS = 3.0
 """How old may be what strangers are told, however many of them ask."""
 
 
-def register(app: OpenAPI, service: JobService) -> None:
+def register(app: OpenAPI, service: JobService, reuse: ReuseCounts) -> None:
     """Add `/health` and `/`."""
 
     @app.get(
@@ -59,6 +60,10 @@ def register(app: OpenAPI, service: JobService) -> None:
                 "used_bytes": state.used_bytes,
                 "free_bytes": state.free_bytes,
                 "budget_bytes": int(service.settings.disk_budget),
+            },
+            "cache": {
+                "results": reuse.shown(),
+                "sources": total(worker.info.get("sources") for worker in state.workers),
             },
             "database": "ok" if state.database_ok else "error",
             "sandbox": {
