@@ -54,7 +54,6 @@ _RANGE = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 
 def register(app: OpenAPI, service: JobService) -> None:
     """Add the framepack routes; Flask answers HEAD by the view for GET."""
-    refusals = failures("400", "404", "408", "413", "503")
     not_sent: Responses = {"304": None, "412": None}
 
     @app.post(
