@@ -189,6 +189,8 @@ def _chosen(
         headers = [*MEDIA_HEADERS.items()]
         if chosen.status == 200:
             headers += _content(media_type, chosen.length)
+        elif chosen.status != 304:
+            headers.append(("Content-Length", "0"))
         answer = Answer(status_line(chosen.status), headers, ())
     if chosen.content_range is not None:
         answer.headers.append(("Content-Range", chosen.content_range))
@@ -202,6 +204,7 @@ def _content(media_type: str, length: int) -> list[tuple[str, str]]:
 def _validated(answer: Answer, chosen: Choice, etag: str, modified: float, caching: str) -> Answer:
     failed = chosen.status in (412, 416)
     answer.headers.append(("ETag", etag))
-    answer.headers.append(("Last-Modified", http_date(modified)))
+    if chosen.status != 304:  # there the ETag says it all
+        answer.headers.append(("Last-Modified", http_date(modified)))
     answer.headers.append(("Cache-Control", "no-store" if failed else caching))
     return answer
