@@ -218,7 +218,7 @@ class FrameReader:
         """Open the index as soon as there is one."""
         if self._index is None:
             try:
-                self._index = open(os.path.join(self._folder, INDEX_NAME), "rb", buffering=0)  # noqa: SIM115
+                self._index = open(f"{self._folder}/{INDEX_NAME}", "rb", buffering=0)  # noqa: SIM115
             except FileNotFoundError:
                 return
             self._files.append(self._index)
@@ -241,7 +241,7 @@ class FrameReader:
         chunk = self._chunks.get(chunk_number)
         if chunk is None:
             try:
-                path = os.path.join(self._folder, _chunk_name(chunk_number))
+                path = f"{self._folder}/{_chunk_name(chunk_number)}"
                 chunk = open(path, "rb", buffering=0)  # noqa: SIM115
             except FileNotFoundError as error:
                 raise MissingFrame(first) from error

@@ -145,7 +145,7 @@ class LocalStorage:
         if not check_file_id(file_id):
             raise NotFoundError("There are no such frames, or they have expired.")
         # To join paths as objects takes longer than all else here.
-        return FrameReader(os.path.join(self._root, file_id, FRAMES_FOLDER))
+        return FrameReader(f"{self._root}/{file_id}/{FRAMES_FOLDER}")
 
     def _statuses(self, file_id: str) -> Iterator[os.stat_result]:
         """Of the folder of an id and all in it, as far as it still exists."""

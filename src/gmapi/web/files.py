@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -80,6 +81,7 @@ class Answer(NamedTuple):
         return response
 
 
+@cache
 def status_line(status: int) -> str:
     """Code and phrase, as Flask writes them."""
     return f"{status} {HTTPStatus(status).phrase.upper()}"
