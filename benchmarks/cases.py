@@ -250,13 +250,10 @@ def packs(bench: Bench) -> None:
     for way, what in zip(ways, ("", " by its address"), strict=True):
         rate = f"e. packs{what} of 20 frames of {frame:.0f} KB a second (median)"
         bench.add(_beside(rate, ours[way], theirs, "/s"))
-        figure = _beside(
-            f"e. server CPU of one pack{what} (median)", ours_cpu[way], theirs_cpu, "us"
-        )
+        spent = ours_cpu[way]
+        figure = _beside(f"e. server CPU of one pack{what} (median)", spent, theirs_cpu, "us")
         figure.bar = f"{PACK_RATIO} x"
-        figure.met = (
-            median(ours_cpu[way]) <= PACK_RATIO * median(theirs_cpu) if theirs_cpu else None
-        )
+        figure.met = median(spent) <= PACK_RATIO * median(theirs_cpu) if theirs_cpu else None
         bench.add(figure)
 
 
