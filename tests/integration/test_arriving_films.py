@@ -28,6 +28,8 @@ KINDS = {
     "mute": ("mute.mkv", "-an", "-c:v", "mpeg4"),
     "ts": ("film.ts", "-c:v", "mpeg2video", "-c:a", "mp2"),
     "late": ("late.mkv", "-c:v", "mpeg4", "-c:a", "flac"),
+    "mp4": ("film.mp4", "-c:v", "mpeg4", "-c:a", "aac", "-movflags", "faststart"),
+    "mp4 end": ("end.mp4", "-c:v", "mpeg4", "-c:a", "aac"),
 }
 """Name and codecs; of the late one the sound goes on for two seconds after the pictures."""
 
@@ -160,6 +162,30 @@ def test_frames_and_sound_are_those_of_the_whole_film(
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["mp4", "mp4 end"])
+def test_an_mp4_plays_with_its_sound_before_it_is_there(
+    kind: str, films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    data = films[kind].read_bytes()
+    film = SlowFile(data)
+    work, url = bench.served(film), bench.add(film)
+    film.release(len(data) * 1 // 4)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96)
+    # Of the film a quarter, of its sound all: players begin as soon as 200 frames are there (V3).
+    bench.notes.wait(lambda result: "audio_urls" in result, running)
+    film.release(len(data) * 88 // 100)
+    early = bench.notes.wait(lambda result: result["current_frames"] >= 200, running)
+    assert not film.requests[0].ended
+    assert early["audio_urls"]
+    assert early["total_frames"] == FRAMES
+    assert "total_is_estimate" not in early
+    film.release_all()
+    result = running.result(60)
+    whole, files = bench.whole(films[kind], "video_frame", w=96)
+    assert bench.files(work) == files
+    assert same(result, whole)
+
+
 def test_sound_that_is_not_whole_holds_the_count(
     films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
@@ -206,6 +232,7 @@ def test_a_film_that_tells_no_end_is_held_and_guessed(
         ("ts", {"output_format": "32vid", "width": 60, "quality": "exact"}),
         ("mute", {"output_format": "raw", "width": 40, "fps": 7}),
         ("mkv", {"output_format": "gif", "width": 30, "fps": 5}),
+        ("mp4 end", {"output_format": "32vid", "width": 60}),
     ],
 )
 def test_screens_are_those_of_the_whole_film(
