@@ -28,7 +28,7 @@ CUT = [
     "mixed.mp4", "steady.mp4", "early-delays.mp4", "no-edits.mp4", "ntsc.mp4", "uneven.mp4",
     "vp9.mp4",
 ]  # fmt: skip
-EACH = 3
+EACH = 2
 
 
 def cut_anywhere(data: bytes, lots: random.Random) -> bytes:

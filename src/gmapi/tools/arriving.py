@@ -90,6 +90,11 @@ class ArrivingSources:
         """Whether all of a source is there."""
         return self.get(path) is None
 
+    def share(self, path: Path) -> float | None:
+        """How much of a source has come, from 0 to 1; None when it is whole."""
+        source = self.get(path)
+        return None if source is None or not source.total else source.arrival.size / source.total
+
     def has_all(self, path: Path) -> bool:
         """Whether all bytes of a source are there, though they may not be put away yet."""
         source = self.get(path)

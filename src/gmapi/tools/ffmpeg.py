@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -201,7 +202,8 @@ def _convert(work: Work, wanted: Converted, context: failures.Context) -> None:
         return
     with sound.unchained(work, wanted.chosen, args) as whole:
         total = expected_duration(whole.info, input_args, args)
-        told = progress_reports(work.reporter, total)
+        arrived = partial(work.arriving.share, whole.path)
+        told = progress_reports(work.reporter, total, arrived)
         making = SoundMaking(work, whole, input_args, args, wanted.target, wanted.output)
         making.run(wanted.of_whole(whole).command, told, context)
 
@@ -218,18 +220,24 @@ def _can_arrive(
     return lambda kind: kind not in _CHAINED and not (copied and kind in _CLOCKS_ADJUSTED)
 
 
-def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progress], None]:
+def progress_reports(
+    reporter: Reporter,
+    total: float | None,
+    arrived: Callable[[], float | None] = lambda: None,
+) -> Callable[[Progress], None]:
     """What turns ffmpeg's progress into that of the job; `total` is the output's length in
-    seconds, where it is known."""
+    seconds, where it is known. Else it goes by what of the source has `arrived`, from 0 to 1,
+    while that is converted as it comes."""
     started = time.monotonic()
 
     def report(now: Progress) -> None:
         if now.out_time is None:  # not yet, or no longer known: what was said last still holds
             return
-        percent, eta = estimate(now.out_time, total, time.monotonic() - started)
+        done, whole = (now.out_time, total) if total else (arrived() or 0.0, 1.0)
+        percent, eta = estimate(done, whole, time.monotonic() - started)
         speed = f" at {now.speed:.1f} times real time" if now.speed else ""
         reporter.report(
-            progress=FETCHED + (CONVERTED - FETCHED) * percent / 100 if total else None,
+            progress=FETCHED + (CONVERTED - FETCHED) * percent / 100 if done else None,
             message=f"Converting: {now.out_time:.1f} s done{speed}.",
             eta=eta,
         )
