@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gmapi.errors import JobCancelled, LeaseLost, SourceError
+from gmapi.errors import JobCancelled, LeaseLost, MediaError, SourceError
 from gmapi.media.binaries import Ffmpeg
 from gmapi.sandbox.launcher import Launcher
 from gmapi.tools.base import Work
@@ -193,6 +193,20 @@ def test_a_part_that_is_enough_ends_the_download(desk: Desk) -> None:
     assert kept == {"lock"}
     assert made == desk.expected(SONG, args=["-t", "2"])
     assert desk.work.warnings == []
+
+
+def test_a_broadcast_that_is_encrypted_after_a_while_is_told_to_be(desk: Desk) -> None:
+    clear, scrambled = (bytes([0x47, 1, 0, flags]).ljust(188, b"x") for flags in (0x10, 0xD0))
+    film = SlowFile(clear * 400 + scrambled * 8000)
+    url = desk.origin.add("/song", film)
+    film.release(400 * 188)
+    desk.work = desk.fetching(url, notes=desk.notes)
+    job = ArrivingJob(desk.work, desk.notes, url)
+    film.await_sent(400 * 188)
+    film.release_all()
+    with pytest.raises(MediaError, match="encrypted"):
+        job.outcome()
+    assert not any(told.startswith("Converting") for told in desk.notes.messages)
 
 
 @pytest.mark.parametrize("reason", [JobCancelled(), LeaseLost()])

@@ -58,6 +58,8 @@ class Opening:
         try:
             if kind == "mp4":
                 return self._by_index(source, layout.find(head, total, self._read))
+            if kind == "mpegts":  # others need less than the head
+                self._first(protected.LOOKED_AT_BYTES)
             protected.check(self.arrival.path)
             return replace(source, plan=self._song(head)) if kind == "mp3" else source
         except (IndexUnusable, xing.HeadTooShort, SourceError) as error:
