@@ -55,7 +55,7 @@ class Watched(Notes):
                     if true(result):
                         return result
                 assert not running.done() or running.result() is None, "it was never true"
-                assert self._news.wait(20)
+                assert self._news.wait(20), (self.messages[-3:], self.lines[-3:], self.results[-1:])
 
 
 @pytest.fixture(scope="module")

@@ -235,11 +235,13 @@ class Work:
         *,
         on_progress: Callable[[Progress], None] | None = None,
         stdout: Callable[[bytes], None] | None = None,
+        on_look: Callable[[], None] = lambda: None,
         outputs: Sequence[Path] = (),
         context: failures.Context | None = None,
     ) -> None:
         """Run one ffmpeg command that makes `outputs`; its log goes to the job's log, and what is
-        lost of a damaged source to `warn`.
+        lost of a damaged source to `warn`. `on_look` is called some times a second, also while
+        the source has nothing to give.
 
         Raises MediaError (or LimitError, NoSpaceError) with a public sentence when it fails.
         """
@@ -251,8 +253,12 @@ class Work:
             if stdout is not None:
                 stdout(data)
 
+        def look() -> None:
+            self.check()
+            on_look()
+
         def go(feeds: dict[Path, Feed]) -> None:
-            self._run_once(argv, on_progress, stdout and take, outputs, context, feeds)
+            self._run_once(argv, on_progress, stdout and take, look, outputs, context, feeds)
 
         feeds = self.arriving.feeds()
         try:
@@ -271,6 +277,7 @@ class Work:
         argv: Sequence[str],
         on_progress: Callable[[Progress], None] | None,
         stdout: Callable[[bytes], None] | None,
+        look: Callable[[], None],
         outputs: Sequence[Path],
         context: failures.Context | None,
         feeds: dict[Path, Feed],
@@ -291,7 +298,7 @@ class Work:
             on_progress=run.progress,
             on_line=run.line,
             on_leveled=run.faults.take,
-            cancelled=self.check,
+            cancelled=look,
             stdout=stdout,
             hide=(self.folder, self.settings.data_dir),
             feeds=feeds,

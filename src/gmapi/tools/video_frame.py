@@ -244,7 +244,7 @@ class _Cut:
                     argv,
                     stdout=take,
                     context=limit,
-                    on_progress=lambda _: self._report("Cutting frames."),
+                    on_look=lambda: self._report("Cutting frames."),
                 )
             except MediaError as error:
                 if self._frames:
