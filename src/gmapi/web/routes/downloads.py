@@ -12,6 +12,7 @@ from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
 from gmapi.media.formats import media_type_of
 from gmapi.storage.framestore import MissingFrame, parse_frame_name
+from gmapi.tools import frame_formats
 from gmapi.web.application import describe_parameters
 from gmapi.web.files import send_file, send_slice
 from gmapi.web.growing import send_growing
@@ -60,8 +61,8 @@ def register(app: OpenAPI, service: JobService) -> None:
         summary="One frame of a video_frame task",
         tags=[TAG],
         responses={
-            "200": binary("The frame.", "image/png", partial=True),
-            "206": binary("The range asked for.", "image/png", partial=True),
+            "200": binary("The frame.", "image/png", "image/jpeg", partial=True),
+            "206": binary("The range asked for.", "image/png", "image/jpeg", partial=True),
             **ANSWERS_TO_CONDITIONS,
             **failures("404", "503"),
         },
@@ -87,20 +88,22 @@ def _file(service: JobService, file_id: str, name: str) -> Response:
 def _frame(service: JobService, task_id: str, name: str) -> Response:
     job = service.job(task_id)
     number = parse_frame_name(name)
-    if number is None:
+    media_type = frame_formats.media_type(job.request)
+    # Programs that make the names themselves know one ending only.
+    if number is None or not (name.endswith(".png") or media_type == "image/jpeg"):
         raise NotFoundError("Frames are called frame_000001.png and so on.")
     if job.file_id is None:
         raise missing_frame(job, number)
     service.touch(job)
     reader = service.storage.frame_reader(job.file_id)
     try:
-        png = reader.frame(number)
+        frame = reader.frame(number)
     except MissingFrame:
         reader.close()
         raise missing_frame(job, number) from None
-    etag = f'"{job.file_id}-{number}-{png.length}"'
+    etag = f'"{job.file_id}-{number}-{frame.length}"'
     in_use = partial(service.touch, job)
-    return send_slice(png, etag, job.created, "image/png", reader.close, in_use)
+    return send_slice(frame, etag, job.created, media_type, reader.close, in_use)
 
 
 def will_come(job: Job, number: int) -> bool:
