@@ -1,4 +1,4 @@
-"""The quickest deflate there is: ISA-L where it is installed, else zlib."""
+"""Deflate for pictures: the quickest there is, ISA-L where it is installed, and a smaller one."""
 
 from __future__ import annotations
 
@@ -18,15 +18,22 @@ def _quickest() -> ModuleType:
 
 _library = _quickest()
 
-LEVEL = 1
+_QUICK = 1
 """Measured on filtered pictures: ISA-L's level 1 takes a quarter of the time of zlib's and gives
 the same size; its higher levels give nothing more."""
+_SMALL = 4
+"""Measured on palette indexes: a tenth smaller in six times the time; from 6 on hardly more."""
 
 
 def deflate(data: bytes | U8) -> bytes:
     """A zlib stream (RFC 1950) of `data`, which lies in one piece."""
-    packed: bytes = _library.compress(data, LEVEL)
+    packed: bytes = _library.compress(data, _QUICK)
     return packed
+
+
+def deflate_small(data: U8) -> bytes:
+    """The same for what is sent often, or over slow ways."""
+    return zlib.compress(data.data, _SMALL)
 
 
 def crc32(data: bytes, start: int = 0) -> int:

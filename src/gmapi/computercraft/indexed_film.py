@@ -12,15 +12,19 @@ import numpy as np
 
 from gmapi.computercraft import color_groups, png
 from gmapi.computercraft.color_groups import F32
-from gmapi.computercraft.deflate import deflate
+from gmapi.computercraft.deflate import deflate, deflate_small
 from gmapi.computercraft.mixed_colors import COLORS_MAX, MixedColors
 from gmapi.computercraft.screen import U8
 
 _COLORS_MIN = 64
 _GOOD = 48.0
 """Mean square of the distance, the three channels added, that a new palette is to have unmixed."""
+_BETTER = 0.8
+"""How much better than it must be one is made of an old one, so that it serves for a while."""
 _SERVES = 68.0
 """What is always good enough for a picture: 34.6 dB."""
+_SAFE = 0.9
+"""What of that a palette made of an old one may have; else it is made anew."""
 _WORSE = 1.3
 """Where a palette could not be as good, it serves until this has grown so many times."""
 _FAR, _FAR_MORE = 48.0, 0.003
@@ -30,6 +34,8 @@ _CUT = 1500.0
 """Mean square between two pictures, the channels added, by which another scene begins."""
 _SCENE_MIN = 10
 """Pictures; scenes that are shorter are none, but pictures that move fast."""
+
+_UNLIKE = 0.95
 
 _JUDGED = 1 << 12
 _COUNTED = 1 << 16
@@ -55,9 +61,12 @@ class IndexedFilm:
     def png(self, pixels: U8) -> bytes:
         """The next picture as a PNG file; see `indexed`."""
         indexes, palette = self.indexed(pixels)
-        # Even pictures are smaller as they are, and others where neighbours are much alike.
-        packed = [deflate(png.filtered(indexes, kind)) for kind in (0, 1)]
-        return png.indexed(indexes, palette, min(packed, key=len))
+        # Patterns are smaller as they are, others as differences: the quick deflate tells which.
+        # The good one makes more of patterns.
+        rows, differences = png.filtered(indexes, 0), png.filtered(indexes, 1)
+        if len(deflate(differences)) < _UNLIKE * len(deflate(rows)):
+            rows = differences
+        return png.indexed(indexes, palette, deflate_small(rows))
 
     def indexed(self, pixels: U8) -> tuple[U8, U8]:
         """A picture of (height, width, 3) u8 red, green, blue as indexes, (height, width) u8, and
@@ -72,6 +81,7 @@ class IndexedFilm:
             if (error > worst or far > self._farthest) and not is_cut:
                 self._colors = self._made(pixels, self._colors.palette)
                 indexes, error, far = self._looked_up(pixels, seen, self._colors)
+                worst *= _SAFE
             if error <= worst and far <= self._farthest:
                 return indexes, self._colors.palette
         self._colors = self._made(pixels, None)
@@ -88,7 +98,8 @@ class IndexedFilm:
     def _made(self, pixels: U8, start: U8 | None) -> MixedColors:
         counted = pixels[:: self._counted, :: self._counted].reshape(-1, 3)
         palette = color_groups.palette_of(
-            *color_groups.gathered(counted), least=_COLORS_MIN, most=COLORS_MAX, good=_GOOD,
+            *color_groups.gathered(counted), least=_COLORS_MIN, most=COLORS_MAX,
+            good=_GOOD if start is None else _BETTER * _GOOD,
             start=None if start is None else start.astype(np.float64),
         )  # fmt: skip
         return MixedColors(color_groups.in_order(np.unique(np.rint(palette), axis=0)))
