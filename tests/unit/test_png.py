@@ -78,12 +78,24 @@ def test_the_quick_library_is_used_where_there_is_one(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("kind", ["png", "png8", "gray"])
 def test_an_equal_picture_is_the_same_file(kind: str) -> None:
     shape = (30, 40, 1 if kind == "gray" else 3)
-    one, other = np.random.default_rng(1).integers(0, 256, (2, *shape), np.uint8)
-    files = FilmFiles(kind, 40, 30)  # type: ignore[arg-type]
-    first = files.file(one)
-    assert files.file(one.copy()) is first
-    other[...] = one
+    one = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    other = one.copy()
     other[-1, -1, -1] ^= 128
-    second = files.file(other)
+    files = FilmFiles(kind, 40, 30)  # type: ignore[arg-type]
+    first, again, second, third = files.feed(b"".join(p.tobytes() for p in (one, one, other, one)))
+    assert again is first
     assert second != first
-    assert files.file(one) is not second
+    assert readers.picture(third).shape == (30, 40, 3)
+    if kind != "png8":
+        assert third == first
+
+
+@given(st.lists(st.integers(1, 900), max_size=30))
+def test_pictures_are_cut_whatever_the_pieces(sizes: list[int]) -> None:
+    pictures = np.random.default_rng(2).integers(0, 256, (4, 6, 9, 3), np.uint8)
+    stream, at = pictures.tobytes() + b"torn", 0
+    files, found = FilmFiles("png", 9, 6), list[bytes]()
+    for size in [*sizes, len(stream)]:
+        found += files.feed(stream[at : at + size])
+        at += size
+    assert np.array_equal(np.stack([readers.picture(file) for file in found]), pictures)

@@ -23,11 +23,10 @@ PENDING_BYTES = 48 << 20
 class Pipeline(Generic[Result]):
     """Cuts bytes into pictures and hands each to `convert`, then its result to `deliver`.
 
-    The bytes are rows of pixels of `channels` bytes, or with `planar` as many planes one after
-    another. `convert` gets the number of the picture, from 0, and (height, width, channels) u8,
-    which it must not keep, and runs in one of `threads` threads. `deliver` gets the results in
-    order, in the thread that calls `feed` and `finish`. What either raises comes out of `feed` or
-    `finish`.
+    The bytes are rows of pixels of three bytes, or with `planar` three planes one after another.
+    `convert` gets the number of the picture, from 0, and (height, width, 3) u8, which it must not
+    keep, and runs in one of `threads` threads. `deliver` gets the results in order, in the thread
+    that calls `feed` and `finish`. What either raises comes out of `feed` or `finish`.
     """
 
     def __init__(
@@ -38,14 +37,13 @@ class Pipeline(Generic[Result]):
         deliver: Callable[[Result], None],
         *,
         threads: int,
-        channels: int = 3,
         planar: bool = False,
         lead: int = 0,
     ) -> None:
         """The first picture is taken `lead` times more than it comes."""
-        self._shape = (channels, height, width) if planar else (height, width, channels)
+        self._shape = (3, height, width) if planar else (height, width, 3)
         self._axes = (1, 2, 0) if planar else (0, 1, 2)
-        self._size = width * height * channels
+        self._size = width * height * 3
         self._convert = convert
         self._deliver = deliver
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="frames")

@@ -195,9 +195,10 @@ class _Cut:
 
     def _cut_frames(self) -> None:
         # Loaded by who cuts only, see `sanjuuni.run`.
-        from gmapi.tools.frame_files import WRITTEN, FrameFiles
+        from gmapi.tools.frame_files import WRITTEN, frame_files
 
         work, request = self._work, self._request
+        files = frame_files(request.frame_format, self._size)
         argv = pictures.frames(
             work.ffmpeg,
             self._chosen,
@@ -218,32 +219,26 @@ class _Cut:
                         "Ask for a smaller size or fewer frames per second."
                     )
 
-            def deliver(file: bytes) -> None:
-                if self._frames == 0:
-                    for number in range(self._lead):
-                        add(file)
-                        # A stranger says how many these are.
-                        if number % CHECKED_EVERY == 0:
-                            work.check()
-                add(file)
+            def take(data: bytes) -> None:
+                for file in files.feed(data):
+                    if self._frames == 0:
+                        for number in range(self._lead):
+                            add(file)
+                            # A stranger says how many these are.
+                            if number % CHECKED_EVERY == 0:
+                                work.check()
+                    add(file)
+                writer.flush()
+                self._report("Cutting frames.")
 
-            with FrameFiles(request.frame_format, self._size, deliver) as files:
-
-                def take(data: bytes) -> None:
-                    files.feed(data)
-                    writer.flush()
-                    self._report("Cutting frames.")
-
-                limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
-                try:
-                    work.run_ffmpeg(argv, stdout=take, context=limit)
-                except MediaError as error:
-                    files.finish()
-                    if self._frames:
-                        raise
-                    # What ffmpeg says then is about flags that this tool does not have.
-                    raise failures.unreadable(error.cause) from error
-                files.finish()
+            limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
+            try:
+                work.run_ffmpeg(argv, stdout=take, context=limit)
+            except MediaError as error:
+                if self._frames:
+                    raise
+                # What ffmpeg says then is about flags that this tool does not have.
+                raise failures.unreadable(error.cause) from error
 
     def _report(self, message: str) -> None:
         shown = self._frames
