@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,23 +10,21 @@ from gmapi.errors import MediaError, RequestError
 from gmapi.fetch.address import SourceUrl, check_url
 from gmapi.fetch.arrival import Arrival, ignore
 from gmapi.fetch.headers import HARMLESS_HEADERS, check_headers
+from gmapi.fetch.parts import Parts
 from gmapi.fetch.site_door import nothing_found
 from gmapi.fetch.sniff import PAGE, NotMediaError
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.fetch.sources import Source, amount, bring
 from gmapi.fetch.unending import Portion
-from gmapi.media import command, ogg_pages, picture_files, protected, streamable
+from gmapi.media import command, ogg_pages, picture_files
 from gmapi.media.length import media_seconds
 from gmapi.media.links import copy_part
-from gmapi.sandbox.feeding import WHOLE, Plan
+from gmapi.tools.arrival_plan import Opening
+from gmapi.tools.arriving import ArrivingSource
 from gmapi.tools.base import Wanted, Work
 from gmapi.tools.page import find_media
 
-WORTH_BYTES = 1 << 20
-"""What is smaller is there before anything can be made of its beginning."""
-
 _HAIR_SECONDS = 0.1
-_LOOK_SECONDS = 0.1
 
 
 class FetchedSources:
@@ -65,36 +62,28 @@ class _Fetch:
         self._arrival = arrival = Arrival(self._target, self._arrive)
         arrival.start()
         try:
-            plan = self._plan(arrival, suits)
-            if plan is None:
+            source = self._begun(arrival, suits)
+            if source is None:
                 arrival.wait_for_end(work.check)
         except BaseException:
             arrival.stop()
             raise
-        if plan is None or arrival.is_whole:
+        if source is None or arrival.is_whole:
             arrival.stop()
-            return self._target
-        self._is_handed_over = True
-        work.arriving.add(arrival, plan)
+        else:
+            self._is_handed_over = True
+            work.arriving.add(source)
         return self._target
 
-    def _plan(self, arrival: Arrival, suits: Callable[[str], bool]) -> Plan | None:
-        """How a source can be read while it arrives; None when it has to be whole."""
-        beginning = arrival.wait_to_begin(self._work.check)
-        if beginning is None or beginning.total is None or beginning.total < WORTH_BYTES:
+    def _begun(self, arrival: Arrival, suits: Callable[[str], bool]) -> ArrivingSource | None:
+        """The source as it can be read while it arrives; None when it has to be whole."""
+        work = self._work
+        beginning = arrival.wait_to_begin(work.check)
+        if beginning is None:
             return None
-        while not arrival.has_ended and arrival.size < streamable.HEAD_BYTES:
-            self._work.check()
-            arrival.wait(streamable.HEAD_BYTES - 1, _LOOK_SECONDS)
-        head = os.pread(arrival.fileno(), streamable.HEAD_BYTES, 0)
-        kind = streamable.kind(head)
-        if kind is None or not suits(kind):
-            return None
-        try:
-            protected.check(self._target)
-        except MediaError:  # all of it is looked at then
-            return None
-        return WHOLE if kind != "mp4" else None
+        headers, rules = check_headers(self._wanted.headers), self._cache.rules
+        parts = Parts(beginning, self._source, headers, rules, self._cancelled)
+        return Opening(arrival, beginning, parts, work.check, work.reporter.log).plan(suits)
 
     def _arrive(self, arrival: Arrival) -> None:
         self.run()

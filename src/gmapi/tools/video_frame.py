@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Annotated
 
@@ -16,9 +17,9 @@ from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
 from gmapi.media.selection import Selection
 from gmapi.media.shapes import PictureSize
-from gmapi.media.sound import Channel, dfpwm_channels
-from gmapi.media.timing import picture_count
-from gmapi.tools import sound
+from gmapi.media.sound import RATE, Channel, dfpwm_channels
+from gmapi.media.timing import PictureTimes, picture_count
+from gmapi.tools import sound, sound_first
 from gmapi.tools.base import Tool, Work
 from gmapi.tools.fields import (
     LuaFlag,
@@ -29,6 +30,7 @@ from gmapi.tools.fields import (
     whole_number,
 )
 from gmapi.tools.frame_formats import FrameFormat, ending
+from gmapi.tools.outlook import FilmTimes
 from gmapi.tools.results import GAME_REPLY_MAX, ToolResult
 
 SIDE_MAX = 4096
@@ -42,6 +44,14 @@ HELD_FRAMES = 199
 complete, no more than this is announced (contract, V3)."""
 
 PLAYER_START_FRAMES = 200
+
+SOUND_FIRST_SECONDS = GAME_REPLY_MAX * 8 / RATE
+"""Players that wait for all of the sound cannot play more than fits into one answer."""
+
+KEPT_FRAMES = 3
+"""So many are kept back until it is known where the film ends: as many as ffmpeg may make beyond
+that."""
+
 AUDIO_NAMES: dict[Channel, tuple[str, str]] = {
     "mono": ("audio_dfpwm_url", "audio.dfpwm"),
     "left": ("audio_dfpwm_left_url", "audio_left.dfpwm"),
@@ -98,6 +108,11 @@ class VideoFrameResult(ToolResult):
 
     current_frames: int = Field(description="Frames that can be fetched now.")
     total_frames: int = Field(description="Frames there will be; exact when completed.")
+    total_is_estimate: Sometimes[bool] = Field(
+        default=None,
+        description="true while total_frames is but a guess, during which current_frames is at "
+        "most 199.",
+    )
     fps: float = Field(description="Frames per second.")
     width: Sometimes[int] = Field(default=None, description="Of each frame, in pixels.")
     height: Sometimes[int] = Field(default=None, description="Of each frame, in pixels.")
@@ -122,6 +137,7 @@ def run(work: Work, request: VideoFrameRequest) -> VideoFrameResult:
         use_cache=not request.no_cache,
         max_duration=request.max_duration,
         share=(0.0, FETCHED),
+        arriving=lambda kind: True,
     )
     chosen = work.select(source, video_track=request.video_track, audio_track=request.audio_track)
     chosen = work.upright(chosen)
@@ -162,19 +178,14 @@ class _Cut:
     def run(self) -> VideoFrameResult:
         work = self._work
         work.reporter.report(message="Counting the frames.")
-        self._times = work.picture_times(self._chosen)
-        if self._times.count == 1 and self._chosen.sound is not None:
-            # A song with its picture. Of a film the stream's own length counts (contract, V1).
-            self._times = work.picture_times(self._chosen, with_sound=True)
-        fps = self._request.fps
-        self._lead = pictures.lead(self._chosen, self._size, self._times, fps)
-        counted = picture_count(self._times, fps)
-        if not self._chosen.is_still and self._times.end > 0:
-            self._result.duration = round(self._times.end, 3)
-        self._result.total_frames = counted or 0
-        self._expected = counted
+        self._times = FilmTimes(work, self._chosen)
+        if self._times.known.count == 1 and self._chosen.sound and not self._times.is_open:
+            # A song with its picture. Of a film the pictures' own length counts (contract, V1).
+            self._times = FilmTimes(work, self._chosen, with_sound=True)
+        self._lead = pictures.lead(self._chosen, self._size, self._times.known, self._request.fps)
+        self._note_length(self._times.known)
         self._started = time.monotonic()
-        with ThreadPoolExecutor(1, thread_name_prefix="sound") as pool:
+        with self._times, ThreadPoolExecutor(1, thread_name_prefix="sound") as pool:
             self._sound: Future[dict[str, str] | None] = pool.submit(self._cut_sound)
             try:
                 self._cut_frames()
@@ -185,11 +196,16 @@ class _Cut:
         if self._frames == 0:
             raise MediaError("No frame could be read from the video.", code="corrupt_media")
         self._result.current_frames = self._result.total_frames = self._frames
+        self._result.total_is_estimate = None
         made, told = self._frames / self._request.fps, self._result.duration
         if told is not None and abs(made - told) > 1.5 / self._request.fps:
             self._result.duration = round(made, 3)
         self._result.message = self._closing_message()
         return self._result
+
+    def _note_length(self, times: PictureTimes) -> None:
+        if not self._chosen.is_still and times.end > 0:
+            self._result.duration = round(times.end, 3)
 
     # -- frames ---------------------------------------------------------------------------------
 
@@ -203,7 +219,7 @@ class _Cut:
             work.ffmpeg,
             self._chosen,
             self._size,
-            times=self._times,
+            times=self._times.known,
             fps=request.fps,
             written=WRITTEN[request.frame_format],
             max_pixels=work.settings.picture_max_pixels,
@@ -219,6 +235,9 @@ class _Cut:
                         "Ask for a smaller size or fewer frames per second."
                     )
 
+            # Of a film whose end is not known, the last frames may turn out to be behind it.
+            kept: deque[bytes] = deque()
+
             def take(data: bytes) -> None:
                 for file in files.feed(data):
                     if self._frames == 0:
@@ -227,31 +246,53 @@ class _Cut:
                             # A stranger says how many these are.
                             if number % CHECKED_EVERY == 0:
                                 work.check()
-                    add(file)
+                    kept.append(file)
+                    if len(kept) > (KEPT_FRAMES if self._times.is_open else 0):
+                        add(kept.popleft())
                 writer.flush()
                 self._report("Cutting frames.")
 
             limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
             try:
-                work.run_ffmpeg(argv, stdout=take, context=limit)
+                work.run_ffmpeg(
+                    argv,
+                    stdout=take,
+                    context=limit,
+                    on_progress=lambda _: self._report("Cutting frames."),
+                )
             except MediaError as error:
                 if self._frames:
                     raise
                 # What ffmpeg says then is about flags that this tool does not have.
                 raise failures.unreadable(error.cause) from error
+            if kept:
+                times = self._times.whole()
+                self._note_length(times)
+                count = picture_count(times, self._request.fps)
+                for file in kept:
+                    if count is None or self._frames < count or not self._frames:
+                        add(file)
 
     def _report(self, message: str) -> None:
-        shown = self._frames
-        if not self._sound.done():
+        shown, expected = self._frames, self._times.count(self._request.fps)
+        is_estimate = expected is None and self._times.is_open
+        if not self._sound.done() or is_estimate:
             shown = min(shown, HELD_FRAMES)
-        elif self._result.audio_urls is None and self._sound.exception() is None:
+        if (
+            self._sound.done()
+            and self._result.audio_urls is None
+            and self._sound.exception() is None
+        ):
             self._result.audio_urls = self._sound.result()
         self._result.current_frames = shown
+        if is_estimate:
+            expected = self._times.guess(self._request.fps)
         # Players index total_frames as soon as there are 200 frames; never less than there are.
-        self._result.total_frames = max(self._expected or 0, self._frames)
-        percent, eta = estimate(self._frames, self._expected, time.monotonic() - self._started)
+        self._result.total_frames = max(expected or 0, self._frames)
+        self._result.total_is_estimate = True if is_estimate else None
+        percent, eta = estimate(self._frames, expected, time.monotonic() - self._started)
         self._work.reporter.report(
-            progress=FETCHED + (CUT - FETCHED) * percent / 100 if self._expected else None,
+            progress=FETCHED + (CUT - FETCHED) * percent / 100 if expected else None,
             message=f"{message} {shown} of {self._result.total_frames} are ready.",
             eta=eta,
             result=self._work.with_warnings(self._result).values(),
@@ -267,12 +308,15 @@ class _Cut:
             return None
         outputs = {channel: work.outputs / name for channel, (_, name) in AUDIO_NAMES.items()}
 
+        alone = sound_first.fetch(work, self._chosen, seconds_max=SOUND_FIRST_SECONDS)
+
         def argv(chosen: Selection) -> list[str]:
             return dfpwm_channels(
                 work.ffmpeg,
                 chosen,
                 outputs,
                 quiet=True,
+                own_clock=chosen is alone,
                 max_pixels=work.settings.picture_max_pixels,
                 progress_fd=PROGRESS_FD,
             )
@@ -281,7 +325,7 @@ class _Cut:
             sound.run(
                 work,
                 argv,
-                self._chosen,
+                alone or self._chosen,
                 channels=2,
                 outputs=list(outputs.values()),
                 on_progress=lambda _: self._stop_with_frames(),
@@ -291,10 +335,11 @@ class _Cut:
                 work.warn(f"The film has no sound, which could not be read. {error.message}")
             return None
         sound.warn_if_silent(work, outputs["mono"], None, self._chosen)
+        end = self._times.whole().end
         urls: dict[str, str] = {}
         for channel, (key, name) in AUDIO_NAMES.items():
             most = work.settings.output_limit
-            sound.settle(outputs[channel], self._times.end, most=most, check=work.check)
+            sound.settle(outputs[channel], end, most=most, check=work.check)
             self._audio_bytes = work.publish(name, outputs[channel]).size
             urls[key] = work.address(name)
         return urls
@@ -306,7 +351,8 @@ class _Cut:
     def _closing_message(self) -> str:
         message = "Done: 1 frame" if self._frames == 1 else f"Done: {self._frames} frames"
         message += " and sound." if self._result.audio_urls else ", no sound."
-        is_film = not self._chosen.is_still and (self._times.count != 1 or self._times.is_held)
+        times = self._times.whole()
+        is_film = not self._chosen.is_still and (times.count != 1 or times.is_held)
         if is_film and self._frames < PLAYER_START_FRAMES:
             message += (
                 f" Some players wait for {PLAYER_START_FRAMES} frames and never start a shorter "

@@ -14,7 +14,9 @@ A route is bytes or a function that gets an `Exchange`. Handlers that wait do so
 from __future__ import annotations
 
 import re
+import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -63,6 +65,11 @@ class Exchange:
         """What was posted."""
         return self._handler.rfile.read(int(self.request.headers.get("content-length", "0")))
 
+    @property
+    def connection(self) -> socket.socket:
+        """The line to the client."""
+        return self._handler.connection
+
     def hang_up(self) -> None:
         """Close the line without saying so."""
         self._handler.close_connection = True
@@ -90,6 +97,8 @@ class Origin:
         self.connections = 0
         self.closing = threading.Event()
         self.requests: list[Received] = []
+        self.mistakes: list[BaseException | None] = []
+        """What went wrong in routes: mistakes of the tests themselves."""
         self._routes: dict[str, Handler] = {}
         origin = self
 
@@ -115,7 +124,10 @@ class Origin:
             daemon_threads = True
 
             def handle_error(self, request: Any, client_address: Any) -> None:
-                pass  # clients of these tests break connections off on purpose
+                error = sys.exception()
+                # Clients of these tests break connections off on purpose.
+                if not isinstance(error, OSError | ValueError):
+                    origin.mistakes.append(error)
 
         self._server = Server((host, 0), RequestHandler)
         self._scheme = "https" if tls else "http"
@@ -134,6 +146,8 @@ class Origin:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        if exception == (None, None, None):
+            assert not self.mistakes, self.mistakes
 
     @property
     def port(self) -> int:
