@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 Written = Literal["rgb", "gray", "jpeg"]
 """How pictures are handed on: three bytes a pixel, or one, row by row; or as JPEG files."""
 
+# A picture is not to wait for the next ones, which may come late.
+_RAW = ["-c:v", "rawvideo", "-f", "rawvideo", "-flush_packets", "1"]
+
 _WRITTEN: dict[Written, tuple[list[str], list[str]]] = {
-    "rgb": ([], ["-c:v", "rawvideo", "-f", "rawvideo"]),
-    "gray": (["format=gray"], ["-c:v", "rawvideo", "-f", "rawvideo"]),
+    "rgb": ([], _RAW),
+    "gray": (["format=gray"], _RAW),
     # All of the colours: a pixel of pictures this small is large, and half of them cost up to
     # 15 dB to save a third of the bytes.
     "jpeg": (
