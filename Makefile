@@ -10,7 +10,7 @@ EXAMPLES ?= 100000
 # The tests start many servers, which start sooner when Python keeps what it has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run check test test-slow lint docs fuzz bench bench-convert bench-quality bench-slow bench-locked bench-sandbox bench-streaming clean
+.PHONY: run check test test-slow lint docs fuzz bench bench-convert bench-quality bench-slow bench-locked bench-sandbox bench-streaming bench-frames clean
 
 run: $(STAMP)
 	$(BIN)/python main.py --port $(PORT)
@@ -60,6 +60,9 @@ bench-locked: $(STAMP)
 
 bench-sandbox: $(STAMP)
 	$(BIN)/python benchmarks/sandbox.py
+
+bench-frames: $(STAMP)
+	$(BIN)/python benchmarks/frames.py
 
 # A slow line takes its time: 20 minutes.
 bench-streaming: $(STAMP)

@@ -215,7 +215,7 @@ def test_binary_answers_are_labelled_so(document: dict[str, Any]) -> None:
         pack = found[way]["responses"]["200"]["content"]
         assert set(pack) == {"application/octet-stream"}
     frame = found["get /frames/{task_id}/{name}"]["responses"]["200"]["content"]
-    assert set(frame) == {"image/png"}
+    assert set(frame) == {"image/png", "image/jpeg"}
     events = found["get /api/task/{task_id}/events"]["responses"]["200"]["content"]
     assert set(events) == {"text/event-stream"}
 

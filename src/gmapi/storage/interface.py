@@ -49,8 +49,8 @@ class Storage(Protocol):
     def address(self, file_id: str, name: str) -> str:
         """Path of a published file in the web server."""
 
-    def frame_writer(self, file_id: str) -> FrameWriter:
-        """Start the frames of an id, which has one writer in its life."""
+    def frame_writer(self, file_id: str, *, share_equal: bool = False) -> FrameWriter:
+        """Start the frames of an id, which has one writer in its life; see `FrameWriter`."""
 
     def frame_reader(self, file_id: str) -> FrameReader:
         """Read the frames of an id, of which there may be none yet."""

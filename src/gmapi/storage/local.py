@@ -136,9 +136,9 @@ class LocalStorage:
         """Path of a published file in the web server."""
         return f"/download/{file_id}/{name}"
 
-    def frame_writer(self, file_id: str) -> FrameWriter:
+    def frame_writer(self, file_id: str, *, share_equal: bool = False) -> FrameWriter:
         """Start the frames of an id; see `FrameWriter`."""
-        return FrameWriter(self._folder(file_id) / FRAMES_FOLDER)
+        return FrameWriter(self._folder(file_id) / FRAMES_FOLDER, share_equal=share_equal)
 
     def frame_reader(self, file_id: str) -> FrameReader:
         """Read the frames of an id, of which there may be none yet."""

@@ -485,6 +485,6 @@ class Work:
         """The path under which a published file is served."""
         return self.storage.address(self.file_id, name)
 
-    def frame_writer(self) -> FrameWriter:
-        """Where this attempt's frames go."""
-        return self.storage.frame_writer(self.file_id)
+    def frame_writer(self, *, share_equal: bool = False) -> FrameWriter:
+        """Where this attempt's frames go; see `FrameWriter`."""
+        return self.storage.frame_writer(self.file_id, share_equal=share_equal)

@@ -224,8 +224,11 @@ class FramePath(BaseModel):
         json_schema_extra={"pattern": ID_PATTERN, "example": EXAMPLE_ID},
     )
     name: str = Field(
-        description="frame_000001.png and so on.",
-        json_schema_extra={"pattern": "^frame_[0-9]{6}\\.png$", "example": "frame_000001.png"},
+        description="frame_000001.png and so on; JPEG frames are called frame_000001.jpg, too.",
+        json_schema_extra={
+            "pattern": "^frame_[0-9]{6}\\.(png|jpg)$",
+            "example": "frame_000001.png",
+        },
     )
 
 
