@@ -154,9 +154,7 @@ class LocalStorage:
         """Start a stream of an id; see `PartWriter`."""
         if not check_stream(stream):
             raise ValueError(f"not the name of a stream: {stream!r}")
-        return PartWriter(
-            self._folder(file_id) / PARTS_FOLDER / stream, first=first, window=window
-        )
+        return PartWriter(self._folder(file_id) / PARTS_FOLDER / stream, first=first, window=window)
 
     def part_reader(self, file_id: str, stream: str) -> PartReader:
         """Read a stream of an id, of which there may be nothing yet."""

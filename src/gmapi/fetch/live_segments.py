@@ -1,0 +1,111 @@
+"""Following a live HLS stream for as long as somebody wants it, segment by segment."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import replace
+from typing import Protocol
+
+from gmapi.errors import SourceError
+from gmapi.fetch import id3
+from gmapi.fetch.address import SourceUrl
+from gmapi.fetch.connection import Connection
+from gmapi.fetch.playlists import LIVE_EDGE, Reading, Recorder, media_playlist
+from gmapi.fetch.segments import Segment
+
+SEGMENT_BYTES_MAX = 64 * 1024**2
+"""Largest segment of a stream that is followed: each is held in memory while it comes."""
+
+RELOAD_SECONDS_MIN = 0.5
+_READING_SHARE = 4.0
+
+
+class Taker(Protocol):
+    """Who hears a stream."""
+
+    def take(self, data: bytes) -> None:
+        """The next bytes."""
+
+    def part(self) -> None:
+        """What follows does not go on from what came before."""
+
+    def tell(self, title: str) -> None:
+        """A title that has come."""
+
+
+def follow(connection: Connection, url: SourceUrl, reading: Reading, taker: Taker) -> None:
+    """Hand over all segments of a media playlist from near its newest one on, until it ends.
+
+    Raises SourceError when something cannot be had, or nothing new comes for as long as a source
+    may be silent, and Stopped.
+    """
+    rules = replace(reading.rules, max_bytes=SEGMENT_BYTES_MAX)
+    reading = replace(reading, rules=rules)
+    following = _Following(connection, reading, taker)
+    heard = time.monotonic()
+    while True:
+        began, used = time.monotonic(), time.thread_time()
+        listed, _ = media_playlist(connection, url, reading, following.since)
+        used = time.thread_time() - used
+        headers, segments = listed.headers, listed.segments
+        if following.is_new and not listed.ended:
+            headers, segments = headers[-LIVE_EDGE:], segments[-LIVE_EDGE:]
+        for header, segment in zip(headers, segments, strict=True):
+            following.add(header, segment, listed.sequence + segment.number - 1)
+        now = time.monotonic()
+        if segments:
+            heard = now
+        if listed.ended:
+            return
+        if now - heard > rules.stall + listed.target:
+            raise SourceError(
+                f"The stream's playlist has named nothing new for {now - heard:.0f} seconds; try "
+                "again later.",
+                code="source_too_slow",
+                cause=url.url,
+            )
+        # What is unchanged is asked for sooner (RFC 8216, 6.3.4), and a long playlist must not
+        # keep a processor busy by being read again and again.
+        wait = listed.target * (1.0 if segments else 0.5) - (now - began)
+        connection.pause(max(RELOAD_SECONDS_MIN, _READING_SHARE * used, wait))
+
+
+class _Following:
+    """How far a stream has been heard. `is_new` until the first segment."""
+
+    def __init__(self, connection: Connection, reading: Reading, taker: Taker) -> None:
+        self._connection = connection
+        self._reading = reading
+        self._taker = taker
+        self._next: int | None = None
+        self._header: Segment | None = None
+
+    @property
+    def is_new(self) -> bool:
+        return self._next is None
+
+    @property
+    def since(self) -> int:
+        """The media sequence number of the first segment that is of use."""
+        return self._next or 0
+
+    def add(self, header: Segment | None, segment: Segment, number: int) -> None:
+        missed = self._next is not None and number > self._next
+        changed = header != self._header
+        if not self.is_new and (segment.leap or missed or changed):
+            self._taker.part()
+            changed = True
+        if header is not None and changed:
+            self._taker.take(self._fetch(header))
+        self._header = header
+        data = self._fetch(segment)
+        if title := id3.title_in(data):
+            self._taker.tell(title)
+        self._taker.take(id3.without_tags(data))
+        self._next = number + 1
+
+    def _fetch(self, segment: Segment) -> bytes:
+        body = io.BytesIO()
+        Recorder(self._connection, self._reading, SEGMENT_BYTES_MAX).add(segment, body)
+        return body.getvalue()
