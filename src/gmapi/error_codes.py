@@ -49,6 +49,9 @@ _OF_SOURCES = {
     "source_too_large": ErrorCode(200, "Beyond `GMAPI_FETCH_MAX_BYTES`."),
     "source_too_slow": ErrorCode(200, "Beyond `GMAPI_FETCH_STALL` or `GMAPI_FETCH_DEADLINE`."),
     "source_truncated": ErrorCode(200, "The source broke off for good, or came in part."),
+    "source_changed": ErrorCode(
+        200, "The source became another file while it was being converted."
+    ),
     "source_not_media": ErrorCode(
         200, "A web page, document, archive, program or another file that is no media."
     ),

@@ -29,7 +29,7 @@ class Flood:
     def __call__(self, exchange: Exchange) -> None:
         exchange.raw(self._head)
         many = self._piece * max(1, 4096 // len(self._piece))
-        while not exchange.own_origin.closing.is_set():
+        while not exchange.origin.closing.is_set():
             exchange.raw(many)
             self.sent += len(many)
 

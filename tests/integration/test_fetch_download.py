@@ -201,7 +201,7 @@ def test_credentials_stay_with_their_origin(own_origin: Origin, tmp_path: Path) 
 def test_a_length_beyond_the_cap_is_refused_before_the_body(own_origin: Origin, room: Room) -> None:
     def handle(exchange: Exchange) -> None:
         exchange.head(200, {"Content-Length": "1000001"})
-        exchange.own_origin.closing.wait()
+        exchange.origin.closing.wait()
 
     assert "1000000 bytes" in room.refused(own_origin.add("/a", handle), "source_too_large")
     room.refused(
@@ -246,7 +246,7 @@ def test_a_silent_source_ends_at_the_stall_limit(own_origin: Origin, room: Room)
     def halfway(exchange: Exchange) -> None:
         exchange.head(200, {"Content-Length": str(len(BODY)), "ETag": '"1"'})
         exchange.raw(BODY[:1000])
-        exchange.own_origin.closing.wait()
+        exchange.origin.closing.wait()
 
     room.refused(own_origin.add("/b", halfway), "source_too_slow", stall=0.3)
 

@@ -236,7 +236,7 @@ def test_two_may_listen_to_one_station(
     def pace(exchange: Exchange, sent: int) -> None:
         while sent > 20 * BYTES_A_SECOND and not heard.is_set():
             exchange.wait(0.05)
-            if exchange.own_origin.closing.is_set():
+            if exchange.origin.closing.is_set():
                 return
 
     url = own_origin.add("/radio", endless(song, head=ICY, piece=2 * BYTES_A_SECOND, pace=pace))

@@ -273,7 +273,7 @@ def test_what_a_killed_process_leaves_is_swept_and_its_lock_is_free(
     def halfway(exchange: Exchange) -> None:
         exchange.head(200, {"Content-Length": str(len(BODY))})
         exchange.raw(BODY[:20_000])
-        exchange.own_origin.closing.wait()
+        exchange.origin.closing.wait()
 
     url = own_origin.add("/a", halfway)
     context = multiprocessing.get_context("spawn")

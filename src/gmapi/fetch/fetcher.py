@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 
 from gmapi.errors import JobCancelled, NoSpaceError, SourceError
 from gmapi.fetch.address import SourceUrl
+from gmapi.fetch.arrival import Beginning, OnBegin, ignore
 from gmapi.fetch.connection import Connection
 from gmapi.fetch.headers import check_headers
 from gmapi.fetch.terms import Download, FetchRules, Validators
@@ -62,6 +63,7 @@ def download(
     until: float | None = None,
     portion: Portion = WHOLE,
     on_alone: Callable[[], None] = lambda: None,
+    on_begin: OnBegin = ignore,
 ) -> Download:
     """Fetch a source into `target`, which is replaced, and removed again when this fails.
 
@@ -69,7 +71,9 @@ def download(
     Text of one of the kinds `wanted` (see `sniff`) is taken although it is no media. `until` is
     when it must be done on the monotonic clock; without it the deadline of the rules counts from
     now. What tells no length is left where it is as much as the `portion` says, or as may be
-    fetched; `on_alone` is told when such a download will be of no use to others.
+    fetched; `on_alone` is told when such a download will be of no use to others. `on_begin` is
+    told, by the transfer's thread, when media of a known length has begun to come: from then on
+    the target only grows.
 
     Raises SourceError (codes `source_unreachable`, `source_refused`, `source_status`,
     `source_too_large`, `source_too_slow`, `source_truncated`, `source_empty`,
@@ -82,6 +86,9 @@ def download(
     transfer: Transfer | None = None
     is_over = False
 
+    def begin(url: str, total: int, etag: str | None) -> None:
+        on_begin(Beginning(target, url, total, etag))
+
     def fetch(connection: Connection) -> Download:
         nonlocal transfer, is_over
         transfer = Transfer(
@@ -92,6 +99,7 @@ def download(
             validators=validators,
             wanted=wanted,
             parts_do=gauge is not None,
+            on_begin=None if on_begin is ignore else begin,
         )
         unchanged = transfer.begin()
         if unchanged is not None:

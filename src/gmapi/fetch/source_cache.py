@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from gmapi.errors import JobCancelled
+from gmapi.errors import JobCancelled, SourceError
 from gmapi.fetch.address import SourceUrl
+from gmapi.fetch.arrival import Beginning, Note, OnBegin, ignore
 from gmapi.fetch.cache_record import Record
 from gmapi.fetch.fetcher import (
     Cancelled,
@@ -37,7 +38,7 @@ from gmapi.fetch.unending import WHOLE, Portion
 from gmapi.filelock import ACROSS_PROCESSES, FileLock
 
 FRESH_SECONDS = 60.0
-_LOCK_POLL = 0.1
+_LOCK_POLL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,19 @@ class Fetched:
     """Both as in `Download`."""
 
 
-_Get = Callable[[Path, Validators | None, Callable[[], None]], Download]
-"""Downloads to a path unless the validators are current; calls its last argument when nobody else
-should wait for it."""
+_Get = Callable[[Path, Validators | None, Callable[[], None], OnBegin], Download]
+"""Downloads to a path unless the validators are current; calls its third argument when nobody else
+should wait for it, and tells the last one when its first bytes are there."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """How sources were had since this process began: kept ones, downloads of others waited for,
+    own downloads."""
+
+    hits: int = 0
+    joins: int = 0
+    misses: int = 0
 
 
 class SourceCache:
@@ -68,6 +79,7 @@ class SourceCache:
     def __init__(self, folder: Path, rules: FetchRules) -> None:
         self.folder = folder
         self.rules = rules
+        self.counts = Counts()
 
     def fetch(
         self,
@@ -81,16 +93,21 @@ class SourceCache:
         wanted: frozenset[str] = frozenset(),
         until: float | None = None,
         portion: Portion = WHOLE,
+        on_begin: OnBegin = ignore,
     ) -> Fetched:
         """Put the source at `into`, replacing what is there; its folder must exist.
 
+        `on_begin` is told, by any thread, of a download that others may read while it runs.
         The file may share its content with the cache by a hard link: read it, never write to it.
         Without `use_cache` the cache is neither asked nor filled. Raises what `download` raises.
         """
         checked = check_headers(headers or {})
 
         def get(
-            target: Path, validators: Validators | None, on_alone: Callable[[], None]
+            target: Path,
+            validators: Validators | None,
+            on_alone: Callable[[], None],
+            on_begin: OnBegin,
         ) -> Download:
             return download(
                 url,
@@ -104,11 +121,13 @@ class SourceCache:
                 until=until,
                 portion=portion,
                 on_alone=on_alone,
+                on_begin=on_begin,
             )
 
         if not use_cache:
-            return _fetched(get(into, None, _nobody_waits))
-        return self._through(_key(url, checked), into, get, FRESH_SECONDS, cancelled)
+            self.counts.misses += 1
+            return _fetched(get(into, None, _nobody_waits, on_begin))
+        return self._through(_key(url, checked), into, get, FRESH_SECONDS, cancelled, on_begin)
 
     def keep(
         self,
@@ -134,13 +153,25 @@ class SourceCache:
         get: _Get,
         fresh_seconds: float,
         cancelled: Cancelled,
+        on_begin: OnBegin = ignore,
     ) -> Fetched:
         with disk_errors(), suppress(_HolderStuck):
             self.folder.mkdir(parents=True, exist_ok=True)
             entry = _Entry(self.folder, key)
-            with _waiting_lock(entry, self.rules.stall, cancelled) as waiting_since:
-                return self._fetch_locked(entry, into, get, fresh_seconds, waiting_since)
-        return _fetched(get(into, None, _nobody_waits))
+            with _waiting_lock(entry, self.rules.stall, cancelled, on_begin) as waiting_since:
+                found = self._fetch_locked(entry, into, get, fresh_seconds, waiting_since, on_begin)
+                self._count(found, joined=waiting_since is not None)
+                return found
+        self.counts.misses += 1
+        return _fetched(get(into, None, _nobody_waits, on_begin))
+
+    def _count(self, found: Fetched, *, joined: bool) -> None:
+        if not found.from_cache:
+            self.counts.misses += 1
+        elif joined:
+            self.counts.joins += 1
+        else:
+            self.counts.hits += 1
 
     def _fetch_locked(
         self,
@@ -149,6 +180,7 @@ class SourceCache:
         get: _Get,
         fresh_seconds: float,
         waiting_since: float | None,
+        on_begin: OnBegin,
     ) -> Fetched:
         record = entry.read()
         if record is not None:
@@ -158,8 +190,22 @@ class SourceCache:
                 return entry.hand_out(record, into, from_cache=True)
         temporary = entry.temporary()
         entry.alone.unlink(missing_ok=True)  # of a process that was killed
+        entry.note.remove()
+
+        def begin(beginning: Beginning) -> None:
+            entry.note.write(beginning)
+            on_begin(beginning)
+
         try:
-            fresh = get(temporary, record.validators if record else None, entry.alone.touch)
+            known = record.validators if record else None
+            try:
+                fresh = get(temporary, known, entry.alone.touch, begin)
+            except SourceError as error:
+                if error.code != "source_changed" or on_begin is not ignore:
+                    raise
+                # Nobody here has read any of it yet; who has, elsewhere, has another file.
+                temporary = entry.temporary()
+                fresh = get(temporary, known, entry.alone.touch, begin)
             if record is not None and fresh.not_modified:
                 record = replace(record, checked=time.time())
                 entry.write(record)
@@ -182,6 +228,7 @@ class SourceCache:
             entry.write(record)
             return entry.hand_out(record, into, from_cache=False)
         finally:
+            entry.note.remove()
             temporary.unlink(missing_ok=True)
             entry.alone.unlink(missing_ok=True)
 
@@ -242,6 +289,7 @@ class _Entry:
         self.lock = FileLock(folder / f"{key}.lock")
         self.alone = folder / f"{key}.alone.tmp"
         """There while a download runs that nobody else will have a use for."""
+        self.note = Note(folder / f"{key}.arriving.tmp")
 
     def temporary(self) -> Path:
         return self.folder / f"{self.key}.{secrets.token_hex(8)}.tmp"
@@ -359,14 +407,18 @@ class _HolderStuck(Exception):
 
 
 @contextmanager
-def _waiting_lock(entry: _Entry, stall: float, cancelled: Cancelled) -> Iterator[float | None]:
-    """Hold the lock; yields when the wait for it began, None when it was free.
+def _waiting_lock(
+    entry: _Entry, stall: float, cancelled: Cancelled, on_begin: OnBegin
+) -> Iterator[float | None]:
+    """Hold the lock; yields when the wait for it began, None when it was free. `on_begin` is told
+    of the download that is waited for.
 
     Raises _HolderStuck when the download one waits for will be of no use here, or has not grown
     for twice the `stall` time, after which its own process would have given up.
     """
     began: float | None = None
     growth, grown_at = -1, time.monotonic()
+    told: Beginning | None = None
     while not entry.lock.try_acquire():
         began = time.time() if began is None else began
         if cancelled():
@@ -377,6 +429,9 @@ def _waiting_lock(entry: _Entry, stall: float, cancelled: Cancelled) -> Iterator
             raise _HolderStuck
         if entry.alone.exists():
             raise _HolderStuck
+        if (beginning := entry.note.read()) is not None and beginning != told:
+            told = beginning
+            on_begin(beginning)
         time.sleep(_LOCK_POLL)
     try:
         yield began

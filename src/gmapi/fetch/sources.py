@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gmapi.errors import SourceError
 from gmapi.fetch.address import SourceUrl, check_url
+from gmapi.fetch.arrival import OnBegin, ignore
 from gmapi.fetch.fetcher import Cancelled
 from gmapi.fetch.headers import check_headers
 from gmapi.fetch.playlists import PartProgress, Reading, fetch_track, read, record
@@ -48,8 +49,10 @@ def bring(
     portion: Portion = WHOLE,
     cancelled: Cancelled,
     on_progress: Progress,
+    on_begin: OnBegin = ignore,
 ) -> Source:
-    """Put a source at `into`, or its tracks at names that begin so.
+    """Put a source at `into`, or its tracks at names that begin so. `on_begin` is told of a file
+    that may be read while it grows.
 
     A playlist is read and its segments fetched, under one byte cap and one deadline for all of
     it. The `portion` limits what is taken of a playlist; without one a finished stream is taken
@@ -57,7 +60,9 @@ def bring(
     least that much is taken. Raises what `download` raises, and SourceError
     `source_playlist`.
     """
-    return _Bringing(cache, into, headers, use_cache, portion, cancelled, on_progress).bring(url)
+    return _Bringing(
+        cache, into, headers, use_cache, portion, cancelled, on_progress, on_begin
+    ).bring(url)
 
 
 class _Bringing:
@@ -70,7 +75,9 @@ class _Bringing:
         portion: Portion,
         cancelled: Cancelled,
         on_progress: Progress,
+        on_begin: OnBegin,
     ) -> None:
+        self._on_begin = on_begin
         self._cache = cache
         self._into = into
         self._headers = check_headers(headers or {})
@@ -101,6 +108,7 @@ class _Bringing:
                 wanted=PLAYLISTS,
                 until=self._until,
                 portion=self._portion,
+                on_begin=self._on_begin,
             )
             if fetched.kind is None:
                 return Source(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import BinaryIO
@@ -14,6 +14,7 @@ from urllib3.exceptions import ReadTimeoutError
 from gmapi.errors import SourceError
 from gmapi.fetch import icy
 from gmapi.fetch.address import SourceUrl
+from gmapi.fetch.arrival import changed
 from gmapi.fetch.codings import compression, is_packed
 from gmapi.fetch.connection import NETWORK_ERRORS, Connection, Stopped
 from gmapi.fetch.ranges import Span, sent_part, whole_size
@@ -34,7 +35,8 @@ class Transfer:
 
     With a `span` only this part is asked for. Text of one of the kinds `wanted` is taken as if it
     were media, up to LIST_BYTES_MAX; media then too. With `parts_do` media of untold length may
-    end where no more may be fetched, or where a station breaks off.
+    end where no more may be fetched, or where a station breaks off. `on_begin` is told the
+    address, the length and the exact version, where there is one, of media that begins to come.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Transfer:
         wanted: frozenset[str] = frozenset(),
         parts_do: bool = False,
         on_title: icy.OnTitle = icy.nobody_listens,
+        on_begin: Callable[[str, int, str | None], None] | None = None,
     ) -> None:
         self.received = 0
         self.total: int | None = None
@@ -62,6 +65,9 @@ class Transfer:
         self._wanted = wanted
         self._parts_do = parts_do
         self._on_title = on_title
+        self._on_begin = on_begin
+        self._has_begun = False
+        self._known_bytes = 0
         self._head = bytearray()
         self._head_checked = False
         self._compression: str | None = None
@@ -136,9 +142,9 @@ class Transfer:
                     broken if isinstance(broken, SourceError) else self._truncated(broken)
                 )
                 break
-            etag = answer.headers.get("ETag", "")
+            etag = strong_etag(answer)
             hopeless = resumes == MAX_RESUMES or self._span is not None
-            if hopeless or not etag.startswith('"') or not self.received:
+            if hopeless or etag is None or not self.received:
                 raise self._truncated(broken)
             try:
                 self._connection.close()
@@ -320,6 +326,10 @@ class Transfer:
                 kept = self._titles.strip(chunk)
                 self._titles_bytes += len(chunk) - len(kept)
                 chunk = kept
+            if self._known_bytes:
+                known = min(self._known_bytes, len(chunk))
+                self._known_bytes -= known
+                chunk = chunk[known:]
             if self._span:
                 # A server that sends the whole file for its first part.
                 chunk = chunk[: self._span.size - self.received]
@@ -337,20 +347,34 @@ class Transfer:
                 if len(self._head) == HEAD_BYTES:
                     self._judge(answer)
             file.write(chunk)
-            if self.total is None:
-                file.flush()  # somebody may be measuring it
+            file.flush()  # somebody may be reading or measuring it
             self.received += len(chunk)
+            self._tell_begin(answer)
             if self._span and self.received == self._span.size:
                 return None
         if self.total is not None and self.received < self.total:
             return EOFError(f"{self.received} of {self.total} bytes")
         return None
 
+    def _tell_begin(self, answer: HTTPResponse) -> None:
+        if self._on_begin is None or self._has_begun or not self._head_checked:
+            return
+        if self.kind is None and self.total is not None:
+            self._has_begun = True
+            self._on_begin(self.source.url, self.total, strong_etag(answer))
+
     def _resume(self, etag: str, file: BinaryIO, start: int, broken: HTTPResponse) -> HTTPResponse:
-        """Ask for the rest of the same version; a whole answer instead starts the file again."""
+        """Ask for the rest of the same version; a whole answer instead is read on from there, and
+        one of another version starts the file again."""
         answer = self._route.ask({"Range": f"bytes={self.received}-", "If-Range": etag})
         if answer.status != HTTPStatus.PARTIAL_CONTENT:
+            total = self.total
             self._check_answer(answer)
+            if strong_etag(answer) == etag and self.total == total:
+                self._known_bytes = self.received
+                return answer
+            if self._has_begun:  # what has come may have been used
+                raise changed()
             file.seek(start)
             file.truncate()
             self.received = 0
@@ -381,3 +405,9 @@ class Transfer:
             if name in broken.headers and name not in answer.headers:
                 answer.headers[name] = broken.headers[name]
         return answer
+
+
+def strong_etag(answer: HTTPResponse) -> str | None:
+    """What an answer names its version by, where two of the same name are equal in each byte."""
+    etag = answer.headers.get("ETag", "")
+    return etag if etag.startswith('"') else None

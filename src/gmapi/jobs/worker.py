@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -280,7 +281,8 @@ class Worker:
                     reporter=pulse,
                 )
                 request = tool.request.restore(job.request)
-                result = work.with_warnings(tool.run(work, request))
+                with closing(work):
+                    result = work.with_warnings(tool.run(work, request))
             pulse.check()
             message = result.message or "Done."
             # A run that joined nothing is what others join from now on.

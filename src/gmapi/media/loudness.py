@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from gmapi.sandbox.limits import Limits
 
 if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
+    from gmapi.sandbox.feeding import Feed
     from gmapi.sandbox.launcher import Launcher
 
 # Decoding a whole film's sound, from a slow disk.
@@ -31,6 +32,7 @@ def peak(
     max_pixels: int,
     limits: Limits | None = None,
     cancelled: Callable[[], None] = lambda: None,
+    feeds: Mapping[Path, Feed] | None = None,
 ) -> float | None:
     """Decibels below the loudest sample that there can be, -91 for silence; None without sound
     that can be decoded. Decodes the whole track, or the part that `input_args` leave of it."""
@@ -55,5 +57,6 @@ def peak(
         limits=limits,
         on_line=take,
         cancelled=cancelled,
+        feeds=feeds,
     )
     return max(found, default=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from gmapi.sandbox.limits import Limits
 if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
     from gmapi.media.selection import Selection
+    from gmapi.sandbox.feeding import Feed
     from gmapi.sandbox.launcher import Launcher
 
 _PROBE_SECONDS = 60.0
@@ -34,6 +35,7 @@ def probe(
     max_pixels: int = 70_000_000,
     limits: Limits | None = None,
     cancelled: Callable[[], None] = lambda: None,
+    feeds: Mapping[Path, Feed] | None = None,
 ) -> MediaInfo:
     """What the file holds, read with `input_args`, which say what raw samples are.
 
@@ -62,6 +64,7 @@ def probe(
         limits=limits,
         on_line=take,
         cancelled=cancelled,
+        feeds=feeds,
         hide=(path.parent, cwd),
     )
     info = parse_header("\n".join(lines), mark)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import selectors
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmapi.errors import LimitError
+from gmapi.media.pipes import FIRST_PIPE_FD, ONLY_PIPE_FD, through_pipes
 from gmapi.media.progress import Progress, ProgressParser
+from gmapi.sandbox.feeding import Feed, Feeder, widen
 from gmapi.sandbox.folder_watch import FolderWatch
 from gmapi.sandbox.launcher import Grants, Launch
 from gmapi.sandbox.limits import Limits
@@ -30,7 +33,6 @@ TAIL_LINES = 64
 _LINE_CHARS = 1000
 _RAW_LINE_BYTES = 16 << 10
 _READ_BYTES = 256 << 10
-_PIPE_BYTES = 1 << 20
 _NOTHING = Grants()
 # How often a running job looks whether it is to stop, seconds.
 _POLL_SECONDS = 0.25
@@ -74,9 +76,13 @@ def run(
     cancelled: Callable[[], None] = lambda: None,
     stdout: Callable[[bytes], None] | None = None,
     hide: Sequence[Path] = (),
+    feeds: Mapping[Path, Feed] | None = None,
 ) -> Finished:
     """Run a program to its end, in the caller's thread.
 
+    An input that is one of `feeds` comes through a pipe, see `feeding`. With a launcher that does
+    not `passes_pipes` there can be one such input, and no progress then. What ends its source
+    early ends the run, and passes through.
     Of the file system it may touch what `grants` says, and nothing but its own libraries without.
     `on_line` gets each line of standard error: printable, at most 1,000 characters, without the
     folders in `hide`; `on_leveled` gets the same with ffmpeg's level of it. `on_progress` gets
@@ -95,16 +101,31 @@ def run(
     sinks: dict[int, Callable[[bytes], None]] = {PROGRESS_FD: report, 2: log.feed}
     if stdout is not None:
         sinks[1] = stdout
+    first = FIRST_PIPE_FD if launcher.passes_pipes else ONLY_PIPE_FD
+    words, pipes = through_pipes(argv, feeds or {}, first)
+    if pipes:
+        sinks.pop(first, None)
+        fed = {path.absolute() for path in pipes.values()}
+        grants = replace(grants, read=tuple(path for path in grants.read if path not in fed))
     with ExitStack() as stack:
+        feeders = _Feeders(stack)
         readers = _Readers(stack)
-        launch = Launch(tuple(argv), cwd=cwd, limits=limits, grants=grants)
-        child = readers.launch(launcher, launch, sinks)
+        launch = Launch(tuple(words), cwd=cwd, limits=limits, grants=grants)
+        given = {number: (feeds or {})[path] for number, path in pipes.items()}
+        child = readers.launch(
+            launcher, replace(launch, fds=feeders.open(given)), sinks, feeders.begin
+        )
+
+        def look() -> None:
+            cancelled()
+            feeders.check()
+
         watcher = None if watch is None else _watcher(watch, child)
         try:
             with watcher or nullcontext():
                 try:
-                    readers.pump(child, cancelled)
-                    code = _wait(child, cancelled)
+                    readers.pump(child, look)
+                    code = _wait(child, look)
                 except BaseException:
                     child.kill()  # before the watch is waited for
                     raise
@@ -126,19 +147,61 @@ def examine(
     cwd: Path,
     seconds: float,
     limits: Limits | None = None,
+    feeds: Mapping[Path, Feed] | None = None,
     **taken: Any,
 ) -> Finished:
     """A `run` that reads `source` and writes no file, for so many `seconds` by the clock at the
-    most; `taken` are the callbacks of `run` and `hide`. Raises what `run` raises."""
+    most, unless it waits for a source that is arriving; `taken` are the callbacks of `run` and
+    `hide`. Raises what `run` raises."""
     return run(
         launcher,
         argv,
         cwd=cwd,
         grants=Grants(read=(source.absolute(),)),
         limits=limits or Limits(),
-        watch=Watch((), 0, 0, seconds),
+        watch=Watch((), 0, 0, math.inf if feeds and source in feeds else seconds),
+        feeds=feeds,
         **taken,
     )
+
+
+class _Feeders:
+    """The pipes into a child and the threads that fill them, which end with the stack: by then
+    the child has, or it would take what has come for all there is."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._ends: list[tuple[Feed, int, int]] = []
+        self._running: list[Feeder] = []
+
+    def open(self, feeds: Mapping[int, Feed]) -> dict[int, int]:
+        """Reading ends by the child's numbers for them."""
+        fds = {}
+        for number, feed in feeds.items():
+            fds[number], writer = os.pipe()
+            widen(writer)
+            self._ends.append((feed, fds[number], writer))
+        self._stack.callback(self._close)
+        return fds
+
+    def begin(self) -> None:
+        """The child has its ends: only it may hold them, or nobody would learn that it ended."""
+        while self._ends:
+            feed, reader, writer = self._ends.pop()
+            os.close(reader)
+            self._running.append(Feeder(feed, writer))
+
+    def check(self) -> None:
+        """Raise what has ended a source early."""
+        for feeder in self._running:
+            feeder.check()
+
+    def _close(self) -> None:
+        for _, reader, writer in self._ends:
+            os.close(reader)
+            os.close(writer)
+        for feeder in self._running:
+            feeder.close()
 
 
 class _Readers:
@@ -153,19 +216,22 @@ class _Readers:
         launcher: Launcher,
         launch: Launch,
         sinks: dict[int, Callable[[bytes], None]],
+        on_start: Callable[[], None],
     ) -> Child:
         """Start a child with a pipe for each of its descriptors in `sinks`."""
         with ExitStack() as writers:
-            fds: dict[int, int] = {}
+            fds = dict(launch.fds)
             for number, sink in sinks.items():
                 reader, writer = os.pipe()
                 self._stack.callback(os.close, reader)
                 writers.callback(os.close, writer)
                 fds[number] = writer
                 if number == 1:
-                    _widen(writer)
+                    widen(writer)
                 self._selector.register(reader, selectors.EVENT_READ, sink)
-            return launcher.launch(replace(launch, fds=fds))
+            child = launcher.launch(replace(launch, fds=fds))
+            on_start()
+            return child
 
     def pump(self, child: Child, cancelled: Callable[[], None]) -> None:
         """Hand on what comes until all pipes have ended."""
@@ -188,16 +254,6 @@ class _Readers:
                 give_up_at = now + _DRAIN_SECONDS
             elif give_up_at is not None and now >= give_up_at:
                 return
-
-
-def _widen(pipe: int) -> None:
-    """A larger buffer where the system has it: fewer switches between the two processes."""
-    try:
-        import fcntl
-
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    except (ImportError, AttributeError, OSError):
-        pass
 
 
 def _wait(child: Child, cancelled: Callable[[], None]) -> int:

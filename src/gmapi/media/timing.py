@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice, pairwise
 from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gmapi.media.binaries import Ffmpeg
     from gmapi.media.header import Stream
     from gmapi.media.selection import Selection
+    from gmapi.sandbox.feeding import Feed
     from gmapi.sandbox.launcher import Launcher
 
 # Reading a whole source without decoding it, from a slow disk.
@@ -121,6 +122,7 @@ def picture_times(
     limits: Limits | None = None,
     wall_seconds: float = _COUNT_SECONDS,
     cancelled: Callable[[], None] = lambda: None,
+    feeds: Mapping[Path, Feed] | None = None,
 ) -> PictureTimes:
     """The times of all pictures that are meant; LimitError after `wall_seconds`. `with_sound` when
     the sound is heard with them: where it goes on for long, the last picture stays."""
@@ -142,6 +144,7 @@ def picture_times(
             seconds=wall_seconds,
             limits=limits,
             cancelled=cancelled,
+            feeds=feeds,
             stdout=packets.feed,
         )
 

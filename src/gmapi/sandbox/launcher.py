@@ -148,6 +148,11 @@ class Launcher:
         except ForkServerGone as error:
             raise OSError(errno.EPIPE, "the fork server does not answer") from error
 
+    @property
+    def passes_pipes(self) -> bool:
+        """Whether children can be given more descriptors than 0, 1 and 2."""
+        return self._server is not None
+
     def is_broken(self) -> bool:
         """Whether the fork server has ended by itself, and with it all children, since the last
         launch. A child that ended with -9 then was not at fault."""

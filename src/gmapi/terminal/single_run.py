@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -104,7 +104,8 @@ class SingleRun:
         )
         # The source is wanted once: a cached copy would only take space.
         request = self._request.model_copy(update={"no_cache": True})
-        result = work.with_warnings(self._tool.run(work, request))
+        with closing(work):
+            result = work.with_warnings(self._tool.run(work, request))
         assert isinstance(result, FileResult)
         return Converted(files / file_id / result.file_name, result)
 

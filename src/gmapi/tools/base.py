@@ -26,11 +26,13 @@ from gmapi.media import (
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.header import MediaInfo
 from gmapi.media.loudness import peak
+from gmapi.media.pipes import through_pipes
 from gmapi.media.probe import probe, seen_size
 from gmapi.media.progress import Progress
 from gmapi.media.reading import Reading, read_through
 from gmapi.media.selection import Selection, Track
 from gmapi.media.timing import ONE_PICTURE, PictureTimes, picture_times
+from gmapi.sandbox.feeding import Feed
 from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
 from gmapi.settings import Settings
@@ -38,6 +40,7 @@ from gmapi.storage.base import StoredFile
 from gmapi.storage.framestore import FrameWriter
 from gmapi.storage.growing import GrowingFile
 from gmapi.storage.interface import Storage
+from gmapi.tools.arriving import ArrivingSources
 from gmapi.tools.bounds import FILES_MAX, free_space_reserve, out_of_time
 from gmapi.tools.fields import ToolRequest
 from gmapi.tools.look_back import Listener, LookBack
@@ -98,6 +101,7 @@ class Wanted:
     max_duration: float | None
     enough: float | None
     share: tuple[float, float]
+    arriving: Callable[[str], bool] | None = None
 
 
 class Sources(Protocol):
@@ -143,6 +147,11 @@ class Work:
         self.warnings: list[str] = []
         """Sentences for the result, see `warn`."""
         self.look_back = LookBack(self.look_through)
+        self.arriving = ArrivingSources()
+
+    def close(self) -> None:
+        """Stop what goes on beside the work. It must be called at the end."""
+        self.arriving.close()
 
     def check(self) -> None:
         """Raise when the work must stop: cancelled, taken over, out of time or out of space."""
@@ -163,19 +172,25 @@ class Work:
         max_duration: float | None = None,
         enough: float | None = None,
         share: tuple[float, float] = (0.0, 15.0),
+        arriving: Callable[[str], bool] | None = None,
     ) -> Path:
         """Bring a source into the work folder, as `name` or wherever it is; reports progress from
         `share[0]` to `share[1]`.
 
         A playlist is fetched by its segments, at most `max_duration` seconds of it; so much is
         taken, too, of a source whose server tells no length. `enough` is how many seconds of a
-        source without end are needed at most. Raises SourceError when it cannot be had or is not
-        media, and MediaError for what is encrypted and for pictures of a kind that ffmpeg would
-        read wrongly.
+        source without end are needed at most. With `arriving` it may return before all is there:
+        ffmpeg is given what comes by pipes then, as long as it does. It is asked for kinds of
+        sources (`streamable.kind`) whether that will do. Raises SourceError when it cannot be had
+        or is not media, and MediaError for what is encrypted and for pictures of a kind that
+        ffmpeg would read wrongly.
         """
-        wanted = Wanted(url, field, name, headers or {}, use_cache, max_duration, enough, share)
+        wanted = Wanted(
+            url, field, name, headers or {}, use_cache, max_duration, enough, share, arriving
+        )
         self.look_back.longest = max_duration or self.look_back.longest
-        return self._readable(self._sources.bring(self, wanted))
+        source = self._sources.bring(self, wanted)
+        return self._readable(source) if self.arriving.is_whole(source) else source
 
     def _readable(self, source: Path) -> Path:
         """The source as ffmpeg can read it; raises MediaError where it cannot be had so."""
@@ -228,6 +243,38 @@ class Work:
 
         Raises MediaError (or LimitError, NoSpaceError) with a public sentence when it fails.
         """
+        taken = False
+
+        def take(data: bytes) -> None:
+            nonlocal taken
+            taken = True
+            if stdout is not None:
+                stdout(data)
+
+        def go(feeds: dict[Path, Feed]) -> None:
+            self._run_once(argv, on_progress, stdout and take, outputs, context, feeds)
+
+        feeds = self.arriving.feeds()
+        try:
+            go(feeds)
+        except failures.SoundChanged:
+            raise
+        except MediaError as error:
+            if taken or not through_pipes(argv, feeds)[1]:
+                raise
+            self.reporter.log(f"waiting for all of the source: {error.message} ({error.cause})")
+            self.arriving.await_all(self.check)
+            go({})
+
+    def _run_once(
+        self,
+        argv: Sequence[str],
+        on_progress: Callable[[Progress], None] | None,
+        stdout: Callable[[bytes], None] | None,
+        outputs: Sequence[Path],
+        context: failures.Context | None,
+        feeds: dict[Path, Feed],
+    ) -> None:
         run = Listener(self.reporter.log, on_progress)
         finished = process.run(
             self.launcher,
@@ -247,14 +294,20 @@ class Work:
             cancelled=self.check,
             stdout=stdout,
             hide=(self.folder, self.settings.data_dir),
+            feeds=feeds,
         )
         if finished.returncode != 0:
             self.check()  # killed because the job must stop: that is the reason to give
         run.close()
         failures.check(finished, outputs, context=context)
         self.look_back.note(outputs, run)
-        for sentence in self.look_back.damage(argv, run):
-            self.warn(sentence)
+        for path in feeds:
+            if self.arriving.has_all(path):
+                self.arriving.await_whole(path, self.check)
+        # Of a source that was not read to its end, nothing can be said about that.
+        if all(self.arriving.is_whole(path) for path in feeds):
+            for sentence in self.look_back.damage(argv, run):
+                self.warn(sentence)
 
     def look_through(self, path: Path, demuxer: str | None = None) -> Reading:
         """All packets of a file; see `read_through`."""
@@ -287,6 +340,7 @@ class Work:
     def probe(self, path: Path, input_args: Sequence[str] = ()) -> MediaInfo:
         """What ffmpeg says of a file, read with `input_args`. Raises MediaError when it cannot
         open it, with what the file is where that can be told of a source."""
+        feeds = self.arriving.feeds()
         try:
             info = probe(
                 self.launcher,
@@ -297,10 +351,14 @@ class Work:
                 max_pixels=self.settings.picture_max_pixels,
                 limits=self.limits(),
                 cancelled=self.check,
+                feeds=feeds,
             )
         except MediaError as error:
             if self.outputs in path.parents:
                 raise
+            if path in feeds:
+                self.arriving.await_whole(path, self.check)
+                return self.probe(path, input_args)
             raise unread(path, error) from error
         if self.outputs not in path.parents:
             self.look_back.lengths[path] = info.duration
@@ -378,6 +436,7 @@ class Work:
             max_pixels=self.settings.picture_max_pixels,
             limits=self.limits(),
             cancelled=self.check,
+            feeds=self.arriving.feeds(),
         )
 
     def peak(self, path: Path, track: str, input_args: Sequence[str] = ()) -> float | None:
@@ -392,6 +451,7 @@ class Work:
             max_pixels=self.settings.picture_max_pixels,
             limits=self.limits(),
             cancelled=self.check,
+            feeds=self.arriving.feeds(),
         )
 
     def publish(self, name: str, path: Path) -> StoredFile:

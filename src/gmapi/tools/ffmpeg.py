@@ -37,6 +37,13 @@ INPUTS_MAX = 8
 ARGUMENTS_MAX_BYTES = 64 * 1024
 """The most that all arguments of a request may have together: to check them takes time."""
 
+# Options before the input that make ffmpeg go to other places of it.
+_SEEKING = ("ss", "sseof", "loop", "stream_loop", "f")
+# Several files may be glued together, which is seen only at the end.
+_CHAINED = ("ogg", "flac")
+# From a pipe their times differ by a tick, which matters where they are copied.
+_CLOCKS_ADJUSTED = ("mpegts", "mpeg")
+
 FETCHED = 15.0
 CONVERTED = 99.0
 
@@ -152,6 +159,7 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
             max_duration=request.max_duration,
             enough=needed_seconds([] if number else input_args, args),
             share=(low, high),
+            arriving=_can_arrive(request, input_args, args),
         )
         inputs.append(in_utf8(work, source))
     work.reporter.report(message="Converting.")
@@ -178,6 +186,18 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
             context=context,
         )
     return _publish(work, output, name, wanted)
+
+
+def _can_arrive(
+    request: FfmpegRequest, input_args: Sequence[str], args: Sequence[str]
+) -> Callable[[str], bool] | None:
+    """Which kinds of sources may be converted while they arrive; None when none may."""
+    before, after = Options(input_args), Options(args)
+    # Of several, one would be read to its end before the others are looked at.
+    if len(request.sources()) > 1 or any(before.has(name) for name in _SEEKING):
+        return None
+    copied = any(value == "copy" for value in after.all("c"))
+    return lambda kind: kind not in _CHAINED and not (copied and kind in _CLOCKS_ADJUSTED)
 
 
 def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progress], None]:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gmapi.errors import MediaError, RequestError
 from gmapi.fetch.address import SourceUrl, check_url
+from gmapi.fetch.arrival import Arrival, ignore
 from gmapi.fetch.headers import HARMLESS_HEADERS, check_headers
 from gmapi.fetch.site_door import nothing_found
 from gmapi.fetch.sniff import PAGE, NotMediaError
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.fetch.sources import Source, amount, bring
 from gmapi.fetch.unending import Portion
-from gmapi.media import command, ogg_pages, picture_files
+from gmapi.media import command, ogg_pages, picture_files, protected, streamable
 from gmapi.media.length import media_seconds
 from gmapi.media.links import copy_part
+from gmapi.sandbox.feeding import WHOLE, Plan
 from gmapi.tools.base import Wanted, Work
 from gmapi.tools.page import find_media
 
+WORTH_BYTES = 1 << 20
+"""What is smaller is there before anything can be made of its beginning."""
+
 _HAIR_SECONDS = 0.1
+_LOOK_SECONDS = 0.1
 
 
 class FetchedSources:
@@ -31,7 +38,10 @@ class FetchedSources:
 
     def bring(self, work: Work, wanted: Wanted) -> Path:
         """Fetch a source into the work folder. Raises as `Work.fetch` does."""
-        return _Fetch(self._cache, work, wanted).run()
+        fetch = _Fetch(self._cache, work, wanted)
+        if wanted.arriving is None or not work.launcher.passes_pipes:
+            return fetch.run()
+        return fetch.start(wanted.arriving)
 
 
 class _Fetch:
@@ -45,6 +55,49 @@ class _Fetch:
         self._target = work.inputs / wanted.name
         self._started = time.monotonic()
         self._portion = Portion(wanted.max_duration, wanted.enough, self._measure)
+        self._arrival: Arrival | None = None
+        self._is_handed_over = False
+
+    def start(self, suits: Callable[[str], bool]) -> Path:
+        """Fetch in a thread of its own, and return as soon as that is begun of a source of a kind
+        that `suits`, and of which ffmpeg makes the same as of the whole; else at the end."""
+        work = self._work
+        self._arrival = arrival = Arrival(self._target, self._arrive)
+        arrival.start()
+        try:
+            plan = self._plan(arrival, suits)
+            if plan is None:
+                arrival.wait_for_end(work.check)
+        except BaseException:
+            arrival.stop()
+            raise
+        if plan is None or arrival.is_whole:
+            arrival.stop()
+            return self._target
+        self._is_handed_over = True
+        work.arriving.add(arrival, plan)
+        return self._target
+
+    def _plan(self, arrival: Arrival, suits: Callable[[str], bool]) -> Plan | None:
+        """How a source can be read while it arrives; None when it has to be whole."""
+        beginning = arrival.wait_to_begin(self._work.check)
+        if beginning is None or beginning.total is None or beginning.total < WORTH_BYTES:
+            return None
+        while not arrival.has_ended and arrival.size < streamable.HEAD_BYTES:
+            self._work.check()
+            arrival.wait(streamable.HEAD_BYTES - 1, _LOOK_SECONDS)
+        head = os.pread(arrival.fileno(), streamable.HEAD_BYTES, 0)
+        kind = streamable.kind(head)
+        if kind is None or not suits(kind):
+            return None
+        try:
+            protected.check(self._target)
+        except MediaError:  # all of it is looked at then
+            return None
+        return WHOLE if kind != "mp4" else None
+
+    def _arrive(self, arrival: Arrival) -> None:
+        self.run()
 
     def run(self) -> Path:
         reporter = self._work.reporter
@@ -65,7 +118,8 @@ class _Fetch:
             self._join(brought.paths)
         if brought.untold or brought.is_part:
             self._shorten(brought)
-        reporter.report(progress=high)
+        if not self._is_handed_over:
+            reporter.report(progress=high)
         return self._target
 
     def _bring(self, url: SourceUrl, headers: Mapping[str, str]) -> Source:
@@ -78,13 +132,16 @@ class _Fetch:
             portion=self._portion,
             cancelled=self._cancelled,
             on_progress=self._report,
+            on_begin=ignore if self._arrival is None else self._arrival.begin,
         )
 
     def _cancelled(self) -> bool:
         self._work.check()
-        return False
+        return self._arrival is not None and self._arrival.is_stopped
 
     def _report(self, part: float, words: str) -> None:
+        if self._is_handed_over:  # what counts is what is made of it
+            return
         low, high = self._wanted.share
         seconds = time.monotonic() - self._started
         self._work.reporter.report(

@@ -9,6 +9,7 @@ made = folder / "files" / work.file_id / result.file_name
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,8 @@ def run_tool(work: Work, tool: str, **fields: Any) -> Any:
     """The result of a request to a tool; raises what the tool raises."""
     request = TOOLS[tool].request.model_validate(fields)
     TOOLS[tool].accept(request)
-    return TOOLS[tool].run(work, request)
+    with closing(work):
+        return TOOLS[tool].run(work, request)
 
 
 def taken(work: Work) -> str:
