@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import BinaryIO, cast
 
 from gmapi.errors import SourceError
 from gmapi.fetch import icy, song_title
@@ -255,7 +256,7 @@ class Broadcast:
             )
             transfer.begin()
             ear.transfer = transfer
-            done = transfer.save(ear)
+            done = transfer.save(cast("BinaryIO", ear))
             ear.close()
             if transfer.failure is not None:
                 raise transfer.failure

@@ -98,7 +98,7 @@ def _timed_metadata(segment: bytes) -> bytes:
         pid = (segment[at + 1] & 0x1F) << 8 | segment[at + 2]
         if pid != 0 and pid not in maps and pid not in wanted:
             continue
-        payload = payload_of(segment[at : at + _PACKET])
+        payload = _payload(segment[at : at + _PACKET])
         begins = bool(segment[at + 1] & 0x40)
         if pid in wanted:
             if begins and payload[:3] == b"\0\0\1" and len(payload) > 8:
@@ -113,7 +113,7 @@ def _timed_metadata(segment: bytes) -> bytes:
     return bytes(found)
 
 
-def payload_of(packet: bytes) -> bytes:
+def _payload(packet: bytes) -> bytes:
     """What a packet of MPEG-TS carries behind its header and its adaptation field."""
     control = packet[3] >> 4 & 3
     if not control & 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import fields
@@ -149,6 +150,14 @@ class Lookup:
         query = query.where(job_clients.c.job_id == job_id, sharing.is_active())
         with read(self.engine) as connection:
             return list(connection.execute(query).scalars())
+
+    def unused_for(self, job_id: str) -> float:
+        """Seconds since somebody last used a job's files or asked for it anew; since it was first
+        asked for where nobody has."""
+        used = sa.func.coalesce(jobs.c.accessed, jobs.c.created)
+        with read(self.engine) as connection:
+            row = connection.execute(sa.select(used).where(jobs.c.id == job_id)).first()
+        return max(0.0, self.now() - row[0]) if row is not None else math.inf
 
     def is_ours(self, fence: Fence) -> bool:
         """Whether the fence still stands, by a read."""

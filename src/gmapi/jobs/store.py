@@ -23,6 +23,7 @@ from gmapi.jobs import fair_order, rates, sharing
 from gmapi.jobs.database import write
 from gmapi.jobs.lookup import JOB_COLUMNS, Lookup, last_use, standing, to_job
 from gmapi.jobs.model import (
+    ACTIVE,
     FINISHED,
     NOTHING_PUBLISHED,
     SOURCES,
@@ -59,12 +60,14 @@ class JobStore(Lookup):
         label: str | None = None,
         max_age: float = math.inf,
         usable: Callable[[Job], bool] = lambda _: True,
+        active_max: int | None = None,
     ) -> Submission:
         """Insert a job, or join the one with the same key.
 
         `client` is what limits count, `caller` (if it is another name) who may list it and take it
         back, `label` what the caller calls it. A finished job is joined up to `max_age` seconds
-        after its end, and if it is `usable`.
+        after its end, and if it is `usable`. `active_max` is how many jobs of this tool there may
+        be that wait or run.
 
         Raises RateLimitedError when the client submits faster than `rate`, and QueueFullError
         when too many jobs wait already; neither counts as a submission.
@@ -82,6 +85,8 @@ class JobStore(Lookup):
                 )
                 return Submission(replace(found, label=label), joined=True)
             self._check_room(connection, queue_max)
+            if active_max is not None:
+                _check_active(connection, tool, active_max)
             sharing.check_room(connection, client, queue_max_per_client)
             row = connection.execute(
                 sa.insert(jobs)
@@ -398,3 +403,18 @@ class JobStore(Lookup):
                     self.logbook.remove(connection, job.id)
                     gone.append(job)
         return gone
+
+
+def _check_active(connection: Connection, tool: str, most: int) -> None:
+    active = connection.execute(
+        sa.select(sa.func.count())
+        .select_from(jobs)
+        .where(jobs.c.tool == tool, jobs.c.state.in_(ACTIVE))
+    ).scalar_one()
+    if active >= most:
+        raise QueueFullError(
+            f"This server plays {most} stations at once, and as many are on the air: listen to one "
+            "of them, try again when one has ended, or ask its operator for more "
+            "(GMAPI_RADIO_MAX).",
+            retry_after=60,
+        )

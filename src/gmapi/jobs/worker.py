@@ -31,6 +31,7 @@ from gmapi.errors import (
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs import schema
+from gmapi.jobs.attendance import Attendance
 from gmapi.jobs.database import connect
 from gmapi.jobs.model import (
     GIVEN_UP,
@@ -131,6 +132,7 @@ class Worker:
         self._stop_at: float | None = None
         self._stopped = threading.Event()
         self._current: str | None = None
+        self._live: list[threading.Thread] = []
 
     def run(self) -> None:
         """Deliver jobs until SIGTERM; a job that outlasts the grace is handed back."""
@@ -154,6 +156,9 @@ class Worker:
         try:
             consumer.run()
         finally:
+            self._on_stop()
+            for thread in self._live:  # before their children are killed
+                thread.join()
             self._stopped.set()
             for thread in threads:
                 thread.join()
@@ -169,6 +174,9 @@ class Worker:
 
     def _must_stop(self) -> bool:
         return self._stop_at is not None and time.monotonic() > self._stop_at
+
+    def _stops(self) -> bool:
+        return self._stop_at is not None
 
     def _sign_on(self) -> None:
         while True:
@@ -214,13 +222,33 @@ class Worker:
         return None if job is None else (job, claimed)
 
     def _run_claimed(self, job: Job, claimed: float) -> None:
+        if TOOLS[job.tool].is_live:
+            # It waits nearly all the time, and for nobody knows how long: others need not.
+            self._live = [thread for thread in self._live if thread.is_alive()]
+            thread = threading.Thread(
+                target=self._run_beside, args=(job, claimed), name=f"live {job.id}", daemon=True
+            )
+            self._live.append(thread)
+            thread.start()
+            return
         self._current = job.id
+        try:
+            self._run_one(job, claimed)
+        finally:
+            self._current = None
+
+    def _run_beside(self, job: Job, claimed: float) -> None:
+        try:
+            self._run_one(job, claimed)
+        except Exception:  # its lease runs out, and it is run again
+            log.exception("job %s was lost", job.id)
+
+    def _run_one(self, job: Job, claimed: float) -> None:
         self.wakeup.poke()
         log.info("job %s (%s) starts, attempt %d", job.id, job.tool, job.attempt)
         try:
             outcome = self._attempt(job, claimed)
         finally:
-            self._current = None
             self.wakeup.poke()
         log.info("job %s: %s after %.1f s", job.id, outcome, time.monotonic() - claimed)
         if self.settings.running_max_per_client:
@@ -249,7 +277,8 @@ class Worker:
                     fence,
                     self.settings.lease_seconds,
                     claimed=claimed,
-                    interrupted=self._must_stop,
+                    # What is live comes to no end by being waited for.
+                    interrupted=self._stops if TOOLS[job.tool].is_live else self._must_stop,
                     on_write=self.wakeup.poke,
                 ) as pulse,
                 self.overdue.watched(fence, claimed),
@@ -279,6 +308,8 @@ class Worker:
                     sources=FetchedSources(self.sources),
                     storage=self.storage,
                     reporter=pulse,
+                    attempt=job.attempt,
+                    attendance=Attendance(self.store, self.overdue, fence),
                 )
                 request = tool.request.restore(job.request)
                 with closing(work):

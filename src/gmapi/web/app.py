@@ -31,7 +31,7 @@ from gmapi.web.gate import Gate
 from gmapi.web.host_rule import HostRule
 from gmapi.web.misspelt import warnings
 from gmapi.web.problems import describe
-from gmapi.web.routes import documentation, downloads, framepack, health, live, tasks, tools
+from gmapi.web.routes import documentation, downloads, framepack, health, live, stream, tasks, tools
 from gmapi.web.schemas import Failure, FramepackRequest, failures
 
 DESCRIPTION = """A media URL goes in, a converted file's URL comes out.
@@ -85,6 +85,7 @@ def create_app(settings: Settings, service: JobService) -> OpenAPI:
     live.register(app, service)
     downloads.register(app, service)
     framepack.register(app, service)
+    stream.register(app, service)
     health.register(app, service)
     documentation.register(app, gate)
     app.register_error_handler(GmapiError, failure)
