@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO, cast
 
 from gmapi.errors import SourceError
@@ -30,7 +30,7 @@ from gmapi.fetch.transfer import Transfer
 from gmapi.fetch.unending import WHOLE
 
 QUEUE_BYTES = 1024**2
-PIECE_BYTES = 16 * 1024
+PIECE_BYTES = 4 * 1024
 FIRST_SECONDS = 60.0
 """How long a station may take until its first bytes."""
 
@@ -56,25 +56,12 @@ class NotLiveError(SourceError):
         )
 
 
-@dataclass(frozen=True)
-class Station:
-    """What a station says of itself, clean; empty where it says nothing."""
-
-    name: str = ""
-    content_type: str = ""
-
-    @classmethod
-    def of(cls, headers: Mapping[str, str]) -> Station:
-        name = song_title.decode(headers.get("icy-name", "").encode("latin-1", "replace"))
-        kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        return cls(song_title.clean(name), kind)
-
-
 class Stretch:
-    """Bytes of a station that go on from one another. One thread writes, one reads."""
+    """Bytes of a station that go on from one another, and what their server calls them, in small
+    letters. One thread writes, one reads."""
 
-    def __init__(self, content_type: str) -> None:
-        self.content_type = content_type
+    def __init__(self, content_type: str | None) -> None:
+        self.content_type = (content_type or "").partition(";")[0].strip().lower()
         self.changed = threading.Condition()
         self.size = 0
         self._pieces: deque[bytes] = deque()
@@ -118,8 +105,9 @@ class Stretch:
 
 
 class Broadcast:
-    """A station being listened to; a context manager. `reconnects` counts how often it broke off
-    and came back, `on_title` is called in its thread."""
+    """A station being listened to; a context manager. `name` is what it calls itself, clean, or
+    empty, `reconnects` counts how often it broke off and came back, and `on_title` is called in
+    its thread."""
 
     def __init__(
         self,
@@ -130,7 +118,7 @@ class Broadcast:
         on_title: icy.OnTitle,
     ) -> None:
         """Raises RequestError for bad headers."""
-        self.station = Station()
+        self.name = ""
         self.reconnects = 0
         self._url = url
         self._rules = replace(rules, max_bytes=sys.maxsize)
@@ -142,6 +130,7 @@ class Broadcast:
         self._more = threading.Condition()
         self._failure: BaseException | None = None
         self._is_heard = False
+        self._is_new = True
         self._heard_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="gmapi-station", daemon=True)
 
@@ -279,23 +268,22 @@ class Broadcast:
         )
 
     def tune(self, headers: Mapping[str, str]) -> None:
-        """What a station says of itself."""
-        self.station = replace(
-            Station.of(headers), name=Station.of(headers).name or self.station.name
-        )
+        """Note what a station says of itself."""
+        name = song_title.decode(headers.get("icy-name", "").encode("latin-1", "replace"))
+        self.name = song_title.clean(name) or self.name
 
     def tell(self, title: str) -> None:
         """A title that has come; see `Taker`."""
         self._on_title(title)
 
-    def take(self, data: bytes) -> None:
-        """Put bytes into the queue, as soon as there is room. Raises Stopped."""
+    def take(self, data: bytes, content_type: str | None = None) -> None:
+        """Put bytes into the queue, and wait while that is full; see `Taker`. Raises Stopped."""
         if not data:
             return
         with self._more:
-            if not self._stretches or self._current_ended:
-                self._stretches.append(Stretch(self.station.content_type))
-                self._current_ended = False
+            if self._is_new:
+                self._stretches.append(Stretch(content_type))
+                self._is_new = False
             stretch = self._stretches[-1]
             stretch.add(data)
             self._is_heard = True
@@ -308,14 +296,12 @@ class Broadcast:
                     stretch.changed.wait(_LOOK_SECONDS)
         self._heard_at = time.monotonic()
 
-    _current_ended = True
-
     def part(self) -> None:
         """What follows does not go on from what came before."""
         with self._more:
             if self._stretches:
                 self._stretches[-1].end()
-            self._current_ended = True
+            self._is_new = True
 
 
 class _Ear(io.RawIOBase):
@@ -326,6 +312,7 @@ class _Ear(io.RawIOBase):
     def __init__(self, broadcast: Broadcast) -> None:
         self._broadcast = broadcast
         self._is_media = False
+        self._content_type: str | None = None
         self.text = bytearray()
 
     def writable(self) -> bool:
@@ -336,7 +323,7 @@ class _Ear(io.RawIOBase):
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
         if self._is_media:
-            self._broadcast.take(data)
+            self._broadcast.take(data, self._content_type)
             return len(data)
         self.text += data
         if self._is_surely_media():
@@ -360,7 +347,8 @@ class _Ear(io.RawIOBase):
         if self.transfer.total is not None:
             raise NotLiveError("a file", f"Content-Length {self.transfer.total}")
         self._is_media = True
+        self._content_type = self.transfer.headers.get("Content-Type")
         self._broadcast.tune(self.transfer.headers)
         data = bytes(self.text)
         self.text.clear()
-        self._broadcast.take(data)
+        self._broadcast.take(data, self._content_type)

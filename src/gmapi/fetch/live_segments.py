@@ -24,8 +24,8 @@ _READING_SHARE = 4.0
 class Taker(Protocol):
     """Who hears a stream."""
 
-    def take(self, data: bytes) -> None:
-        """The next bytes."""
+    def take(self, data: bytes, content_type: str | None = None) -> None:
+        """The next bytes, and what their server calls them."""
 
     def part(self) -> None:
         """What follows does not go on from what came before."""
@@ -97,15 +97,15 @@ class _Following:
             self._taker.part()
             changed = True
         if header is not None and changed:
-            self._taker.take(self._fetch(header))
+            self._taker.take(*self._fetch(header))
         self._header = header
-        data = self._fetch(segment)
+        data, content_type = self._fetch(segment)
         if title := id3.title_in(data):
             self._taker.tell(title)
-        self._taker.take(id3.without_tags(data))
+        self._taker.take(id3.without_tags(data), content_type)
         self._next = number + 1
 
-    def _fetch(self, segment: Segment) -> bytes:
+    def _fetch(self, segment: Segment) -> tuple[bytes, str | None]:
         body = io.BytesIO()
-        Recorder(self._connection, self._reading, SEGMENT_BYTES_MAX).add(segment, body)
-        return body.getvalue()
+        done = Recorder(self._connection, self._reading, SEGMENT_BYTES_MAX).add(segment, body)
+        return body.getvalue(), done.content_type

@@ -179,7 +179,7 @@ class _Feeders:
         fds = {}
         for number, feed in feeds.items():
             fds[number], writer = os.pipe()
-            widen(writer)
+            widen(writer, feed.pipe_bytes)
             self._ends.append((feed, fds[number], writer))
         self._stack.callback(self._close)
         return fds

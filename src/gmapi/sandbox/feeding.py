@@ -14,6 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+PIPE_BYTES = 1 << 20
+"""Of a pipe with room, where the system has it: fewer switches between the two processes."""
+
 _SEND_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
 # How soon a feeder that waits for its source notices that it is not wanted any more, seconds.
@@ -60,6 +63,8 @@ class Feed:
 
     source: Arriving | None
     plan: Plan = WHOLE
+    pipe_bytes: int = PIPE_BYTES
+    """How much of it may wait in the pipe."""
 
 
 class Feeder:
@@ -144,8 +149,8 @@ class Feeder:
             view = view[os.write(self._writer, view) :]
 
 
-def widen(pipe: int, size: int = 1 << 20) -> None:
-    """A larger buffer where the system has it: fewer switches between the two processes."""
+def widen(pipe: int, size: int = PIPE_BYTES) -> None:
+    """Another size of a pipe's buffer, where the system can."""
     with suppress(ImportError, AttributeError, OSError):
         import fcntl
 

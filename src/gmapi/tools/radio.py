@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from pydantic import Field
@@ -48,9 +49,14 @@ _ROUND_SECONDS = 3600.0
 _ROUND_LEAST = 30.0
 _ROUND_GRACE = 60.0
 _PAUSE_SECONDS = 0.1
+# So little of it lies between the station and its sound.
+_PIPE_BYTES = 16 * 1024
+# Runs one after the other that come to nothing: of a station that was heard, and of one that was
+# never.
 _FAILURES_MAX = 5
-# Bytes lie there and nothing comes of them.
-_STUCK_SECONDS = 60.0
+_FAILURES_AT_FIRST = 2
+# So often bytes come, or lie there, and no sound comes of them: looks, four a second.
+_IDLE_LOOKS_MAX = 60
 
 _NO_EFFECT = "Of no effect here: a station plays what is on, while somebody listens."
 
@@ -158,7 +164,7 @@ class _Radio:
         self._looked = self._began
         self._pace = _Pace()
         self._seconds = Seconds(self._take)
-        self._made = 0
+        self._made = self._fed = 0
         self._next = self._first = first
         self._title: tuple[str, int] | None = None
         self._told: tuple[object, ...] = ()
@@ -181,10 +187,8 @@ class _Radio:
             source, rules, headers=self._request.headers, on_title=self._hear_title
         ) as broadcast:
             self._broadcast = broadcast
-            try:
+            with suppress(_NobodyListens):
                 self._play_on()
-            except _NobodyListens:
-                pass
         self._result.on_air = False
         self._result.message = "The station was switched off, since nobody listened any more."
         return self._result
@@ -203,7 +207,7 @@ class _Radio:
                 self._play(stretch, quick=failed == 0)
             except MediaError as error:
                 failed = failed + 1 if made == self._made else 1
-                if failed >= _FAILURES_MAX:
+                if failed >= (_FAILURES_MAX if self._made else _FAILURES_AT_FIRST):
                     raise
                 self._work.reporter.log(f"begun again: {error.message} ({error.cause})")
             else:
@@ -216,17 +220,18 @@ class _Radio:
         source = work.inputs / "station"
         seconds = min(_ROUND_SECONDS, max(_ROUND_LEAST, work.settings.job_timeout))
         until = time.monotonic() + seconds
-        idle_since = time.monotonic()
-        made = self._made
+        made, fed, idle = self._made, self._fed, 0
 
         def check() -> None:
-            nonlocal idle_since, made
-            now = time.monotonic()
-            if made != self._made or not stretch.size or self._pace.is_ahead():
-                idle_since, made = now, self._made
-            if now - idle_since > _STUCK_SECONDS:
+            nonlocal made, fed, idle
+            if made != self._made or self._pace.is_ahead():
+                made, idle = self._made, 0
+            elif fed != self._fed or stretch.size:
+                idle += 1
+            fed = self._fed
+            if idle > _IDLE_LOOKS_MAX:
                 raise MediaError(
-                    "The sound of the station could not be converted.", cause="nothing comes of it"
+                    "What the station sends gives no sound.", cause="bytes without any sound"
                 )
             self._check()
 
@@ -247,7 +252,7 @@ class _Radio:
             cancelled=check,
             stdout=self._seconds.feed,
             hide=(work.folder, work.settings.data_dir),
-            feeds={source: Feed(None, self._pieces(stretch, until))},
+            feeds={source: Feed(None, self._pieces(stretch, until), _PIPE_BYTES)},
         )
         folded.close()
         if finished.returncode != 0:
@@ -265,6 +270,7 @@ class _Radio:
             while piece and self._pace.is_ahead():
                 yield b""
                 time.sleep(_PAUSE_SECONDS)
+            self._fed += len(piece)
             yield piece
 
     def _take(self, second: bytes) -> None:
@@ -300,7 +306,7 @@ class _Radio:
         """Report what can be heard, where anything of it has changed."""
         result, broadcast = self._result, self._broadcast
         result.reconnects = broadcast.reconnects
-        result.station = broadcast.station.name or None
+        result.station = broadcast.name or None
         title = self._title
         if title is not None and title[0] != (result.title or ""):
             result.title = title[0] or None
