@@ -411,10 +411,15 @@ def _check_active(connection: Connection, tool: str, most: int) -> None:
         .select_from(jobs)
         .where(jobs.c.tool == tool, jobs.c.state.in_(ACTIVE))
     ).scalar_one()
+    if not most:
+        raise QueueFullError(
+            "This server plays no stations; its operator can allow them (GMAPI_RADIO_MAX).",
+            retry_after=3600,
+        )
     if active >= most:
         raise QueueFullError(
-            f"This server plays {most} stations at once, and as many are on the air: listen to one "
-            "of them, try again when one has ended, or ask its operator for more "
-            "(GMAPI_RADIO_MAX).",
+            f"No more stations are played at once than {most}, and so many are on the air: join "
+            "one of them, try again when one has ended, or ask the operator of this server to "
+            "allow more (GMAPI_RADIO_MAX).",
             retry_after=60,
         )

@@ -43,9 +43,9 @@ def register(app: OpenAPI, service: JobService) -> None:
         summary="One second of a station",
         description="DFPWM of one channel at 48 kHz, 6,000 bytes. The newest 60 seconds can be "
         "had, and asking for one counts as listening. One that is about to come is waited for, a "
-        "second at most: then the answer is 503. 404 is for what has gone already, for what will "
-        "not come soon, and once the station has been switched off. Both tell `first` and `last`, "
-        "the numbers there are.",
+        "second at most: then the answer is 503. 404 is for what has gone already and for what will "
+        "not come soon; both tell `first` and `last`, the numbers there are. 404 without them is "
+        "for a station that has been switched off or has failed.",
         tags=[TAG],
         responses={
             "200": binary("The second.", MEDIA_TYPE, partial=True),
@@ -114,7 +114,7 @@ def _missing(service: JobService, job: Job, number: int) -> GmapiError:
 
 def _there(service: JobService, job: Job) -> dict[str, int]:
     """The numbers of the oldest and the newest second."""
-    if job.file_id is None:
+    if job.file_id is None or job.is_finished:
         return {}
     with service.storage.part_reader(job.file_id, SOUND) as reader:
         bounds = reader.bounds()
