@@ -57,6 +57,11 @@ class Pipeline(Generic[Result]):
         self._count = 0
         self._lead = lead
 
+    @property
+    def picture_bytes(self) -> int:
+        """Bytes of one picture."""
+        return self._size
+
     def feed(self, data: bytes) -> None:
         """Take bytes of pictures, in any pieces."""
         view = memoryview(data)

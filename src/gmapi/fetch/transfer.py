@@ -33,10 +33,11 @@ class Transfer:
     """The state of one transfer, owned by its thread; another may look at `received`, `total`,
     `is_radio` and `is_untold`, and may call `finish`.
 
-    With a `span` only this part is asked for. Text of one of the kinds `wanted` is taken as if it
-    were media, up to LIST_BYTES_MAX; media then too. With `parts_do` media of untold length may
-    end where no more may be fetched, or where a station breaks off. `on_begin` is told the
-    address, the length and the exact version, where there is one, of media that begins to come.
+    With a `span` only this part is asked for, of no other `version` if one is given. Text of one of
+    the kinds `wanted` is taken as if it were media, up to LIST_BYTES_MAX; media then too. With
+    `parts_do` media of untold length may end where no more may be fetched, or where a station
+    breaks off. `on_begin` is told the address, the length and the exact version, where there is
+    one, of media that begins to come.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Transfer:
         *,
         validators: Validators | None = None,
         span: Span | None = None,
+        version: str | None = None,
         wanted: frozenset[str] = frozenset(),
         parts_do: bool = False,
         on_title: icy.OnTitle = icy.nobody_listens,
@@ -62,6 +64,7 @@ class Transfer:
         self._rules = rules
         self._validators = validators
         self._span = span
+        self._version = version
         self._wanted = wanted
         self._parts_do = parts_do
         self._on_title = on_title
@@ -111,6 +114,8 @@ class Transfer:
             conditions["If-Modified-Since"] = self._validators.last_modified
         if self._span:
             conditions["Range"] = f"bytes={self._span.first}-{self._span.last}"
+        if self._version:
+            conditions["If-Range"] = self._version
         answer = self._route.ask(conditions)
         if answer.status == HTTPStatus.NOT_MODIFIED and self._validators:
             return self._outcome(answer, not_modified=True)

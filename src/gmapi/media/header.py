@@ -48,6 +48,8 @@ class Stream:
     matrix: str | None = None
     is_full_range: bool = False
     is_turned: bool = False
+    told_length: float | None = None
+    """Seconds that a tag of the stream's own tells."""
     tile_group: int | None = None
     """The number of the stream group whose tiles are this one picture."""
 

@@ -325,6 +325,11 @@ def _length(info: MediaInfo) -> float | None:
     return duration
 
 
+def renewed(selection: Selection, info: MediaInfo) -> Selection:
+    """The same decision with what a header says now that more of the source is there."""
+    return replace(selection, info=info, length=_length(info))
+
+
 def turned(selection: Selection, size: tuple[int, int]) -> Selection:
     """The same decision with the size that decoding has shown (`probe.seen_size`)."""
     if selection.picture is None:

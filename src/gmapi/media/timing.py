@@ -118,6 +118,7 @@ def picture_times(
     start: float = 0.0,
     duration: float | None = None,
     with_sound: bool = False,
+    own_clock: bool = False,
     max_pixels: int = 70_000_000,
     limits: Limits | None = None,
     wall_seconds: float = _COUNT_SECONDS,
@@ -125,12 +126,14 @@ def picture_times(
     feeds: Mapping[Path, Feed] | None = None,
 ) -> PictureTimes:
     """The times of all pictures that are meant; LimitError after `wall_seconds`. `with_sound` when
-    the sound is heard with them: where it goes on for long, the last picture stays."""
+    the sound is heard with them: where it goes on for long, the last picture stays. With
+    `own_clock` times are those that stand in the file, not counted from its start."""
     packets = _Packets(exact_last=(ffmpeg.major or 0) >= 6 or chosen.is_animation)
 
     def read(stream: Stream | None, packets: _Packets, *span: str) -> None:
         argv = [
             *command.head(ffmpeg, None, "error"),
+            *(["-copyts"] if own_clock else []),
             *span,
             *command.guarded_input(chosen.path, max_pixels),
             "-map", chosen.map_of(stream), "-c", "copy", "-f", "framecrc", "pipe:1",
@@ -150,14 +153,19 @@ def picture_times(
 
     read(chosen.picture, packets, *command.span(start, duration))
     times = packets.times()
-    late = (chosen.length or 0.0) - times.end
-    if not with_sound or chosen.sound is None or times.end <= 0 or late <= _HELD_SECONDS:
+    if not with_sound or not may_be_held(times, chosen):
         return times
     # What a header says need not be there.
     heard = _Packets(exact_last=True)
     read(chosen.sound, heard)
     end = heard.covered
     return replace(times, end=end, is_held=True) if end - times.end > _HELD_SECONDS else times
+
+
+def may_be_held(times: PictureTimes, chosen: Selection) -> bool:
+    """Whether a header lets expect that the sound goes on long after these pictures."""
+    late = (chosen.length or 0.0) - times.end
+    return chosen.sound is not None and times.end > 0 and late > _HELD_SECONDS
 
 
 def ends_before(times: PictureTimes, fps: float) -> bool:

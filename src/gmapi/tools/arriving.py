@@ -3,55 +3,105 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from gmapi.fetch.arrival import Arrival
-from gmapi.sandbox.feeding import Feed, Plan
+from gmapi.fetch.parts import Parts
+from gmapi.sandbox.feeding import Feed, Plan, Span
+
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class ArrivingSource:
+    """A source that is read by `plan` until it is whole. `kind` is as `streamable` names it, and
+    `parts` reads of it what has not come yet."""
+
+    arrival: Arrival
+    plan: Plan
+    kind: str
+    parts: Parts
+
+    @property
+    def path(self) -> Path:
+        """Where it arrives."""
+        return self.arrival.path
+
+    @property
+    def total(self) -> int:
+        """Bytes there will be."""
+        beginning = self.arrival.beginning
+        return 0 if beginning is None or beginning.total is None else beginning.total
+
+    def beginning(self, size: int, check: Callable[[], None]) -> Feed:
+        """What feeds a process the first `size` bytes of the plan, or a little more, as soon as
+        they are there. Raises what ended the source early, and what `check` raises."""
+        plan: list[bytes | Span] = []
+        for piece in self.plan:
+            if size <= 0:
+                break
+            if isinstance(piece, bytes):
+                plan.append(piece)
+                size -= len(piece)
+                continue
+            length = size if piece.length is None else min(size, piece.length)
+            plan.append(Span(piece.first, length))
+            size -= length
+            while self.arrival.size < piece.first + length and not self.arrival.has_ended:
+                check()
+                self.arrival.wait(piece.first + length - 1, _LOOK_SECONDS)
+        return Feed(self.arrival, plan)
 
 
 class ArrivingSources:
     """The sources of one job that came before they were whole. Thread safe."""
 
     def __init__(self) -> None:
-        self._arrivals: dict[Path, Arrival] = {}
-        self._feeds: dict[Path, Feed] = {}
+        self._sources: dict[Path, ArrivingSource] = {}
 
-    def add(self, arrival: Arrival, plan: Plan) -> None:
-        """A source that is read by this plan until it is whole."""
-        self._arrivals[arrival.path] = arrival
-        self._feeds[arrival.path] = Feed(arrival, plan)
+    def add(self, source: ArrivingSource) -> None:
+        """Take a source that has begun to come."""
+        self._sources[source.path] = source
+
+    def get(self, path: Path) -> ArrivingSource | None:
+        """What is on its way to `path`; None when all of it is there."""
+        source = self._sources.get(path)
+        return None if source is None or source.arrival.is_whole else source
 
     def feeds(self) -> dict[Path, Feed]:
         """For processes that begin now: what cannot be read as a file yet."""
         return {
-            path: feed for path, feed in self._feeds.items() if not self._arrivals[path].is_whole
+            path: Feed(source.arrival, source.plan)
+            for path, source in self._sources.items()
+            if not source.arrival.is_whole
         }
+
+    def came_late(self, path: Path) -> bool:
+        """Whether a source was looked at before it was whole."""
+        return path in self._sources
 
     def is_whole(self, path: Path) -> bool:
         """Whether all of a source is there."""
-        arrival = self._arrivals.get(path)
-        return arrival is None or arrival.is_whole
+        return self.get(path) is None
 
     def has_all(self, path: Path) -> bool:
         """Whether all bytes of a source are there, though they may not be put away yet."""
-        arrival = self._arrivals.get(path)
-        if arrival is None or arrival.is_whole:
-            return True
-        beginning = arrival.beginning
-        return beginning is not None and arrival.size == beginning.total
+        source = self.get(path)
+        return source is None or source.arrival.size == source.total
 
     def await_whole(self, path: Path, check: Callable[[], None]) -> None:
         """Return when all of a source is there. Raises what ended it early, and what `check`
         raises."""
-        if (arrival := self._arrivals.get(path)) is not None:
-            arrival.wait_for_end(check)
+        if (source := self._sources.get(path)) is not None:
+            source.arrival.wait_for_end(check)
 
     def await_all(self, check: Callable[[], None]) -> None:
         """The same of all of them."""
-        for path in list(self._arrivals):
+        for path in list(self._sources):
             self.await_whole(path, check)
 
     def close(self) -> None:
         """Stop what has not come: nobody needs it any more."""
-        for arrival in self._arrivals.values():
-            arrival.stop()
+        for source in self._sources.values():
+            source.arrival.stop()

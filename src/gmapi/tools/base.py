@@ -429,6 +429,14 @@ class Work:
             return self.select(self._assembled(chosen))
         return chosen
 
+    def look_again(self, chosen: Selection) -> Selection:
+        """The same decision about a source that was looked at while it arrived, as soon as it is
+        whole: some headers tell its length only then. Raises what ended it early."""
+        if not self.arriving.came_late(chosen.path):
+            return chosen
+        self.arriving.await_whole(chosen.path, self.check)
+        return selection.renewed(chosen, self.probe(chosen.path))
+
     def _assembled(self, chosen: Selection) -> Path:
         """The whole picture in one file: no other command can take its pieces together."""
         whole = self.outputs / "assembled"

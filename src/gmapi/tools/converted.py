@@ -61,6 +61,8 @@ class Converted:
             used=transcode.kinds_left(target, args),
             input_args=input_args,
         )
+        if one.picture is None and one.cover is not None and target.kind == "video":
+            one = work.look_again(one)  # the cover is shown as long as the song is
         for note in transcode.notes(work.ffmpeg, one, target, args):
             work.warn(note)
         times = None

@@ -29,6 +29,7 @@ def run(work: Work, request: SanjuuniRequest) -> ScreenResult:
         headers=request.headers,
         use_cache=cached,
         max_duration=request.max_duration,
+        arriving=lambda kind: True,
     )
     subtitles = None
     if request.subtitle_url:

@@ -125,10 +125,11 @@ class SoundMaking:
     def _settle(self) -> None:
         rate = int(Options(self._args).get("ar") or RATE)
         made = self._output.stat().st_size * 8 / rate
-        seconds = self._expected(self._chosen.length)
+        chosen = self._work.look_again(self._chosen)
+        seconds = self._expected(chosen.length)
         if seconds is None or made < seconds - _SHORT_SECONDS:
             # What a header says of a file that was cut off is not true.
-            seconds = self._expected(self._work.picture_times(self._chosen).end or None)
+            seconds = self._expected(self._work.picture_times(chosen).end or None)
         if seconds is not None:
             work = self._work
             most = work.settings.output_limit

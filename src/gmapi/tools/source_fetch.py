@@ -11,6 +11,7 @@ from gmapi.errors import MediaError, RequestError
 from gmapi.fetch.address import SourceUrl, check_url
 from gmapi.fetch.arrival import Arrival, ignore
 from gmapi.fetch.headers import HARMLESS_HEADERS, check_headers
+from gmapi.fetch.parts import Parts
 from gmapi.fetch.site_door import nothing_found
 from gmapi.fetch.sniff import PAGE, NotMediaError
 from gmapi.fetch.source_cache import SourceCache
@@ -19,7 +20,8 @@ from gmapi.fetch.unending import Portion
 from gmapi.media import command, ogg_pages, picture_files, protected, streamable
 from gmapi.media.length import media_seconds
 from gmapi.media.links import copy_part
-from gmapi.sandbox.feeding import WHOLE, Plan
+from gmapi.sandbox.feeding import WHOLE
+from gmapi.tools.arriving import ArrivingSource
 from gmapi.tools.base import Wanted, Work
 from gmapi.tools.page import find_media
 
@@ -65,21 +67,21 @@ class _Fetch:
         self._arrival = arrival = Arrival(self._target, self._arrive)
         arrival.start()
         try:
-            plan = self._plan(arrival, suits)
-            if plan is None:
+            source = self._begun(arrival, suits)
+            if source is None:
                 arrival.wait_for_end(work.check)
         except BaseException:
             arrival.stop()
             raise
-        if plan is None or arrival.is_whole:
+        if source is None or arrival.is_whole:
             arrival.stop()
-            return self._target
-        self._is_handed_over = True
-        work.arriving.add(arrival, plan)
+        else:
+            self._is_handed_over = True
+            work.arriving.add(source)
         return self._target
 
-    def _plan(self, arrival: Arrival, suits: Callable[[str], bool]) -> Plan | None:
-        """How a source can be read while it arrives; None when it has to be whole."""
+    def _begun(self, arrival: Arrival, suits: Callable[[str], bool]) -> ArrivingSource | None:
+        """The source as it can be read while it arrives; None when it has to be whole."""
         beginning = arrival.wait_to_begin(self._work.check)
         if beginning is None or beginning.total is None or beginning.total < WORTH_BYTES:
             return None
@@ -94,7 +96,11 @@ class _Fetch:
             protected.check(self._target)
         except MediaError:  # all of it is looked at then
             return None
-        return WHOLE if kind != "mp4" else None
+        headers = check_headers(self._wanted.headers)
+        rules = self._cache.rules
+        parts = Parts(beginning, self._source, headers, rules, self._cancelled)
+        plan = WHOLE if kind != "mp4" else None
+        return None if plan is None else ArrivingSource(arrival, plan, kind, parts)
 
     def _arrive(self, arrival: Arrival) -> None:
         self.run()

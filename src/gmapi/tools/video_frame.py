@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from gmapi.media.progress import estimate
 from gmapi.media.selection import Selection
 from gmapi.media.shapes import PictureSize
 from gmapi.media.sound import Channel, dfpwm_channels
-from gmapi.media.timing import picture_count
+from gmapi.media.timing import PictureTimes, picture_count
 from gmapi.tools import sound
 from gmapi.tools.base import Tool, Work
 from gmapi.tools.fields import (
@@ -29,6 +30,7 @@ from gmapi.tools.fields import (
     ToolRequest,
     whole_number,
 )
+from gmapi.tools.outlook import FilmTimes
 from gmapi.tools.results import GAME_REPLY_MAX, ToolResult
 
 SIDE_MAX = 4096
@@ -42,6 +44,11 @@ HELD_FRAMES = 199
 complete, no more than this is announced (contract, V3)."""
 
 PLAYER_START_FRAMES = 200
+
+KEPT_FRAMES = 3
+"""So many are kept back until it is known where the film ends: as many as ffmpeg may make beyond
+that."""
+
 AUDIO_NAMES: dict[Channel, tuple[str, str]] = {
     "mono": ("audio_dfpwm_url", "audio.dfpwm"),
     "left": ("audio_dfpwm_left_url", "audio_left.dfpwm"),
@@ -87,6 +94,11 @@ class VideoFrameResult(ToolResult):
 
     current_frames: int = Field(description="Frames that can be fetched now.")
     total_frames: int = Field(description="Frames there will be; exact when completed.")
+    total_is_estimate: Sometimes[bool] = Field(
+        default=None,
+        description="true while total_frames is but a guess, during which current_frames is at "
+        "most 199.",
+    )
     fps: float = Field(description="Frames per second.")
     width: Sometimes[int] = Field(default=None, description="Of each frame, in pixels.")
     height: Sometimes[int] = Field(default=None, description="Of each frame, in pixels.")
@@ -111,6 +123,7 @@ def run(work: Work, request: VideoFrameRequest) -> VideoFrameResult:
         use_cache=not request.no_cache,
         max_duration=request.max_duration,
         share=(0.0, FETCHED),
+        arriving=lambda kind: True,
     )
     chosen = work.select(source, video_track=request.video_track, audio_track=request.audio_track)
     chosen = work.upright(chosen)
@@ -150,19 +163,14 @@ class _Cut:
     def run(self) -> VideoFrameResult:
         work = self._work
         work.reporter.report(message="Counting the frames.")
-        self._times = work.picture_times(self._chosen)
-        if self._times.count == 1 and self._chosen.sound is not None:
-            # A song with its picture. Of a film the stream's own length counts (contract, V1).
-            self._times = work.picture_times(self._chosen, with_sound=True)
-        fps = self._request.fps
-        self._lead = pictures.lead(self._chosen, self._size, self._times, fps)
-        counted = picture_count(self._times, fps)
-        if not self._chosen.is_still and self._times.end > 0:
-            self._result.duration = round(self._times.end, 3)
-        self._result.total_frames = counted or 0
-        self._expected = counted
+        self._times = FilmTimes(work, self._chosen)
+        if self._times.known.count == 1 and self._chosen.sound and not self._times.is_open:
+            # A song with its picture. Of a film the pictures' own length counts (contract, V1).
+            self._times = FilmTimes(work, self._chosen, with_sound=True)
+        self._lead = pictures.lead(self._chosen, self._size, self._times.known, self._request.fps)
+        self._note_length(self._times.known)
         self._started = time.monotonic()
-        with ThreadPoolExecutor(1, thread_name_prefix="sound") as pool:
+        with self._times, ThreadPoolExecutor(1, thread_name_prefix="sound") as pool:
             self._sound: Future[dict[str, str] | None] = pool.submit(self._cut_sound)
             try:
                 self._cut_frames()
@@ -173,11 +181,16 @@ class _Cut:
         if self._frames == 0:
             raise MediaError("No frame could be read from the video.", code="corrupt_media")
         self._result.current_frames = self._result.total_frames = self._frames
+        self._result.total_is_estimate = None
         made, told = self._frames / self._request.fps, self._result.duration
         if told is not None and abs(made - told) > 1.5 / self._request.fps:
             self._result.duration = round(made, 3)
         self._result.message = self._closing_message()
         return self._result
+
+    def _note_length(self, times: PictureTimes) -> None:
+        if not self._chosen.is_still and times.end > 0:
+            self._result.duration = round(times.end, 3)
 
     # -- frames ---------------------------------------------------------------------------------
 
@@ -188,7 +201,7 @@ class _Cut:
             work.ffmpeg,
             self._chosen,
             self._size,
-            times=self._times,
+            times=self._times.known,
             fps=self._request.fps,
             max_pixels=work.settings.picture_max_pixels,
             progress_fd=PROGRESS_FD,
@@ -204,6 +217,9 @@ class _Cut:
                         "Ask for a smaller size or fewer frames per second."
                     )
 
+            # Of a film whose end is not known, the last frames may turn out to be behind it.
+            kept: deque[bytes] = deque()
+
             def take(data: bytes) -> None:
                 for png in splitter.feed(data):
                     if self._frames == 0:
@@ -213,7 +229,9 @@ class _Cut:
                             # A stranger says how many these are.
                             if number % CHECKED_EVERY == 0:
                                 work.check()
-                    add(png)
+                    kept.append(png)
+                    if len(kept) > (KEPT_FRAMES if self._times.is_open else 0):
+                        add(kept.popleft())
                 writer.flush()
                 self._report("Cutting frames.")
 
@@ -225,6 +243,13 @@ class _Cut:
                     raise
                 # What ffmpeg says then is about flags that this tool does not have.
                 raise failures.unreadable(error.cause) from error
+            if kept:
+                times = self._times.whole()
+                self._note_length(times)
+                count = picture_count(times, self._request.fps)
+                for png in kept:
+                    if count is None or self._frames < count or not self._frames:
+                        add(png)
 
     def _note_size(self, png: bytes) -> None:
         # The IHDR chunk comes first: width and height stand at bytes 16 to 24.
@@ -232,17 +257,25 @@ class _Cut:
         self._result.height = int.from_bytes(png[20:24])
 
     def _report(self, message: str) -> None:
-        shown = self._frames
-        if not self._sound.done():
+        shown, expected = self._frames, self._times.count(self._request.fps)
+        is_estimate = expected is None and self._times.is_open
+        if not self._sound.done() or is_estimate:
             shown = min(shown, HELD_FRAMES)
-        elif self._result.audio_urls is None and self._sound.exception() is None:
+        if (
+            self._sound.done()
+            and self._result.audio_urls is None
+            and self._sound.exception() is None
+        ):
             self._result.audio_urls = self._sound.result()
         self._result.current_frames = shown
+        if is_estimate:
+            expected = self._times.guess(self._request.fps)
         # Players index total_frames as soon as there are 200 frames; never less than there are.
-        self._result.total_frames = max(self._expected or 0, self._frames)
-        percent, eta = estimate(self._frames, self._expected, time.monotonic() - self._started)
+        self._result.total_frames = max(expected or 0, self._frames)
+        self._result.total_is_estimate = True if is_estimate else None
+        percent, eta = estimate(self._frames, expected, time.monotonic() - self._started)
         self._work.reporter.report(
-            progress=FETCHED + (CUT - FETCHED) * percent / 100 if self._expected else None,
+            progress=FETCHED + (CUT - FETCHED) * percent / 100 if expected else None,
             message=f"{message} {shown} of {self._result.total_frames} are ready.",
             eta=eta,
             result=self._work.with_warnings(self._result).values(),
@@ -282,10 +315,11 @@ class _Cut:
                 work.warn(f"The film has no sound, which could not be read. {error.message}")
             return None
         sound.warn_if_silent(work, outputs["mono"], None, self._chosen)
+        end = self._times.whole().end
         urls: dict[str, str] = {}
         for channel, (key, name) in AUDIO_NAMES.items():
             most = work.settings.output_limit
-            sound.settle(outputs[channel], self._times.end, most=most, check=work.check)
+            sound.settle(outputs[channel], end, most=most, check=work.check)
             self._audio_bytes = work.publish(name, outputs[channel]).size
             urls[key] = work.address(name)
         return urls
@@ -297,7 +331,8 @@ class _Cut:
     def _closing_message(self) -> str:
         message = "Done: 1 frame" if self._frames == 1 else f"Done: {self._frames} frames"
         message += " and sound." if self._result.audio_urls else ", no sound."
-        is_film = not self._chosen.is_still and (self._times.count != 1 or self._times.is_held)
+        times = self._times.whole()
+        is_film = not self._chosen.is_still and (times.count != 1 or times.is_held)
         if is_film and self._frames < PLAYER_START_FRAMES:
             message += (
                 f" Some players wait for {PLAYER_START_FRAMES} frames and never start a shorter "

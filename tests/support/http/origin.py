@@ -14,6 +14,7 @@ A route is bytes or a function that gets an `Exchange`. Handlers that wait do so
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
@@ -62,6 +63,11 @@ class Exchange:
     def body(self) -> bytes:
         """What was posted."""
         return self._handler.rfile.read(int(self.request.headers.get("content-length", "0")))
+
+    @property
+    def connection(self) -> socket.socket:
+        """The line to the client."""
+        return self._handler.connection
 
     def hang_up(self) -> None:
         """Close the line without saying so."""

@@ -18,6 +18,7 @@ from gmapi.media.formats import media_type_of
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
 from gmapi.tools.base import Work
+from gmapi.tools.kept_back import KeptBack
 from gmapi.tools.results import GAME_REPLY_MAX
 from gmapi.tools.screens.chunks import Chunk, ChunkMaker
 from gmapi.tools.screens.mixer import Mixer
@@ -77,6 +78,10 @@ class Conversion:
 
     def run(self) -> ScreenResult:
         """Convert all of it."""
+        with self._source.times:
+            return self._run()
+
+    def _run(self) -> ScreenResult:
         self._started = time.monotonic()
         size = self._source.size
         self._work.reporter.log(
@@ -104,14 +109,17 @@ class Conversion:
             growing = stack.enter_context(work.grow(self._name))
             file = ScreenFile(work, self._name, writer, growing)
             mixer = Mixer(
-                file, writer, self._maker.film.fps, sound, self._source.times.end or math.inf
+                file, writer, self._maker.film.fps, sound, self._source.times.known.end or math.inf
             )
+
+            def end(seconds: float) -> None:
+                mixer.seconds = seconds
 
             def report() -> None:
                 file.flush()
                 self._report(file.size)
 
-            self._pictures(mixer.picture, report)
+            self._pictures(mixer.picture, report, end)
             mixer.rest()
             size = file.finish().size
         self._result.parts = file.publish_parts() or None
@@ -120,17 +128,25 @@ class Conversion:
     def _to_preview(self) -> int:
         kind = self._plan.preview or ""
         with PreviewFile(self._work, kind, self._source.rhythm) as output:
-            self._pictures(lambda chunk: output.add(chunk.data), lambda: self._report(0))
+            self._pictures(
+                lambda chunk: output.add(chunk.data), lambda: self._report(0), lambda seconds: None
+            )
         return output.publish(self._name).size
 
-    def _pictures(self, take: Callable[[Chunk], None], report: Callable[[], None]) -> None:
-        """Decode and convert; each picture's chunk is handed on in order."""
+    def _pictures(
+        self,
+        take: Callable[[Chunk], None],
+        report: Callable[[], None],
+        on_end: Callable[[float], None],
+    ) -> None:
+        """Decode and convert; each picture's chunk is handed on in order. `on_end` is told before
+        the last ones when the film ends, if that was not known."""
         work = self._work
         argv = raw_pictures.decoded(
             work.ffmpeg,
             self._source.chosen,
             self._source.look,
-            times=self._source.times,
+            times=self._source.times.known,
             max_pixels=work.settings.picture_max_pixels,
             progress_fd=PROGRESS_FD,
         )
@@ -145,7 +161,8 @@ class Conversion:
                 report()
 
         source, size = self._source, self._source.size
-        lead = pictures.lead(source.chosen, size, source.times, source.look.fps)
+        times, fps = source.times, source.look.fps
+        lead = pictures.lead(source.chosen, size, times.known, fps)
         threads = 1 if self._maker.sequential else os.cpu_count() or 1
         with Pipeline(
             size.width,
@@ -157,19 +174,27 @@ class Conversion:
             lead=lead,
         ) as pipeline:
             limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
+            kept = KeptBack(pipeline.picture_bytes, pipeline.feed)
+            feed = kept.feed if times.is_open else pipeline.feed
             try:
-                work.run_ffmpeg(argv, stdout=pipeline.feed, context=limit)
+                work.run_ffmpeg(argv, stdout=feed, context=limit)
             except MediaError as error:
                 if pipeline.finish():
                     raise
                 # What ffmpeg says then is about flags that this tool does not have.
                 raise failures.unreadable(error.cause) from error
+            if times.is_open:
+                whole = times.whole()
+                on_end(whole.end or math.inf)
+                kept.finish(whole, None if fps is None else float(fps), lead)
             pipeline.finish()
         if self._frames == 0:
             raise failures.unreadable()
 
     def _report(self, size: int) -> None:
         expected = self._source.rhythm.expected
+        if expected is None:
+            expected = self._source.times.count(float(self._source.rhythm.fps))
         result = self._result
         result.frames, result.size = self._frames, size
         percent, eta = estimate(self._frames, expected, time.monotonic() - self._started)

@@ -32,7 +32,8 @@ class Mixer:
         self._writer = writer
         self._fps = fps
         self._sound = sound
-        self._most = seconds
+        self.seconds = seconds
+        """May be told later, but before the last pictures."""
         self._ended = sound is None
         self._interleaved = not isinstance(writer, Vid32Writer) or writer.interleaved
         self._sound_seconds = 0.0
@@ -60,7 +61,7 @@ class Mixer:
     @property
     def _missing(self) -> float:
         """Seconds of pictures without sound."""
-        return min(self._pictures / self._fps, self._most) - self._sound_seconds
+        return min(self._pictures / self._fps, self.seconds) - self._sound_seconds
 
     def _is_due(self) -> bool:
         # Silence comes behind its pictures, when it is known how much of it there is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from gmapi.computercraft.options import Format, Quality
@@ -57,6 +57,29 @@ def find_rhythm(
         slower = Fraction(GIF_FPS_MAX)
         return Rhythm(slower, slower, expected=picture_count(times, GIF_FPS_MAX))
     return found
+
+
+def open_rhythm(plan: ScreenPlan, video: Stream, first: PictureTimes) -> Rhythm | None:
+    """The rhythm that `find_rhythm` would find for a film of which only the `first` pictures have
+    come; None when that takes all of them.
+
+    Where the pictures may turn out not to come regularly they are resampled, which leaves those
+    that do as they are.
+    """
+    middle = first.usual_step
+    if plan.fps is None and not (
+        video.fps is not None
+        and video.fps <= _TOLD_FPS_MAX
+        and first.count > 2
+        and abs(video.fps * middle - 1) <= _OFF
+    ):
+        return None
+    found = find_rhythm(plan, video, replace(first, end=0.0, unlisted=1))
+    if plan.fps is None and plan.options.format is Format.VID32 and found.fps <= _SLOW_FPS:
+        return None  # all pictures may be in step at a slower rate
+    if plan.options.quality is not Quality.EXACT or plan.fps is not None:
+        return Rhythm(found.fps, found.resample or found.fps)
+    return Rhythm(found.fps, found.resample)
 
 
 def _rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes, is_animation: bool) -> Rhythm:

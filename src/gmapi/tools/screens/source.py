@@ -13,10 +13,10 @@ from gmapi.media import failures, tones
 from gmapi.media.raw_pictures import Look
 from gmapi.media.selection import Selection
 from gmapi.media.shapes import PictureSize
-from gmapi.media.timing import ONE_PICTURE, PictureTimes
 from gmapi.tools.base import Work
+from gmapi.tools.outlook import FilmTimes
 from gmapi.tools.screens.plan import ScreenPlan
-from gmapi.tools.screens.rhythm import Rhythm, find_rhythm
+from gmapi.tools.screens.rhythm import Rhythm, find_rhythm, open_rhythm
 from gmapi.tools.screens.sound_track import SECONDS_PER_PIECE
 
 _SMALL_PIXELS = 640 * 480
@@ -26,10 +26,10 @@ _SMALL_PIXELS = 640 * 480
 class ScreenSource:
     """A fetched source: what of it is `chosen`, when its pictures are shown, and how: `look` says
     how it is decoded, `has_sound` whether its sound is used, `pieces` how many pieces of sound
-    there will be."""
+    there will be, as far as is known."""
 
     chosen: Selection
-    times: PictureTimes
+    times: FilmTimes
     rhythm: Rhythm
     look: Look
     has_sound: bool
@@ -70,10 +70,18 @@ def inspect(work: Work, plan: ScreenPlan, path: Path) -> ScreenSource:
             "larger width and height."
         )
     has_sound = _wants_sound(plan) and chosen.sound is not None
-    times = ONE_PICTURE
-    if plan.preview != "png":
-        times = work.picture_times(chosen, with_sound=has_sound and not faithful)
-    rhythm = find_rhythm(plan, video, times, is_animation=chosen.is_animation)
+    held = has_sound and not faithful
+    if plan.preview == "png" or chosen.is_still:
+        times = FilmTimes.of_still(work, chosen)
+    else:
+        times = FilmTimes(work, chosen, with_sound=held)
+    rhythm = open_rhythm(plan, video, times.first) if times.is_open else None
+    if rhythm is None:
+        if times.is_open:
+            work.arriving.await_whole(chosen.path, work.check)
+            chosen = work.look_again(chosen)
+            times = FilmTimes(work, chosen, with_sound=held)
+        rhythm = find_rhythm(plan, video, times.known, is_animation=chosen.is_animation)
     look = Look(
         size=size,
         fps=rhythm.resample,
