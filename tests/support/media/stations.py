@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Self
 
 from gmapi.tools.base import Work
@@ -16,9 +15,8 @@ from support.product.works import Notes
 EVERY = 4096
 
 
-def titled(song: bytes, titles: Sequence[bytes], *, pause: float = 0.0) -> Handler:
-    """A station that mixes titles into its sound, if it is asked to: the next one after each
-    EVERY bytes, the last one for ever; `pause` is how long it waits between them."""
+def titled(song: bytes, title: Callable[[], bytes]) -> Handler:
+    """A station that mixes the present title into its sound, if it is asked to."""
 
     def handle(exchange: Exchange) -> None:
         mixed = exchange.request.headers.get("icy-metadata") == "1"
@@ -27,16 +25,15 @@ def titled(song: bytes, titles: Sequence[bytes], *, pause: float = 0.0) -> Handl
             b"ICY 200 OK\r\nicy-name: Radio \xc3\xa9t\xc3\xa9\x1b[0m\r\nContent-Type:audio/mpeg\r\n"
             + told.encode() + b"\r\n"
         )  # fmt: skip
-        at = count = 0
+        at = 0
         while not exchange.origin.closing.is_set():
             exchange.raw((song * 2)[at : at + EVERY])
             at = (at + EVERY) % len(song)
             if mixed:
-                text = b"StreamTitle='" + titles[min(count, len(titles) - 1)] + b"';StreamUrl='';"
+                text = b"StreamTitle='" + title() + b"';StreamUrl='';"
                 size = -(-len(text) // 16)
                 exchange.raw(bytes([size]) + text.ljust(16 * size, b"\0"))
-            count += 1
-            exchange.wait(pause)
+            exchange.wait(0.1)
 
     return handle
 
@@ -154,10 +151,3 @@ class Playing:
                 for at, name in enumerate(found):
                     found[name] += data[6000 * at : 6000 * (at + 1)]
         return found
-
-
-def pause_until(true: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Wait in a route of an origin."""
-    end = time.monotonic() + seconds
-    while not true() and time.monotonic() < end:
-        time.sleep(0.02)

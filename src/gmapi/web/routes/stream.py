@@ -43,7 +43,7 @@ def register(app: OpenAPI, service: JobService) -> None:
         summary="One second of a station",
         description="DFPWM of one channel at 48 kHz, 6,000 bytes. The newest 60 seconds can be "
         "had, and asking for one counts as listening. One that is about to come is waited for, a "
-        "second at most: then the answer is 503. 404 is for what has gone already and for what will "
+        "second at most: then the answer is 503. 404 is for what has gone and for what will "
         "not come soon; both tell `first` and `last`, the numbers there are. 404 without them is "
         "for a station that has been switched off or has failed.",
         tags=[TAG],
