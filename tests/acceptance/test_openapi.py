@@ -281,8 +281,12 @@ def test_answers_of_stations(api: Any, origin: Origin) -> None:
         check(api, "GET", second, code, path_parameters=values, headers=header)
     check(api, "GET", second, 404, path_parameters={**values, "number": "99999"})
     path = {"task_id": task}
-    found = check(api, "GET", "/api/task/{task_id}", 200, path_parameters=path).json()
-    assert found["result"]["on_air"]
+
+    def is_told() -> bool:
+        found = check(api, "GET", "/api/task/{task_id}", 200, path_parameters=path).json()
+        return bool(found["result"].get("on_air"))
+
+    wait_for(is_told, 30, "a station on the air")
     check(api, "POST", "/api/task/{task_id}/cancel", 200, path_parameters=path)
 
 
