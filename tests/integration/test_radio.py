@@ -19,6 +19,7 @@ from gmapi.tools.base import Work
 from support.game.dfpwm import Decoder
 from support.http.origin import Exchange, Origin, endless, redirect, status
 from support.media.broadcasts import BYTES_A_SECOND, CODED, ICY, station
+from support.media.broadcasts import broadcast as made
 from support.media.programs import BUNDLED, PROGRAMS, ffmpeg_output, program_output
 from support.media.stations import Playing, breaking, titled
 from support.product.works import make_work as product_work
@@ -265,3 +266,16 @@ def test_launchers_that_pass_no_pipes_by_number_do(
         with Playing(work, url) as playing:
             playing.until(lambda told: told["last"] >= 2)
             assert loud(playing.seconds(2, 2)["left"])
+
+
+@pytest.mark.parametrize("kind", ["adts", "ogg", "flac", "mpegts", "matroska"])
+def test_stations_of_all_kinds_play_on_where_one_piece_follows_another(
+    kind: str, own_origin: Origin, make_work: Callable[..., Work]
+) -> None:
+    """Also where what they send begins anew without a break of the line."""
+    head = b"ICY 200 OK\r\nicy-name: Test\r\n\r\n"
+    url = own_origin.add("/radio", endless(made(kind, 12), head=head))
+    with Playing(make_work(), url) as playing:
+        playing.until(lambda told: told["last"] >= 14)
+        sound = playing.seconds(1, 14)["mono"]
+    assert all(loud(sound[6000 * n : 6000 * (n + 1)]) for n in range(14))
