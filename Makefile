@@ -10,7 +10,7 @@ EXAMPLES ?= 100000
 # The tests start many servers, which start sooner when Python keeps what it has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run check test test-slow lint docs fuzz bench bench-convert bench-quality bench-slow bench-radio bench-locked bench-sandbox clean
+.PHONY: run check test test-slow lint docs fuzz bench bench-convert bench-quality bench-slow bench-radio bench-locked bench-sandbox bench-streaming clean
 
 run: $(STAMP)
 	$(BIN)/python main.py --port $(PORT)
@@ -62,6 +62,10 @@ bench-locked: $(STAMP)
 
 bench-sandbox: $(STAMP)
 	$(BIN)/python benchmarks/sandbox.py
+
+# A slow line takes its time: 20 minutes.
+bench-streaming: $(STAMP)
+	$(BIN)/python benchmarks/streaming.py
 
 clean:
 	rm -rf $(VENV) build src/*.egg-info

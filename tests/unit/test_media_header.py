@@ -99,6 +99,7 @@ def test_mkv_of_ffmpeg_5_with_durations_and_wide_pixels() -> None:
             fps=25.0,
             pixels="yuv420p",
             duration=5.0,
+            told_length=5.0,
             ticks=1000,
             flags=DEFAULT,
         ),
@@ -109,6 +110,7 @@ def test_mkv_of_ffmpeg_5_with_durations_and_wide_pixels() -> None:
             sample_rate=48000,
             channels=2,
             duration=12.02,
+            told_length=12.02,
             language="ger",
             flags=DEFAULT,
         ),
@@ -220,3 +222,20 @@ def test_five_thousand_hostile_lines_are_read_in_seconds(line: str) -> None:
     video = info.first("video")
     assert video is not None
     assert video.width == 64
+
+
+def told(header: str) -> list[float | None]:
+    return [stream.told_length for stream in parse_header(header).streams]
+
+
+def test_only_matroska_tells_lengths_that_can_be() -> None:
+    """A tag is a stranger's: one that says more than the whole file has is not believed."""
+    assert told(MKV_5) == [5.0, 12.02, None]
+    assert told(MKV_5.replace("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")) == [None] * 3
+    assert told(MKV_5.replace("00:00:05.0", "00:00:13.0")) == [None, 12.02, None]
+    assert told(MKV_5.replace("Duration: 00:00:12.02", "Duration: N/A")) == [5.0, 12.02, None]
+    # It counts from 0, and all else from the start of the source.
+    late = MKV_5.replace("start: 0.000000", "start: 1.500000")
+    assert told(late) == [3.5, pytest.approx(10.52), None]
+    assert told(MKV_5.replace("start: 0.000000", "start: -0.007000")) == [5.0, 12.02, None]
+    assert told(MKV_5.replace("start: 0.000000", "start: 6.000000"))[0] is None

@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from gmapi.media import timing
-from gmapi.media.timing import PICTURES_MAX, PictureTimes, _Packets, picture_count
+from gmapi.media.timing import PICTURES_MAX, PictureTimes, _Lines, picture_count
 
 HEAD = b"#format: frame checksums\n#version: 1\n#tb 0: 1/25\n#media_type 0: video\n"
 
@@ -21,7 +21,7 @@ def lines(count: int, first: int = 0) -> bytes:
 
 
 def read(data: bytes, piece: int = 1000) -> PictureTimes:
-    packets = _Packets(exact_last=True)
+    packets = _Lines(exact_last=True)
     for at in range(0, len(data), piece):
         packets.feed(data[at : at + piece])
     return packets.times()
@@ -56,7 +56,7 @@ def test_pictures_out_of_order_are_put_in_order() -> None:
 
 def test_memory_is_bounded_however_many_there_are() -> None:
     """20 MB of an MP4 can say that it has 20 million pictures, 24 bytes of Python each and more."""
-    packets = _Packets(exact_last=True)
+    packets = _Lines(exact_last=True)
     piece = lines(5_000)
     packets.feed(HEAD)
     for _ in range(PICTURES_MAX // 5_000):
@@ -75,7 +75,7 @@ def test_memory_is_bounded_however_many_there_are() -> None:
 
 
 def test_a_line_without_an_end_is_not_gathered() -> None:
-    packets = _Packets(exact_last=True)
+    packets = _Lines(exact_last=True)
     tracemalloc.start()
     try:
         for _ in range(200):

@@ -78,6 +78,7 @@ class Arrival:
         self._beginning: Beginning | None = None
         self._file: FileIO | None = None
         self._old: list[FileIO] = []
+        self._began: tuple[float, int] | None = None
         self._ended = False
         self._failure: BaseException | None = None
         self._stopped = threading.Event()
@@ -123,6 +124,14 @@ class Arrival:
         """Bytes there are."""
         file = self._file
         return os.fstat(file.fileno()).st_size if file is not None else 0
+
+    @property
+    def bytes_a_second(self) -> float | None:
+        """How fast it has come; None when that cannot be told yet."""
+        if self._began is None:
+            return None
+        seconds, size = time.monotonic() - self._began[0], self.size - self._began[1]
+        return size / seconds if seconds > 0 and size > 0 else None
 
     def wait(self, beyond: int, seconds: float) -> int:
         """How many bytes are there as soon as it is more than `beyond`, or all, or after so many
@@ -176,6 +185,8 @@ class Arrival:
         if self._file is not None:
             self._old.append(self._file)  # somebody may be reading it
         self._file = file
+        if self._began is None:
+            self._began = time.monotonic(), self.size
         with self._news:
             self._beginning = beginning
             self._news.notify_all()

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _PART = re.compile(r"\s*+(?i:bytes)[ =]([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}\s*+$)?")
+
+
+_BOUNDARY = re.compile(r'\bboundary="?+([0-9A-Za-z\'()+_,./:=?-]{1,70})')
+
+Range = tuple[int, int]
+"""A part of a file: where it begins and how many bytes it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +62,47 @@ def whole_size(headers: Mapping[str, str]) -> int | None:
     if part is None or part.span.first or not part.to_the_end:
         raise ValueError(f"Content-Range {headers['Content-Range']!r}")
     return part.of
+
+
+def multipart_boundary(headers: Mapping[str, str]) -> bytes | None:
+    """What stands between the parts of an answer of several (RFC 9110, 14.6)."""
+    kind = headers.get("Content-Type", "")
+    match = _BOUNDARY.search(kind[:200])
+    if not kind.lower().startswith("multipart/byteranges") or match is None:
+        return None
+    return match[1].encode("ascii")
+
+
+def cut_parts(body: bytes, boundary: bytes, wanted: Sequence[Range]) -> list[bytes]:
+    """The parts that were `wanted`, out of an answer of several, which may have been sent in
+    another order or together. Raises ValueError when one is not there."""
+    found: list[tuple[int, bytes]] = []
+    mark = b"--" + boundary
+    at = 0
+    while (at := body.find(mark, at)) >= 0:
+        at += len(mark)
+        end = body.find(b"\r\n\r\n", at, at + 1024)
+        if end < 0:
+            break
+        lines = body[at:end].decode("latin-1").split("\r\n")
+        pairs = (line.partition(":") for line in lines)
+        told = next((value for name, _, value in pairs if name.lower() == "content-range"), "")
+        part = sent_part({"Content-Range": told})
+        if part is None:
+            raise ValueError("a part does not say which it is")
+        begin = end + 4
+        at = begin + part.span.size
+        found.append((part.span.first, body[begin:at]))
+    found.sort(key=lambda part: part[0])
+    firsts = [first for first, _ in found]
+    cut = []
+    for first, length in wanted:
+        number = bisect_right(firsts, first) - 1
+        if number < 0:
+            raise ValueError("a part is missing")
+        begin = first - firsts[number]
+        data = found[number][1][begin : begin + length]
+        if len(data) != length:
+            raise ValueError("a part is missing")
+        cut.append(data)
+    return cut

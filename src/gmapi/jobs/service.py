@@ -150,7 +150,7 @@ class JobService:
                 label=label,
                 max_age=most if tool.is_live or request.max_age is None else request.max_age,
                 usable=lambda job: outputs.are_there(job, self.storage),
-                active_max=self.settings.radio_max if tool.is_live else None,
+                live_max=self.settings.radio_max if tool.is_live else None,
             )
         if not submission.joined:  # a lost message does no harm: the reaper sends it again
             self._messages.put(submission.job)

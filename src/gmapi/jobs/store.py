@@ -18,12 +18,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from gmapi.access import Rate
-from gmapi.errors import QueueFullError
-from gmapi.jobs import fair_order, rates, sharing
+from gmapi.jobs import fair_order, places, rates, sharing
 from gmapi.jobs.database import write
 from gmapi.jobs.lookup import JOB_COLUMNS, Lookup, last_use, standing, to_job
 from gmapi.jobs.model import (
-    ACTIVE,
     FINISHED,
     NOTHING_PUBLISHED,
     SOURCES,
@@ -60,14 +58,14 @@ class JobStore(Lookup):
         label: str | None = None,
         max_age: float = math.inf,
         usable: Callable[[Job], bool] = lambda _: True,
-        active_max: int | None = None,
+        live_max: int | None = None,
     ) -> Submission:
         """Insert a job, or join the one with the same key.
 
         `client` is what limits count, `caller` (if it is another name) who may list it and take it
         back, `label` what the caller calls it. A finished job is joined up to `max_age` seconds
-        after its end, and if it is `usable`. `active_max` is how many jobs of this tool there may
-        be that wait or run.
+        after its end, and if it is `usable`. `live_max` is how many jobs of this tool there may
+        be that wait or run, where it is for what is live.
 
         Raises RateLimitedError when the client submits faster than `rate`, and QueueFullError
         when too many jobs wait already; neither counts as a submission.
@@ -84,9 +82,9 @@ class JobStore(Lookup):
                     sa.update(jobs).where(jobs.c.id == found.id).values(accessed=now)
                 )
                 return Submission(replace(found, label=label), joined=True)
-            self._check_room(connection, queue_max)
-            if active_max is not None:
-                _check_active(connection, tool, active_max)
+            places.check_waiting(connection, queue_max)
+            if live_max is not None:
+                places.check_live(connection, tool, live_max)
             sharing.check_room(connection, client, queue_max_per_client)
             row = connection.execute(
                 sa.insert(jobs)
@@ -136,17 +134,6 @@ class JobStore(Lookup):
             return job
         connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(key=None))
         return None
-
-    def _check_room(self, connection: Connection, queue_max: int) -> None:
-        waiting = connection.execute(
-            sa.select(sa.func.count()).select_from(jobs).where(jobs.c.state == State.PENDING)
-        ).scalar_one()
-        if waiting >= queue_max:
-            raise QueueFullError(
-                f"The queue is full: {waiting} jobs are waiting. Try again in half a minute.",
-                waiting=waiting,
-                retry_after=30,
-            )
 
     # -- running ------------------------------------------------------------------------------
 
@@ -403,23 +390,3 @@ class JobStore(Lookup):
                     self.logbook.remove(connection, job.id)
                     gone.append(job)
         return gone
-
-
-def _check_active(connection: Connection, tool: str, most: int) -> None:
-    active = connection.execute(
-        sa.select(sa.func.count())
-        .select_from(jobs)
-        .where(jobs.c.tool == tool, jobs.c.state.in_(ACTIVE))
-    ).scalar_one()
-    if not most:
-        raise QueueFullError(
-            "This server plays no stations; its operator can allow them (GMAPI_RADIO_MAX).",
-            retry_after=3600,
-        )
-    if active >= most:
-        raise QueueFullError(
-            f"No more stations are played at once than {most}, and so many are on the air: join "
-            "one of them, try again when one has ended, or ask the operator of this server to "
-            "allow more (GMAPI_RADIO_MAX).",
-            retry_after=60,
-        )

@@ -12,8 +12,9 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
@@ -184,12 +185,15 @@ class Worker:
             try:
                 row = self._row
                 self.roster.report(
-                    WorkerRow(row.id, row.pid, row.host, row.started, 0, self._current, row.info)
+                    replace(row, seen=0, job_id=self._current, info=row.info | self._counts())
                 )
             except (OperationalError, MemoryError) as error:
                 log.warning("this worker could not report itself: %s", error)
             if self._stopped.wait(min(2.0, self.settings.lease_seconds / 5)):
                 return
+
+    def _counts(self) -> dict[str, Any]:
+        return {"sources": asdict(self.sources.counts)}
 
     # -- one job --------------------------------------------------------------------------------
 

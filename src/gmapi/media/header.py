@@ -49,7 +49,8 @@ class Stream:
     is_full_range: bool = False
     is_turned: bool = False
     told_length: float | None = None
-    """Seconds that a tag of the stream's own tells."""
+    """Seconds after which it ends, counted from the start of the source, where a tag of its own in
+    a Matroska file tells it."""
     tile_group: int | None = None
     """The number of the stream group whose tiles are this one picture."""
 
@@ -119,6 +120,8 @@ _FLAGS = (
 )  # fmt: skip
 # One word stands for all three where they are the same.
 _ONE_COLOUR = frozenset({"bt709", "smpte170m", "smpte240m"})
+# The header is printed to hundredths.
+_ROUNDED_SECONDS = 0.1
 # As many as ffmpeg opens at most (max_streams).
 _STREAMS_MAX = 1000
 _UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
@@ -165,7 +168,8 @@ def parse_header(stderr_text: str, mark: str = "") -> MediaInfo:
         elif match := _PROGRAM.match(line):
             program = int(match[1]) if match[1] else None
     container = _CONTAINER.search(stderr_text)
-    return MediaInfo(duration, tuple(streams), container[1] if container else "", start)
+    info = MediaInfo(duration, tuple(streams), container[1] if container else "", start)
+    return replace(info, streams=tuple(_with_length(info, stream) for stream in streams))
 
 
 def new_mark() -> str:
@@ -211,6 +215,17 @@ def _tagged(stream: Stream, line: str) -> Stream:
             stream = replace(stream, width=stream.height, height=stream.width)
         return replace(stream, is_turned=True)
     return stream
+
+
+def _with_length(info: MediaInfo, stream: Stream) -> Stream:
+    """A stream with the length that its own tag tells, unless that cannot be."""
+    told, whole = stream.duration, info.duration
+    if told is None or not info.container.startswith("matroska"):
+        return stream
+    if whole is not None and told > whole + _ROUNDED_SECONDS:
+        return stream
+    length = told - max(0.0, info.start or 0.0)
+    return replace(stream, told_length=length) if length > 0 else stream
 
 
 def _language(text: str | None) -> str | None:

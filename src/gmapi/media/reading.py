@@ -124,7 +124,7 @@ def _mapped(streams: tuple[Stream, ...]) -> list[int]:
 
 
 class _Packets:
-    """Reads the lines of the framecrc muxer in bounded memory, see `timing._Packets`."""
+    """Reads the lines of the framecrc muxer in bounded memory, see `timing._Lines`."""
 
     def __init__(self) -> None:
         self._rest = b""

@@ -72,6 +72,7 @@ def dfpwm_channels(
     start: float = 0.0,
     duration: float | None = None,
     quiet: bool = False,
+    own_clock: bool = False,
     max_pixels: int,
     progress_fd: int,
 ) -> list[str]:
@@ -79,7 +80,8 @@ def dfpwm_channels(
 
     One channel gives the same bytes in all outputs, more than two are mixed down to two first.
     Sound that starts late or has gaps is filled up with silence, so that all files run in time
-    with the pictures; `quiet` puts `QUIET_SECONDS` behind it. Raises ValueError without outputs.
+    with the pictures; `quiet` puts `QUIET_SECONDS` behind it. With `own_clock` it starts when the
+    file says, although nothing else begins before it. Raises ValueError without outputs.
     """
     if not outputs:
         raise ValueError("dfpwm_channels needs at least one output")
@@ -97,6 +99,7 @@ def dfpwm_channels(
         graph.append(f"[{name}_in]{pan},{_WHOLE_BYTES}[{name}]")
     words = [
         *command.head(ffmpeg, progress_fd, "warning"),
+        *(["-copyts"] if own_clock else []),
         *command.span(start, duration),
         *_ONE_SHAPE,
         *command.guarded_input(chosen.path, max_pixels),

@@ -128,9 +128,9 @@ def picture_times(
     """The times of all pictures that are meant; LimitError after `wall_seconds`. `with_sound` when
     the sound is heard with them: where it goes on for long, the last picture stays. With
     `own_clock` times are those that stand in the file, not counted from its start."""
-    packets = _Packets(exact_last=(ffmpeg.major or 0) >= 6 or chosen.is_animation)
+    packets = _Lines(exact_last=is_exact_last(ffmpeg.major, chosen))
 
-    def read(stream: Stream | None, packets: _Packets, *span: str) -> None:
+    def read(stream: Stream | None, packets: _Lines, *span: str) -> None:
         argv = [
             *command.head(ffmpeg, None, "error"),
             *(["-copyts"] if own_clock else []),
@@ -156,10 +156,23 @@ def picture_times(
     if not with_sound or not may_be_held(times, chosen):
         return times
     # What a header says need not be there.
-    heard = _Packets(exact_last=True)
+    heard = _Lines(exact_last=True)
     read(chosen.sound, heard)
-    end = heard.covered
-    return replace(times, end=end, is_held=True) if end - times.end > _HELD_SECONDS else times
+    return held(times, heard.covered)
+
+
+def is_exact_last(major: int | None, chosen: Selection) -> bool:
+    """Whether an ffmpeg of this version shows the last picture as long as its packet says; older
+    ones show it as long as the frame rate says."""
+    return (major or 0) >= 6 or chosen.is_animation
+
+
+def held(times: PictureTimes, heard_end: float) -> PictureTimes:
+    """The same times, or those of a last picture that stays until the sound ends, where that goes
+    on for long."""
+    if times.end <= 0 or heard_end - times.end <= _HELD_SECONDS:
+        return times
+    return replace(times, end=heard_end, is_held=True)
 
 
 def may_be_held(times: PictureTimes, chosen: Selection) -> bool:
@@ -195,20 +208,15 @@ def picture_count(times: PictureTimes, fps: float, duration: float | None = None
     return round(min(times.end, duration) * fps)
 
 
-class _Packets:
-    """Reads the lines of the framecrc muxer, in bounded memory however many there are.
+class Packets:
+    """What packets tell of the pictures in them, in bounded memory however many there are.
 
-    "#tb 0: 1/10240" gives the time base; each packet is one line of stream, dts, pts, duration,
-    size and checksum. Beyond `PICTURES_MAX` lines are only counted, and the end is looked for in
-    the last whole line of each piece.
+    `exact_last` where the last picture is shown as long as its packet says: ffmpeg 5 shows it as
+    long as the frame rate says.
     """
 
     def __init__(self, exact_last: bool) -> None:
-        # ffmpeg 5 shows the last picture as long as the frame rate says, later ones as long as
-        # the packet says.
         self._exact_last = exact_last
-        self._rest = b""
-        self._base = 0.0
         self._starts = array("d")
         self._ordered = True
         self._unlisted = 0
@@ -239,6 +247,34 @@ class _Packets:
         first = self._starts[0] if self._starts else 0.0
         return min(self._end or 0.0, max(0.0, first) + self._total)
 
+    def take(self, start: float, seconds: float) -> None:
+        """The next packet: when its picture is shown and how long, seconds."""
+        self._total += seconds
+        self._told_end = max(self._told_end, start + seconds)
+        if not self._exact_last:
+            seconds = min(seconds, _LAST_PICTURE_SECONDS)
+        if len(self._starts) < PICTURES_MAX:
+            self._ordered = self._ordered and not (self._starts and start < self._starts[-1])
+            self._starts.append(start)
+        else:
+            self._unlisted += 1
+        end = start + seconds
+        self._end = end if self._end is None else max(self._end, end)
+
+
+class _Lines(Packets):
+    """Reads the lines of the framecrc muxer.
+
+    "#tb 0: 1/10240" gives the time base; each packet is one line of stream, dts, pts, duration,
+    size and checksum. Beyond `PICTURES_MAX` lines are only counted, and the end is looked for in
+    the last whole line of each piece.
+    """
+
+    def __init__(self, exact_last: bool) -> None:
+        super().__init__(exact_last)
+        self._rest = b""
+        self._base = 0.0
+
     def feed(self, data: bytes) -> None:
         if len(self._starts) >= PICTURES_MAX:
             whole, newline, rest = (self._rest + data).rpartition(b"\n")
@@ -256,20 +292,10 @@ class _Packets:
 
     def _packet(self, parts: Sequence[bytes]) -> None:
         time, seconds = int(parts[2]), int(parts[3]) * self._base
-        self._total += seconds
         if time < NO_TIME:
             time = int(parts[1])
             if time < NO_TIME:
+                self._total += seconds
                 return
             self._untold += 1
-        start = time * self._base
-        self._told_end = max(self._told_end, start + seconds)
-        if not self._exact_last:
-            seconds = min(seconds, _LAST_PICTURE_SECONDS)
-        if len(self._starts) < PICTURES_MAX:
-            self._ordered = self._ordered and not (self._starts and start < self._starts[-1])
-            self._starts.append(start)
-        else:
-            self._unlisted += 1
-        end = start + seconds
-        self._end = end if self._end is None else max(self._end, end)
+        self.take(time * self._base, seconds)

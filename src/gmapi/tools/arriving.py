@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gmapi.fetch.arrival import Arrival
 from gmapi.fetch.parts import Parts
+from gmapi.media.mp4.layout import Layout
 from gmapi.sandbox.feeding import Feed, Plan, Span
 
 _LOOK_SECONDS = 0.1
@@ -15,13 +16,14 @@ _LOOK_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class ArrivingSource:
-    """A source that is read by `plan` until it is whole. `kind` is as `streamable` names it, and
-    `parts` reads of it what has not come yet."""
+    """A source that is read by `plan` until it is whole. `kind` is as `streamable` names it,
+    `parts` reads of it what has not come yet, and `index` is that of an MP4."""
 
     arrival: Arrival
     plan: Plan
     kind: str
     parts: Parts
+    index: Layout | None = None
 
     @property
     def path(self) -> Path:

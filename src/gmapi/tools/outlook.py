@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Self
 
 from gmapi.errors import JobError, MediaError
+from gmapi.media.mp4 import picture_tables
+from gmapi.media.mp4.boxes import IndexUnusable
 from gmapi.media.selection import Selection
 from gmapi.media.timing import (
     ONE_PICTURE,
     PictureTimes,
+    is_exact_last,
     may_be_held,
     picture_count,
     picture_times,
@@ -133,6 +136,24 @@ class Outlook:
         )
 
 
+def times_by_index(
+    work: Work, chosen: Selection, *, with_sound: bool = False
+) -> PictureTimes | None:
+    """The times that stand in the index of an MP4 that is arriving, where that tells them all."""
+    source = work.arriving.get(chosen.path)
+    if source is None or source.index is None or chosen.picture is None or chosen.is_picture_file:
+        return None
+    exact = is_exact_last(work.ffmpeg.major, chosen)
+    try:
+        times = picture_tables.times(source.index, chosen.picture.index, exact_last=exact)
+    except IndexUnusable as error:
+        work.reporter.log(f"the index of the source does not tell its pictures: {error}")
+        return None
+    if times is None or (with_sound and may_be_held(times, chosen)):
+        return None
+    return times
+
+
 class FilmTimes:
     """When the pictures of a film are shown: known at once, or little by little as it arrives.
 
@@ -155,6 +176,7 @@ class FilmTimes:
         self._with_sound = with_sound
         self._whole: Future[PictureTimes] = Future()
         self._end: Future[float | None] = Future()
+        known = known or times_by_index(work, chosen, with_sound=with_sound)
         self._outlook = None if known is not None else Outlook.of(work, chosen)
         if self._outlook is None:
             self.known = known or work.picture_times(chosen, with_sound=with_sound)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,19 +16,15 @@ from gmapi.fetch.sniff import PAGE, NotMediaError
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.fetch.sources import Source, amount, bring
 from gmapi.fetch.unending import Portion
-from gmapi.media import command, ogg_pages, picture_files, protected, streamable
+from gmapi.media import command, ogg_pages, picture_files
 from gmapi.media.length import media_seconds
 from gmapi.media.links import copy_part
-from gmapi.sandbox.feeding import WHOLE
+from gmapi.tools.arrival_plan import Opening
 from gmapi.tools.arriving import ArrivingSource
 from gmapi.tools.base import Wanted, Work
 from gmapi.tools.page import find_media
 
-WORTH_BYTES = 1 << 20
-"""What is smaller is there before anything can be made of its beginning."""
-
 _HAIR_SECONDS = 0.1
-_LOOK_SECONDS = 0.1
 
 
 class FetchedSources:
@@ -82,25 +77,13 @@ class _Fetch:
 
     def _begun(self, arrival: Arrival, suits: Callable[[str], bool]) -> ArrivingSource | None:
         """The source as it can be read while it arrives; None when it has to be whole."""
-        beginning = arrival.wait_to_begin(self._work.check)
-        if beginning is None or beginning.total is None or beginning.total < WORTH_BYTES:
+        work = self._work
+        beginning = arrival.wait_to_begin(work.check)
+        if beginning is None:
             return None
-        while not arrival.has_ended and arrival.size < streamable.HEAD_BYTES:
-            self._work.check()
-            arrival.wait(streamable.HEAD_BYTES - 1, _LOOK_SECONDS)
-        head = os.pread(arrival.fileno(), streamable.HEAD_BYTES, 0)
-        kind = streamable.kind(head)
-        if kind is None or not suits(kind):
-            return None
-        try:
-            protected.check(self._target)
-        except MediaError:  # all of it is looked at then
-            return None
-        headers = check_headers(self._wanted.headers)
-        rules = self._cache.rules
+        headers, rules = check_headers(self._wanted.headers), self._cache.rules
         parts = Parts(beginning, self._source, headers, rules, self._cancelled)
-        plan = WHOLE if kind != "mp4" else None
-        return None if plan is None else ArrivingSource(arrival, plan, kind, parts)
+        return Opening(arrival, beginning, parts, work.check, work.reporter.log).plan(suits)
 
     def _arrive(self, arrival: Arrival) -> None:
         self.run()

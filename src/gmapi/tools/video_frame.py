@@ -18,9 +18,9 @@ from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
 from gmapi.media.selection import Selection
 from gmapi.media.shapes import PictureSize
-from gmapi.media.sound import Channel, dfpwm_channels
+from gmapi.media.sound import RATE, Channel, dfpwm_channels
 from gmapi.media.timing import PictureTimes, picture_count
-from gmapi.tools import sound
+from gmapi.tools import sound, sound_first
 from gmapi.tools.base import Tool, Work
 from gmapi.tools.fields import (
     LuaFlag,
@@ -44,6 +44,9 @@ HELD_FRAMES = 199
 complete, no more than this is announced (contract, V3)."""
 
 PLAYER_START_FRAMES = 200
+
+SOUND_FIRST_SECONDS = GAME_REPLY_MAX * 8 / RATE
+"""Players that wait for all of the sound cannot play more than fits into one answer."""
 
 KEPT_FRAMES = 3
 """So many are kept back until it is known where the film ends: as many as ffmpeg may make beyond
@@ -237,7 +240,12 @@ class _Cut:
 
             limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
             try:
-                work.run_ffmpeg(argv, stdout=take, context=limit)
+                work.run_ffmpeg(
+                    argv,
+                    stdout=take,
+                    context=limit,
+                    on_progress=lambda _: self._report("Cutting frames."),
+                )
             except MediaError as error:
                 if self._frames:
                     raise
@@ -291,12 +299,15 @@ class _Cut:
             return None
         outputs = {channel: work.outputs / name for channel, (_, name) in AUDIO_NAMES.items()}
 
+        alone = sound_first.fetch(work, self._chosen, seconds_max=SOUND_FIRST_SECONDS)
+
         def argv(chosen: Selection) -> list[str]:
             return dfpwm_channels(
                 work.ffmpeg,
                 chosen,
                 outputs,
                 quiet=True,
+                own_clock=chosen is alone,
                 max_pixels=work.settings.picture_max_pixels,
                 progress_fd=PROGRESS_FD,
             )
@@ -305,7 +316,7 @@ class _Cut:
             sound.run(
                 work,
                 argv,
-                self._chosen,
+                alone or self._chosen,
                 channels=2,
                 outputs=list(outputs.values()),
                 on_progress=lambda _: self._stop_with_frames(),

@@ -154,6 +154,9 @@ class Conversion:
         def deliver(chunk: Chunk) -> None:
             take(chunk)
             self._frames += 1
+            tell()
+
+        def tell() -> None:
             now = time.monotonic()
             if now - self._reported >= _REPORT_SECONDS:
                 self._reported = now
@@ -177,7 +180,7 @@ class Conversion:
             kept = KeptBack(pipeline.picture_bytes, pipeline.feed)
             feed = kept.feed if times.is_open else pipeline.feed
             try:
-                work.run_ffmpeg(argv, stdout=feed, context=limit)
+                work.run_ffmpeg(argv, stdout=feed, context=limit, on_progress=lambda _: tell())
             except MediaError as error:
                 if pipeline.finish():
                     raise

@@ -1,0 +1,102 @@
+"""How a source can be read while it arrives, found out from its first bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gmapi.errors import MediaError, SourceError
+from gmapi.fetch.arrival import Arrival, Beginning
+from gmapi.fetch.parts import Parts
+from gmapi.media import picture_files, protected, streamable, xing
+from gmapi.media.mp4 import fast_start, layout
+from gmapi.media.mp4.boxes import IndexUnusable
+from gmapi.media.mp4.layout import Layout
+from gmapi.sandbox.feeding import WHOLE, Plan, Span
+from gmapi.tools.arriving import ArrivingSource
+
+WORTH_BYTES = 1 << 20
+"""What is smaller is there before anything can be made of its beginning."""
+
+NEAR_BYTES = 1 << 20
+"""What comes within so many bytes is waited for; what is further on is asked for."""
+
+COVER_BYTES_MAX = 8 << 20
+"""Pictures in front of a song that are waited for."""
+
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The beginning of a source: what has come of it, and ways to get more. `check` is called
+    while waiting, and what it raises passes through."""
+
+    arrival: Arrival
+    beginning: Beginning
+    parts: Parts
+    check: Callable[[], None]
+    log: Callable[[str], None]
+
+    def plan(self, suits: Callable[[str], bool]) -> ArrivingSource | None:
+        """The source as it can be read, if it is of a kind that `suits`; None when all of it has
+        to be there. Raises what ended it early."""
+        total = self.beginning.total
+        if total is None or total < WORTH_BYTES:
+            return None
+        head = self._first(streamable.HEAD_BYTES)
+        kind = streamable.kind(head)
+        if kind is None or not suits(kind) or picture_files.is_heif(self.arrival.path):
+            return None
+        source = ArrivingSource(self.arrival, WHOLE, kind, self.parts)
+        try:
+            if kind == "mp4":
+                return self._by_index(source, layout.find(head, total, self._read))
+            protected.check(self.arrival.path)
+            return replace(source, plan=self._song(head)) if kind == "mp3" else source
+        except (IndexUnusable, xing.HeadTooShort, SourceError) as error:
+            self.arrival.check()  # what ended it is no matter of the plan
+            self.log(f"all of the source is waited for: {error}")
+        except MediaError:  # encrypted; who looks at all of it says so
+            pass
+        return None
+
+    def _by_index(self, source: ArrivingSource, found: Layout) -> ArrivingSource:
+        index = self.arrival.path.with_name(f"{self.arrival.path.name}.index")
+        index.write_bytes(found.index)
+        try:
+            protected.check(index)
+        finally:
+            index.unlink()
+        return replace(source, plan=fast_start.plan(found), index=found)
+
+    def _song(self, head: bytes) -> Plan:
+        while True:
+            try:
+                changed = xing.unpromised(head)
+            except xing.HeadTooShort as short:
+                if short.needed > COVER_BYTES_MAX or self.arrival.has_ended:
+                    raise
+                head = self._first(short.needed)
+            else:
+                return WHOLE if changed is None else (changed, Span(len(changed)))
+
+    def _read(self, first: int, length: int) -> bytes:
+        """Bytes of the file for its index. Raises SourceError where they cannot be had ahead."""
+        if first + length > self.arrival.size + NEAR_BYTES and self.parts.are_exact:
+            return self.parts.read(first, length)
+        if first > self.arrival.size + NEAR_BYTES:
+            raise SourceError(
+                "The server of the source names no versions, so that its end cannot be read ahead.",
+                code="source_truncated",
+            )
+        self._first(first + length)
+        return os.pread(self.arrival.fileno(), length, first)
+
+    def _first(self, size: int) -> bytes:
+        """So many bytes, as soon as they are there; fewer where the source is shorter."""
+        while not self.arrival.has_ended and self.arrival.size < size:
+            self.check()
+            self.arrival.wait(size - 1, _LOOK_SECONDS)
+        return os.pread(self.arrival.fileno(), size, 0)

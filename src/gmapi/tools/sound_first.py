@@ -1,0 +1,64 @@
+"""The sound of an MP4 ahead of its pictures: players begin when they have all of it.
+
+In the file it lies in many small pieces between the pictures. The index tells where, so these are
+fetched by themselves, and put behind an index of the sound alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gmapi.errors import SourceError
+from gmapi.media.mp4 import sound_alone
+from gmapi.media.mp4.boxes import IndexUnusable
+from gmapi.media.mp4.sound_alone import SoundAlone
+from gmapi.media.selection import Selection
+from gmapi.tools.arriving import ArrivingSource
+from gmapi.tools.base import Work
+
+SOUND_BYTES_MAX = 64 << 20
+CONNECTIONS = 4
+RANGES_MAX = 70_000
+"""700 requests of a hundred each."""
+
+LATENCY_SECONDS = 0.05
+"""What a request takes, supposedly, besides its bytes."""
+
+WORTH_SHARE = 0.5
+"""Of the time that the download still takes: when the sound takes no more, it is worth it."""
+
+
+def fetch(work: Work, chosen: Selection, *, seconds_max: float) -> Selection | None:
+    """The sound of a source as one of its own, to be decoded with its own clock; None when it is
+    not to be had so, or not sooner than with the pictures, or longer than `seconds_max`."""
+    source = work.arriving.get(chosen.path)
+    if source is None or source.index is None or chosen.sound is None:
+        return None
+    if not source.parts.are_exact or (chosen.length or 0.0) > seconds_max:
+        return None
+    sounds = [stream.index for stream in chosen.info.streams if stream.kind == "audio"]
+    try:
+        alone = sound_alone.of(source.index, sounds.index(chosen.sound.index))
+        if not _is_worth_it(source, alone):
+            return None
+        parts = source.parts.gather(alone.ranges, CONNECTIONS)
+    except (IndexUnusable, SourceError) as error:
+        work.reporter.log(f"the sound comes with the pictures: {error}")
+        return None
+    path = chosen.path.with_name(f"{chosen.path.name}.sound")
+    with open(path, "wb") as file:
+        file.write(alone.head)
+        file.writelines(parts)
+    work.reporter.log(f"the sound was fetched first: {alone.size / 1e6:.1f} MB")
+    track = replace(chosen.sound, index=0)
+    info = replace(chosen.info, streams=(track,))
+    return replace(chosen, path=path, info=info, picture=None, sound=track, alpha=None)
+
+
+def _is_worth_it(source: ArrivingSource, alone: SoundAlone) -> bool:
+    rate = source.arrival.bytes_a_second
+    if rate is None or alone.size > SOUND_BYTES_MAX or len(alone.ranges) > RANGES_MAX:
+        return False
+    requests = len(alone.ranges) / 100
+    seconds = max(alone.size / rate, requests * LATENCY_SECONDS / CONNECTIONS)
+    return seconds < WORTH_SHARE * (source.total - source.arrival.size) / rate

@@ -1,0 +1,275 @@
+"""Films that are cut and converted while they arrive, against the same films as files."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gmapi.errors import SourceError
+from gmapi.media.binaries import Ffmpeg
+from gmapi.sandbox.launcher import Launcher
+from gmapi.tools import outlook
+from gmapi.tools.base import Work
+from support.http.origin import Origin
+from support.http.slow_origin import SlowFile
+from support.media.programs import make_media
+from support.product.works import Notes, make_work, run_tool
+
+SECONDS = 14
+FPS = 20
+FRAMES = SECONDS * FPS
+KINDS = {
+    "mkv": ("film.mkv", "-c:v", "mpeg4", "-c:a", "flac"),
+    "mute": ("mute.mkv", "-an", "-c:v", "mpeg4"),
+    "ts": ("film.ts", "-c:v", "mpeg2video", "-c:a", "mp2"),
+    "late": ("late.mkv", "-c:v", "mpeg4", "-c:a", "flac"),
+    "mp4": ("film.mp4", "-c:v", "mpeg4", "-c:a", "aac", "-movflags", "faststart"),
+    "mp4 end": ("end.mp4", "-c:v", "mpeg4", "-c:a", "aac"),
+}
+"""Name and codecs; of the late one the sound goes on for two seconds after the pictures."""
+
+
+class Watched(Notes):
+    """Notes of what is reported that can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._news = threading.Condition()
+
+    def report(self, **told: Any) -> None:
+        with self._news:
+            super().report(**told)
+            self._news.notify_all()
+
+    def wait(self, true: Callable[[dict[str, Any]], bool], running: Future[Any]) -> dict[str, Any]:
+        """The first result of which it is `true`."""
+        with self._news:
+            while True:
+                for result in self.results:
+                    if true(result):
+                        return result
+                assert not running.done() or running.result() is None, "it was never true"
+                assert self._news.wait(20)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("films")
+    noise = f"testsrc2=s=192x144:r=24:d={SECONDS},noise=alls=40:allf=t"
+    made = {}
+    for kind, (name, *codecs) in KINDS.items():
+        longer = SECONDS + 2 if kind == "late" else SECONDS
+        made[kind] = make_media(
+            folder / name, "-f", "lavfi", "-i", noise,
+            "-f", "lavfi", "-i", f"sine=440:r=48000:d={longer}", "-b:v", "1500k", *codecs,
+        )  # fmt: skip
+    return made
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as running:
+        yield running
+
+
+class Bench:
+    """Runs a tool on a film from an origin and on the same as a file."""
+
+    def __init__(self, folder: Path, launcher: Launcher, ffmpeg: Ffmpeg, origin: Origin) -> None:
+        self._folder = folder
+        self._launcher = launcher
+        self._ffmpeg = ffmpeg
+        self._origin = origin
+        self.notes = Watched()
+
+    def served(self, film: SlowFile) -> Work:
+        return make_work(
+            self._folder / "served", self._launcher, self._ffmpeg,
+            notes=self.notes, fetch_allow=self._origin.authority,
+        )  # fmt: skip
+
+    def add(self, film: SlowFile) -> str:
+        return self._origin.add("/film", film)
+
+    def whole(self, path: Path, tool: str, **fields: Any) -> tuple[Any, dict[str, bytes]]:
+        """Result and files of a run on a file."""
+        field = "video_url" if tool == "video_frame" else "input_url"
+        work = make_work(self._folder / "whole", self._launcher, self._ffmpeg, files={field: path})
+        result = run_tool(work, tool, **{field: "http://127.0.0.1/film"}, **fields)
+        return result, made(self._folder / "whole", work)
+
+    def files(self, work: Work) -> dict[str, bytes]:
+        return made(self._folder / "served", work)
+
+
+def made(folder: Path, work: Work) -> dict[str, bytes]:
+    files = sorted((folder / "files" / work.file_id).iterdir())
+    return {path.name: path.read_bytes() for path in files if path.is_file()}
+
+
+def same(one: Any, other: Any, but: Sequence[str] = ()) -> bool:
+    """Whether two results say the same but for what is new in each run."""
+    left_out = {"download_url", "file_id", "frame_pattern", "audio_urls", *but}
+    first, second = one.values(), other.values()
+    return {k: v for k, v in first.items() if k not in left_out} == {
+        k: v for k, v in second.items() if k not in left_out
+    }
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path,
+    launcher: Launcher,
+    ffmpeg: Ffmpeg,
+    own_origin: Origin,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Bench:
+    # So that the end of these short films is none that is due anyway.
+    monkeypatch.setattr(outlook, "END_BYTES", 1 << 18)
+    return Bench(tmp_path, launcher, ffmpeg, own_origin)
+
+
+@pytest.mark.parametrize("kind", ["mute", "mkv", "ts", "late"])
+def test_frames_and_sound_are_those_of_the_whole_film(
+    kind: str, films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    data = films[kind].read_bytes()
+    film = SlowFile(data)
+    work, url = bench.served(film), bench.add(film)
+    film.release(len(data) * 88 // 100)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96)
+    early = bench.notes.wait(
+        lambda result: (
+            result["current_frames"] >= (200 if kind == "mute" else 199)
+            and "total_is_estimate" not in result
+        ),
+        running,
+    )
+    assert not film.requests[0].ended
+    # V1: the total is known early, and what is told in vain are at most ten.
+    assert FRAMES - 3 <= early["total_frames"] <= FRAMES + 2
+    film.release_all()
+    result = running.result(60)
+    whole, files = bench.whole(films[kind], "video_frame", w=96)
+    assert bench.files(work) == files
+    assert same(result, whole)
+    assert result.total_is_estimate is None
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["mp4", "mp4 end"])
+def test_an_mp4_plays_with_its_sound_before_it_is_there(
+    kind: str, films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    data = films[kind].read_bytes()
+    film = SlowFile(data)
+    work, url = bench.served(film), bench.add(film)
+    film.release(len(data) * 1 // 4)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96)
+    # Of the film a quarter, of its sound all: players begin as soon as 200 frames are there (V3).
+    bench.notes.wait(lambda result: "audio_urls" in result, running)
+    film.release(len(data) * 88 // 100)
+    early = bench.notes.wait(lambda result: result["current_frames"] >= 200, running)
+    assert not film.requests[0].ended
+    assert early["audio_urls"]
+    assert early["total_frames"] == FRAMES
+    assert "total_is_estimate" not in early
+    film.release_all()
+    result = running.result(60)
+    whole, files = bench.whole(films[kind], "video_frame", w=96)
+    assert bench.files(work) == files
+    assert same(result, whole)
+
+
+def test_sound_that_is_not_whole_holds_the_count(
+    films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    data = films["mkv"].read_bytes()
+    film = SlowFile(data)
+    work, url = bench.served(film), bench.add(film)
+    film.release(len(data) - 1000)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96)
+    bench.notes.wait(
+        lambda result: "250 of" in bench.notes.messages[-1] or result["current_frames"] == 199,
+        running,
+    )
+    film.release_all()
+    running.result(60)
+    for result in bench.notes.results:
+        assert result["current_frames"] <= 199 or "audio_urls" in result
+
+
+def test_a_film_that_tells_no_end_is_held_and_guessed(
+    films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    data = films["ts"].read_bytes()
+    film = SlowFile(data, ranges=False, etag=None)
+    work, url = bench.served(film), bench.add(film)
+    film.release(len(data) - 1000)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96, fps=FPS)
+    held = bench.notes.wait(lambda result: result["current_frames"] == 199, running)
+    assert held["total_is_estimate"] is True
+    film.release_all()
+    whole, _ = bench.whole(films["ts"], "video_frame", w=96, fps=FPS)
+    assert running.result(60).current_frames == whole.current_frames
+    assert all(
+        result["current_frames"] <= 199
+        for result in bench.notes.results
+        if result.get("total_is_estimate")
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("mkv", {"output_format": "32vid", "width": 60}),
+        ("late", {"output_format": "32vid", "width": 60}),
+        ("ts", {"output_format": "32vid", "width": 60, "quality": "exact"}),
+        ("mute", {"output_format": "raw", "width": 40, "fps": 7}),
+        ("mkv", {"output_format": "gif", "width": 30, "fps": 5}),
+        ("mp4 end", {"output_format": "32vid", "width": 60}),
+    ],
+)
+def test_screens_are_those_of_the_whole_film(
+    kind: str,
+    fields: dict[str, Any],
+    films: dict[str, Path],
+    bench: Bench,
+    pool: ThreadPoolExecutor,
+) -> None:
+    data = films[kind].read_bytes()
+    film = SlowFile(data)
+    work, url = bench.served(film), bench.add(film)
+    film.release(len(data) * 88 // 100)
+    running = pool.submit(run_tool, work, "sanjuuni", input_url=url, **fields)
+    if fields["output_format"] != "gif":
+        bench.notes.wait(lambda result: result["frames"] >= 40, running)
+        assert not film.requests[0].ended
+    film.release_all()
+    result = running.result(60)
+    whole, files = bench.whole(films[kind], "sanjuuni", **fields)
+    assert bench.files(work) == files
+    assert same(result, whole)
+
+
+def test_a_film_that_breaks_off_is_never_called_done(
+    films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    data = films["mkv"].read_bytes()
+    film = SlowFile(data, etag=None, ranges=False)
+    work, url = bench.served(film), bench.add(film)
+    film.release(len(data) // 2)
+    running = pool.submit(
+        run_tool, work, "sanjuuni", input_url=url, output_format="32vid", width=60
+    )
+    bench.notes.wait(lambda result: result["frames"] >= 10, running)
+    film.break_off()
+    with pytest.raises(SourceError) as caught:
+        running.result(60)
+    assert caught.value.code == "source_truncated"
+    assert bench.files(work) == {}
