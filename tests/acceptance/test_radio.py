@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,6 +190,40 @@ def test_a_server_that_stops_waits_for_no_station(
     # Who listens goes on: it is the same task.
     wait_for(lambda: server.get(f"/stream/{task}/sound/1/mono").status in (404, 503), 20)
     assert on_air(server, task)["last"] > 10_000_000
+
+
+IMPATIENT = """
+import sys
+if "worker" in sys.orig_argv or "web" in sys.orig_argv:
+    import gmapi.tools.radio as radio
+    radio.UNHEARD_SECONDS, radio.ACCESS_SECONDS = 2.0, 0.5
+"""
+
+
+def test_a_station_ends_after_its_last_listener(
+    make_server: Callable[..., GmapiServer],
+    own_origin: Origin,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With seconds instead of minutes."""
+    (tmp_path / "sitecustomize.py").write_text(IMPATIENT)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    server = make_server(workers=1).start()
+    task = listen(server, own_origin.url("/radio"))
+    until = time.monotonic() + 5.0
+    while time.monotonic() < until:
+        assert server.get(f"/stream/{task}/sound/1/mono").status == 200
+        time.sleep(0.3)
+    assert server.task(task)["status"] == "running"
+    ended = server.wait_for_task(task)
+    assert ended["status"] == "completed"
+    assert "nobody listened" in ended["message"]
+    assert not ended["result"]["on_air"]
+    assert server.ffmpegs() == []
+    # What is left of it can still be heard; who asks again gets it as it is now.
+    assert server.get(f"/stream/{task}/sound/{ended['result']['last']}/mono").status == 200
+    assert listen(server, own_origin.url("/radio")) != task
 
 
 @pytest.mark.parametrize("channels", [("mono",), ("left", "right")])

@@ -13,6 +13,7 @@ from gmapi.errors import MediaError, SourceError
 from gmapi.fetch import broadcast
 from gmapi.fetch.song_title import TITLE_MAX
 from gmapi.media.binaries import inspect
+from gmapi.sandbox.launch import Child, Launch
 from gmapi.sandbox.launcher import Launcher
 from gmapi.tools import radio
 from gmapi.tools.base import Work
@@ -172,6 +173,29 @@ def test_addresses_are_checked_as_for_all_sources(
     assert isinstance(error, SourceError)
     assert error.code == "source_refused"
     assert own_origin.requests == []
+
+
+def test_its_process_may_touch_no_file_and_reads_nothing_but_the_pipe(
+    stereo: bytes,
+    own_origin: Origin,
+    make_work: Callable[..., Work],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    launched: list[Launch] = []
+    launch = Launcher.launch
+
+    def noted(self: Launcher, spec: Launch) -> Child:
+        launched.append(spec)
+        return launch(self, spec)
+
+    work = make_work()
+    monkeypatch.setattr(Launcher, "launch", noted)
+    with Playing(work, own_origin.add("/radio", station(stereo))) as playing:
+        playing.until(lambda told: told["last"] >= 1)
+    (spec,) = launched
+    assert (spec.grants.read, spec.grants.write) == ((), ())
+    assert spec.argv[spec.argv.index("-protocol_whitelist") + 1] == "pipe"
+    assert not any("127.0.0.1" in word for word in spec.argv)
 
 
 def test_sound_that_nothing_can_be_made_of_is_an_error(
