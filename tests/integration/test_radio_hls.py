@@ -107,6 +107,31 @@ def test_fragments_have_their_header_before_them_also_after_a_break(
     assert own_origin.count("/init.mp4") == 2
 
 
+def test_segments_that_are_missing_are_passed_over_and_none_is_heard_twice(
+    tmp_path: Path, own_origin: Origin, make_work: Callable[..., Work]
+) -> None:
+    add_parts(own_origin, tmp_path, "adts")
+    part4 = (tmp_path / "part4").read_bytes()
+    own_origin.add("/part4", status(404))
+    live = LiveList()
+    for _ in range(3):
+        live.add()
+    with Playing(make_work(), own_origin.add("/live.m3u8", live)) as playing:
+        playing.until(lambda told: told["last"] >= 2)
+        live.add()
+        live.add()
+        playing.until(lambda told: told["last"] >= 3)
+        assert playing.told["reconnects"] == 0
+        own_origin.add("/part4", part4)
+        # The playlist is gone for a moment: it is followed from where it was.
+        own_origin.add("/live.m3u8", status(500))
+        playing.until(lambda told: told["reconnects"] >= 1)
+        live.add()
+        own_origin.add("/live.m3u8", live)
+        wait_for(lambda: own_origin.count("/part6") == 1, 20, "the next segment")
+    assert [own_origin.count(f"/part{number}") for number in range(1, 7)] == [1] * 6
+
+
 def test_a_stream_that_ends_and_stays_away_is_given_up(
     tmp_path: Path,
     own_origin: Origin,

@@ -22,7 +22,7 @@ from gmapi.fetch import icy, song_title
 from gmapi.fetch.address import SourceUrl, check_url
 from gmapi.fetch.connection import Connection, Stopped
 from gmapi.fetch.headers import check_headers
-from gmapi.fetch.live_segments import follow
+from gmapi.fetch.live_segments import Position, follow
 from gmapi.fetch.playlists import Reading, read
 from gmapi.fetch.sniff import HEAD_BYTES, PLAYLISTS, text_of
 from gmapi.fetch.terms import LIST_BYTES_MAX, FetchRules
@@ -126,6 +126,7 @@ class Broadcast:
         self._on_title = on_title
         self._connection = Connection(rules.allow, rules.stall)
         self._stopping = threading.Event()
+        self._position = Position()
         self._stretches: deque[Stretch] = deque()
         self._more = threading.Condition()
         self._failure: BaseException | None = None
@@ -256,7 +257,7 @@ class Broadcast:
             plan = read(text, done.kind, check_url(done.url), reading)
             if plan.live:
                 # Where the sound has a playlist of its own it is the last one.
-                follow(self._connection, plan.live[-1], reading, self)
+                follow(self._connection, plan.live[-1], reading, self, self._position)
                 return
             if plan.entry is None:
                 raise NotLiveError("a playlist with an end", url.url)

@@ -18,6 +18,9 @@ SEGMENT_BYTES_MAX = 64 * 1024**2
 """Largest segment of a stream that is followed: each is held in memory while it comes."""
 
 RELOAD_SECONDS_MIN = 0.5
+LOST_MAX = 3
+"""So many segments in a row may be missing before the stream counts as broken off."""
+
 _READING_SHARE = 4.0
 
 
@@ -34,22 +37,36 @@ class Taker(Protocol):
         """A title that has come."""
 
 
-def follow(connection: Connection, url: SourceUrl, reading: Reading, taker: Taker) -> None:
-    """Hand over all segments of a media playlist from near its newest one on, until it ends.
+class Position:
+    """How far a stream was heard, for when it is followed again."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.next: int | None = None
+        """The media sequence number of the first segment that has not been heard."""
+
+
+def follow(
+    connection: Connection, url: SourceUrl, reading: Reading, taker: Taker, position: Position
+) -> None:
+    """Hand over all segments of a media playlist from `position` on, or from near its newest one
+    where that is of another playlist, until it ends.
 
     Raises SourceError when something cannot be had, or nothing new comes for as long as a source
     may be silent, and Stopped.
     """
     rules = replace(reading.rules, max_bytes=SEGMENT_BYTES_MAX)
     reading = replace(reading, rules=rules)
-    following = _Following(connection, reading, taker)
+    if position.url != url.url:
+        position.url, position.next = url.url, None
+    following = _Following(connection, reading, taker, position)
     heard = time.monotonic()
     while True:
         began, used = time.monotonic(), time.thread_time()
-        listed, _ = media_playlist(connection, url, reading, following.since)
+        listed, _ = media_playlist(connection, url, reading, position.next or 0)
         used = time.thread_time() - used
         headers, segments = listed.headers, listed.segments
-        if following.is_new and not listed.ended:
+        if position.next is None and not listed.ended:
             headers, segments = headers[-LIVE_EDGE:], segments[-LIVE_EDGE:]
         for header, segment in zip(headers, segments, strict=True):
             following.add(header, segment, listed.sequence + segment.number - 1)
@@ -59,6 +76,7 @@ def follow(connection: Connection, url: SourceUrl, reading: Reading, taker: Take
         if listed.ended:
             return
         if now - heard > rules.stall + listed.target:
+            position.next = None  # it may have begun to count anew
             raise SourceError(
                 f"The stream's playlist has named nothing new for {now - heard:.0f} seconds; try "
                 "again later.",
@@ -72,38 +90,44 @@ def follow(connection: Connection, url: SourceUrl, reading: Reading, taker: Take
 
 
 class _Following:
-    """How far a stream has been heard. `is_new` until the first segment."""
+    """One time that a stream is followed."""
 
-    def __init__(self, connection: Connection, reading: Reading, taker: Taker) -> None:
+    def __init__(
+        self, connection: Connection, reading: Reading, taker: Taker, position: Position
+    ) -> None:
         self._connection = connection
         self._reading = reading
         self._taker = taker
-        self._next: int | None = None
+        self._position = position
         self._header: Segment | None = None
-
-    @property
-    def is_new(self) -> bool:
-        return self._next is None
-
-    @property
-    def since(self) -> int:
-        """The media sequence number of the first segment that is of use."""
-        return self._next or 0
+        self._is_heard = self._is_broken = False
+        self._lost = 0
 
     def add(self, header: Segment | None, segment: Segment, number: int) -> None:
-        missed = self._next is not None and number > self._next
-        changed = header != self._header
-        if not self.is_new and (segment.leap or missed or changed):
+        position = self._position
+        missed = position.next is not None and number > position.next
+        position.next = number + 1
+        try:
+            data, content_type = self._fetch(segment)
+        except SourceError:
+            self._lost += 1
+            if self._lost >= LOST_MAX or not self._is_heard:
+                raise
+            self._is_broken = True
+            return
+        self._lost = 0
+        if self._is_heard and (segment.leap or missed or self._is_broken):
             self._taker.part()
-            changed = True
-        if header is not None and changed:
+            self._header = None
+        if header is not None and header != self._header:
+            if self._header is not None:
+                self._taker.part()
             self._taker.take(*self._fetch(header))
-        self._header = header
-        data, content_type = self._fetch(segment)
+            self._header = header
+        self._is_heard, self._is_broken = True, False
         if title := id3.title_in(data):
             self._taker.tell(title)
         self._taker.take(id3.without_tags(data), content_type)
-        self._next = number + 1
 
     def _fetch(self, segment: Segment) -> tuple[bytes, str | None]:
         body = io.BytesIO()
