@@ -289,13 +289,15 @@ class Broadcast:
             stretch.add(data)
             self._is_heard = True
             self._more.notify_all()
-        while stretch.size > QUEUE_BYTES:
+        while self._queued() > QUEUE_BYTES:
             self._heard_at = time.monotonic()  # it is not the station that is slow
-            self._connection.check()
-            with stretch.changed:
-                if stretch.size > QUEUE_BYTES:
-                    stretch.changed.wait(_LOOK_SECONDS)
+            self._connection.pause(_LOOK_SECONDS)
         self._heard_at = time.monotonic()
+
+    def _queued(self) -> int:
+        """Bytes of all stretches that nobody has taken yet."""
+        with self._more:
+            return sum(stretch.size for stretch in self._stretches)
 
     def part(self) -> None:
         """What follows does not go on from what came before."""
