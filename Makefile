@@ -19,8 +19,9 @@ run: $(STAMP)
 check: lint
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -p no:schemathesis $(TESTS)/unit
 
+# In the order of tests/conftest.py: else xdist would begin with the files of most tests.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 # What `make test` leaves out: every filter of every ffmpeg here, every exploit unprotected; and
 # hundreds of odd sources through each tool, in a quarter of an hour on two cores.

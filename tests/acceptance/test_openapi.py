@@ -40,6 +40,7 @@ ROUTES = {
         for suffix in ("", "/async")
     },
     "/api/framepack": ["post"],
+    "/api/framepack/{task_id}/{frames}": ["get"],
     "/api/task/{task_id}": ["get", "delete"],
     "/api/task/{task_id}/cancel": ["post"],
     "/api/task/{task_id}/events": ["get"],
@@ -157,6 +158,10 @@ def test_every_operation_says_what_it_does_and_answers(document: dict[str, Any])
         ("post /api/task/{task_id}/cancel", {"200", "403", "404", "503", "507"}),
         ("delete /api/task/{task_id}", {"200", "403", "404", "503", "507"}),
         ("post /api/framepack", {"200", "400", "404", "408", "413", "421", "503"}),
+        (
+            "get /api/framepack/{task_id}/{frames}",
+            {"200", "304", "400", "404", "412", "413", "421", "503"},
+        ),
         ("get /api/task/{task_id}", {"200", "400", "404", "421"}),
         ("get /download/{file_id}/{name}", {"200", "206", "304", "404", "412", "416"}),
         ("get /frames/{task_id}/{name}", {"200", "206", "304", "404", "412", "416", "503"}),
@@ -179,6 +184,8 @@ def test_the_codes_that_programs_meet(
         ("get /api/tasks", "query", {"state", "tool", "limit", "offset"}),
         ("get /download/{file_id}/{name}", "header", {"Range", "If-Range", "If-Match"}),
         ("get /frames/{task_id}/{name}", "header", {"Range", "If-Unmodified-Since"}),
+        ("get /api/framepack/{task_id}/{frames}", "header", {"If-None-Match", "If-Match"}),
+        ("get /api/framepack/{task_id}/{frames}", "path", {"task_id", "frames"}),
     ],
 )
 def test_the_parameters_that_programs_send(
@@ -197,14 +204,18 @@ def test_a_task_has_the_result_of_its_tool(document: dict[str, Any]) -> None:
     for name in names:
         assert '"null"' not in json.dumps(schemas[name])
     assert schemas["NoResult"]["additionalProperties"] is False
-    later = document["paths"]["/api/ffmpeg/async"]["post"]["responses"]["202"]
-    assert set(later["headers"]) == {"Location", "Retry-After"}
+    answers = document["paths"]["/api/ffmpeg/async"]["post"]["responses"]
+    assert set(answers["202"]["headers"]) == {"Location", "Retry-After", "X-Cache"}
+    assert set(answers["200"]["headers"]) == {"X-Cache"}
+    waited = document["paths"]["/api/sanjuuni"]["post"]["responses"]["200"]
+    assert set(waited["headers"]) == {"X-Cache"}
 
 
 def test_binary_answers_are_labelled_so(document: dict[str, Any]) -> None:
     found = dict(operations(document))
-    pack = found["post /api/framepack"]["responses"]["200"]["content"]
-    assert set(pack) == {"application/octet-stream"}
+    for way in ("post /api/framepack", "get /api/framepack/{task_id}/{frames}"):
+        pack = found[way]["responses"]["200"]["content"]
+        assert set(pack) == {"application/octet-stream"}
     frame = found["get /frames/{task_id}/{name}"]["responses"]["200"]["content"]
     assert set(frame) == {"image/png"}
     events = found["get /api/task/{task_id}/events"]["responses"]["200"]["content"]
@@ -340,6 +351,16 @@ def test_answers_of_files(api: Any, film: dict[str, Any], song: dict[str, Any]) 
     urls = [f"/frames/{film['task_id']}/{first}"]
     check(api, "POST", "/api/framepack", 200, body={"urls": urls})
     check(api, "POST", "/api/framepack", 404, body={"urls": [urls[0].replace("001", "999")]})
+    packs = "/api/framepack/{task_id}/{frames}"
+    values = {"task_id": film["task_id"], "frames": "1-20"}
+    whole = check(api, "GET", packs, 200, path_parameters=values)
+    for code, header in (
+        (304, {"If-None-Match": whole.headers["etag"][0]}),
+        (412, {"If-Match": '"of another pack"'}),
+    ):
+        check(api, "GET", packs, code, path_parameters=values, headers=header)
+    for frames, code in (("999-1000", 404), ("9-1", 400), ("0-1", 400)):
+        check(api, "GET", packs, code, path_parameters={**values, "frames": frames})
 
 
 # -- generated requests ------------------------------------------------------------------------

@@ -265,7 +265,7 @@ class JobService:
     def file_owner(self, file_id: str) -> Job:
         """The job that publishes under this file id; counts as an access. Raises NotFoundError."""
         with _database_errors():
-            job = self._store.by_file(file_id) if check_file_id(file_id) else None
+            job = self.events.by_file(file_id) if check_file_id(file_id) else None
         if job is None:
             raise NotFoundError(
                 "There is no file with this address; it never existed, was deleted, or its "

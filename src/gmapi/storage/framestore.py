@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -165,7 +165,7 @@ class FrameReader:
     Its slices live until `close`, also when the files are deleted meanwhile.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str | Path) -> None:
         self._folder = folder
         self._index: FileIO | None = None
         self._chunks: dict[int, FileIO] = {}
@@ -181,7 +181,7 @@ class FrameReader:
     def frame(self, number: int) -> Slice:
         """The PNG bytes of a frame; MissingFrame if it is not there."""
         self._refresh()
-        chunk, offset, size = self._locate(number)
+        chunk, ((offset, size),) = self._locate(number, 1)
         return Slice(chunk, offset + _U32.size, size)
 
     def pack(self, numbers: Sequence[int]) -> Pack:
@@ -191,14 +191,15 @@ class FrameReader:
         """
         self._refresh()
         slices: list[Slice] = []
-        for number in numbers:
-            chunk, offset, size = self._locate(number)
-            length = _U32.size + size
-            last = slices[-1] if slices else None
-            if last and last.source is chunk and last.offset + last.length == offset:
-                slices[-1] = Slice(chunk, last.offset, last.length + length)
-            else:
-                slices.append(Slice(chunk, offset, length))
+        for first, count in _runs(numbers):
+            chunk, records = self._locate(first, count)
+            start = end = records[0][0]
+            for offset, size in records:
+                if offset != end:
+                    slices.append(Slice(chunk, start, end - start))
+                    start = offset
+                end = offset + _U32.size + size
+            slices.append(Slice(chunk, start, end - start))
         total = _U32.size + sum(part.length for part in slices)
         return Pack(_U32.pack(len(numbers)), tuple(slices), total)
 
@@ -217,37 +218,53 @@ class FrameReader:
         """Open the index as soon as there is one."""
         if self._index is None:
             try:
-                self._index = open(self._folder / INDEX_NAME, "rb", buffering=0)  # noqa: SIM115
+                self._index = open(f"{self._folder}/{INDEX_NAME}", "rb", buffering=0)  # noqa: SIM115
             except FileNotFoundError:
                 return
             self._files.append(self._index)
 
-    def _record(self, number: int) -> tuple[int, int]:
-        """Offset of the size field in its chunk, and size of the PNG."""
-        record = b""
-        if self._index is not None and 1 <= number <= MAX_FRAME_NUMBER:
-            record = read_at(self._index, (number - 1) * _RECORD.size, _RECORD.size)
-        if len(record) < _RECORD.size:
-            raise MissingFrame(number)
-        offset, size = _RECORD.unpack(record)
-        return offset, size
+    def _records(self, first: int, count: int) -> list[tuple[int, int]]:
+        """Of so many frames the offset of the size field in their chunk, and the size of the
+        PNG."""
+        data = b""
+        if self._index is not None and 1 <= first <= MAX_FRAME_NUMBER:
+            data = read_at(self._index, (first - 1) * _RECORD.size, count * _RECORD.size)
+        whole = len(data) // _RECORD.size
+        if whole < count:
+            raise MissingFrame(first + whole)
+        return list(_RECORD.iter_unpack(data))
 
-    def _locate(self, number: int) -> tuple[FileIO, int, int]:
-        offset, size = self._record(number)
-        chunk_number = (number - 1) // FRAMES_PER_CHUNK
+    def _locate(self, first: int, count: int) -> tuple[FileIO, list[tuple[int, int]]]:
+        """The chunk that all of these frames are in, and where in it they are."""
+        records = self._records(first, count)
+        chunk_number = (first - 1) // FRAMES_PER_CHUNK
         chunk = self._chunks.get(chunk_number)
         if chunk is None:
             try:
-                path = self._folder / _chunk_name(chunk_number)
+                path = f"{self._folder}/{_chunk_name(chunk_number)}"
                 chunk = open(path, "rb", buffering=0)  # noqa: SIM115
             except FileNotFoundError as error:
-                raise MissingFrame(number) from error
+                raise MissingFrame(first) from error
             self._chunks[chunk_number] = chunk
             self._files.append(chunk)
         # After a power cut an index may be ahead of its chunk.
-        if offset + _U32.size + size > os.fstat(chunk.fileno()).st_size:
-            raise MissingFrame(number)
-        return chunk, offset, size
+        there = os.fstat(chunk.fileno()).st_size - _U32.size
+        for number, (offset, size) in enumerate(records, first):
+            if offset + size > there:
+                raise MissingFrame(number)
+        return chunk, records
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The first of each row of neighbours in one chunk, and how many they are."""
+    at = 0
+    while at < len(numbers):
+        first, count = numbers[at], 1
+        most = min(len(numbers) - at, FRAMES_PER_CHUNK - (first - 1) % FRAMES_PER_CHUNK)
+        while count < most and numbers[at + count] == first + count:
+            count += 1
+        yield first, count
+        at += count
 
 
 def _chunk_name(number: int) -> str:

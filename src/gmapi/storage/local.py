@@ -146,7 +146,8 @@ class LocalStorage:
         """Read the frames of an id, of which there may be none yet."""
         if not check_file_id(file_id):
             raise NotFoundError("There are no such frames, or they have expired.")
-        return FrameReader(self._folder(file_id) / FRAMES_FOLDER)
+        # To join paths as objects takes longer than all else here.
+        return FrameReader(f"{self._root}/{file_id}/{FRAMES_FOLDER}")
 
     def part_writer(
         self, file_id: str, stream: str, *, first: int = 1, window: int | None = None

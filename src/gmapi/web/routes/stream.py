@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from flask import Response
+from flask import Response, request
 from flask_openapi3 import OpenAPI, Tag
 
 from gmapi.errors import GmapiError, NotFoundError, UnavailableError
@@ -18,7 +18,7 @@ from gmapi.storage.parts import MissingPart
 from gmapi.tools.radio import ACCESS_SECONDS, RADIO, SOUND, WINDOW_SECONDS
 from gmapi.web.answers import failure
 from gmapi.web.application import describe_parameters
-from gmapi.web.files import LOOK_SECONDS, send_slice
+from gmapi.web.files import LOOK_SECONDS, slice_answer
 from gmapi.web.schemas import FileHeaders, SecondPath, binary, failures
 
 TAG = Tag(name="streams", description="What is made without an end")
@@ -95,7 +95,10 @@ def _look(service: JobService, job: Job, number: int, channel: str) -> Response 
     at = list[str](CHANNELS).index(channel) * SECOND_BYTES
     part = Slice(whole.source, at, SECOND_BYTES)
     etag = f'"{job.file_id}-{number}-{channel}"'
-    return send_slice(part, etag, job.created, MEDIA_TYPE, reader.close, lambda: None)
+    answer = slice_answer(
+        request.environ, part, etag, job.created, MEDIA_TYPE, reader.close, lambda: None
+    )
+    return answer.response()
 
 
 def _missing(service: JobService, job: Job, number: int) -> GmapiError:
