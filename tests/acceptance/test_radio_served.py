@@ -226,6 +226,37 @@ def test_a_station_ends_after_its_last_listener(
     assert listen(server, own_origin.url("/radio")) != task
 
 
+SLOW_TO_END = (
+    IMPATIENT
+    + """
+    import time
+    from gmapi.fetch.broadcast import Broadcast
+    leave = Broadcast.__exit__
+    def slowly(self, *error):
+        time.sleep(2.0)
+        leave(self, *error)
+    Broadcast.__exit__ = slowly
+"""
+)
+
+
+def test_who_comes_at_the_last_moment_is_played_to(
+    make_server: Callable[..., GmapiServer],
+    own_origin: Origin,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SLOW_TO_END)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    server = make_server(workers=1).start()
+    task = listen(server, own_origin.url("/radio"))
+    wait_for(lambda: not server.ffmpegs(), 20, "the end of its process")
+    late = server.post("/api/radio", {"input_url": own_origin.url("/radio")}).json()["task_id"]
+    assert late == task
+    assert wait_for(lambda: server.task(task)["attempt"] == 2, 20, "the second attempt")
+    assert on_air(server, task)["last"] > 10_000_000
+
+
 @pytest.mark.parametrize("channels", [("mono",), ("left", "right")])
 def test_a_game_computer_plays_a_station(
     channels: tuple[str, ...], tuned: GmapiServer, own_origin: Origin

@@ -3,7 +3,6 @@ may be."""
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 
@@ -91,7 +90,20 @@ def test_each_access_is_told_to_the_work(
     assert attendance.unused() == pytest.approx(100, abs=5)
     service.submit(RADIO, request(), "d")
     assert attendance.unused() < 1
-    assert store.unused_for("0" * 32) == math.inf
+    assert store.last_wanted("0" * 32) == 0.0
+
+
+def test_a_station_does_not_end_under_who_comes_at_the_last_moment(service: JobService) -> None:
+    job = service.submit(RADIO, request(), "c").job
+    store, fence = claim(service, job)
+    attendance = Attendance(store, Overdue(service.settings, store), fence)
+    attendance.unused()
+    assert service.submit(RADIO, request(), "d").joined
+    assert not store.finish(fence, {}, "Off.", wanted_until=attendance.seen)
+    assert service.job(job.id).state is State.RUNNING
+    attendance.unused()
+    assert store.finish(fence, {}, "Off.", wanted_until=attendance.seen)
+    assert service.job(job.id).state is State.COMPLETED
 
 
 def test_a_job_that_shows_that_it_works_gets_more_time(

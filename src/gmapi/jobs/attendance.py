@@ -14,10 +14,13 @@ class Attendance:
         self._store = store
         self._overdue = overdue
         self._fence = fence
+        self.seen = 0.0
+        """When somebody had last used it, as the tool was told last."""
 
     def unused(self) -> float:
         """Seconds since somebody last used what the job makes, or asked for the job."""
-        return self._store.unused_for(self._fence.job_id)
+        self.seen = self._store.last_wanted(self._fence.job_id)
+        return max(0.0, self._store.now() - self.seen)
 
     def prolong(self) -> None:
         """Let GMAPI_JOB_TIMEOUT count from now."""

@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection
 from gmapi.access import Rate
 from gmapi.jobs import fair_order, places, rates, sharing
 from gmapi.jobs.database import write
-from gmapi.jobs.lookup import JOB_COLUMNS, Lookup, last_use, standing, to_job
+from gmapi.jobs.lookup import JOB_COLUMNS, Lookup, last_use, last_wanted, standing, to_job
 from gmapi.jobs.model import (
     FINISHED,
     NOTHING_PUBLISHED,
@@ -208,16 +208,25 @@ class JobStore(Lookup):
         return True
 
     def finish(
-        self, fence: Fence, result: dict[str, Any], message: str, *, takes_key: str | None = None
+        self,
+        fence: Fence,
+        result: dict[str, Any],
+        message: str,
+        *,
+        takes_key: str | None = None,
+        wanted_until: float | None = None,
     ) -> bool:
         """The fenced end of a job that worked; False when it is no longer ours.
 
         It is joined from now on by requests with the key `takes_key`, instead of an older result.
+        With `wanted_until` it ends only if nobody has used it or asked for it since.
         """
+        unwanted = [] if wanted_until is None else [last_wanted() <= wanted_until]
         with write(self.engine) as connection:
             ended = self._end(
                 connection,
                 fence,
+                *unwanted,
                 state=State.COMPLETED,
                 result=result,
                 message=message,
@@ -272,11 +281,18 @@ class JobStore(Lookup):
                 version=jobs.c.version + 1,
             )
 
-    def _end(self, connection: Connection, fence: Fence, **values: Any) -> bool:
+    def _end(
+        self,
+        connection: Connection,
+        fence: Fence,
+        *conditions: sa.ColumnElement[bool],
+        **values: Any,
+    ) -> bool:
         now = self.now()
         ended = self._fenced(
             connection,
             fence,
+            *conditions,
             finished=now,
             owner=None,
             lease_until=None,
@@ -288,11 +304,15 @@ class JobStore(Lookup):
             sharing.end(connection, jobs.c.id == fence.job_id, now)
         return ended
 
-    def _fenced(self, connection: Connection, fence: Fence, **values: Any) -> bool:
-        return (
-            connection.execute(sa.update(jobs).where(*standing(fence)).values(**values)).rowcount
-            == 1
-        )
+    def _fenced(
+        self,
+        connection: Connection,
+        fence: Fence,
+        *conditions: sa.ColumnElement[bool],
+        **values: Any,
+    ) -> bool:
+        statement = sa.update(jobs).where(*standing(fence), *conditions).values(**values)
+        return connection.execute(statement).rowcount == 1
 
     # -- from outside the worker --------------------------------------------------------------
 

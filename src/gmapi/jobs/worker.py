@@ -11,8 +11,10 @@ import socket
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -300,6 +302,7 @@ class Worker:
         assert job.file_id is not None
         if job.attempt > 1:
             pulse.log(next_attempt(job.attempt))
+        attendance = Attendance(self.store, self.overdue, fence)
         try:
             with space_errors():
                 work = Work(
@@ -313,13 +316,16 @@ class Worker:
                     storage=self.storage,
                     reporter=pulse,
                     attempt=job.attempt,
-                    attendance=Attendance(self.store, self.overdue, fence),
+                    attendance=attendance,
                 )
                 request = tool.request.restore(job.request)
                 with closing(work):
                     result = work.with_warnings(tool.run(work, request))
             pulse.check()
             message = result.message or "Done."
+            if tool.is_live:
+                end = partial(self.store.finish, fence, result.values(), message)
+                return self._end_live(job, fence, pulse, partial(end, wanted_until=attendance.seen))
             # A run that joined nothing is what others join from now on.
             key = request.identity(tool.name) if request.no_cache else None
             ended = pulse.end(
@@ -341,6 +347,25 @@ class Worker:
             message = "The server met an internal error with this job; its log says more."
             self._fail(fence, pulse, message, "internal")
             return "broke", False
+
+    def _end_live(
+        self, job: Job, fence: Fence, pulse: Pulse, finish: Callable[[], bool]
+    ) -> tuple[str, bool]:
+        """End a job that nobody uses any more; where somebody has come back at the last moment, it
+        begins again."""
+        finished = False
+
+        def end() -> bool:
+            nonlocal finished
+            finished = finish()
+            return finished or self.store.requeue(fence, "Somebody has come back.")
+
+        if not pulse.end(end):
+            return "lost to another worker", False
+        if finished:
+            return "completed", True
+        self._send(job.id, job.priority)
+        return "begins again, somebody has come back", False
 
     def _explain(self, job: Job, fence: Fence, pulse: Pulse, error: GmapiError) -> str:
         """Tell a failure of the job from one of this worker, which the job can do nothing for."""
