@@ -96,6 +96,17 @@ def test_titles_are_told_as_they_change_cleaned(
     assert "now: Artist - Don't stop" in playing.notes.lines
 
 
+def test_titles_are_told_of_ogg_as_well(own_origin: Origin, make_work: Callable[..., Work]) -> None:
+    tone = ["-f", "lavfi", "-i", "sine=440:r=48000", "-t", "12", "-c:a", "libopus"]
+    song = ffmpeg_output(
+        *tone, "-metadata", "title=Song", "-metadata", "artist=A", "-f", "ogg", "-"
+    )
+    head = b"HTTP/1.0 200 OK\r\nServer: Icecast 2.4.4\r\nContent-Type: application/ogg\r\n\r\n"
+    url = own_origin.add("/radio", endless(song, head=head))
+    with Playing(make_work(), url) as playing:
+        playing.until(lambda told: told.get("title") == "A - Song" and told["last"] >= 1)
+
+
 def test_a_station_that_breaks_off_is_connected_to_again(
     stereo: bytes, own_origin: Origin, make_work: Callable[..., Work]
 ) -> None:

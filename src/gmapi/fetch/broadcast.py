@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import BinaryIO, cast
 
 from gmapi.errors import SourceError
-from gmapi.fetch import icy, song_title
+from gmapi.fetch import icy, ogg_titles, song_title
 from gmapi.fetch.address import SourceUrl, check_url
 from gmapi.fetch.connection import Connection, Stopped
 from gmapi.fetch.headers import check_headers
@@ -316,6 +316,7 @@ class _Ear(io.RawIOBase):
         self._broadcast = broadcast
         self._is_media = False
         self._content_type: str | None = None
+        self._ogg: ogg_titles.OggTitles | None = None
         self.text = bytearray()
 
     def writable(self) -> bool:
@@ -326,7 +327,7 @@ class _Ear(io.RawIOBase):
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
         if self._is_media:
-            self._broadcast.take(data, self._content_type)
+            self._take(data)
             return len(data)
         self.text += data
         if self._is_surely_media():
@@ -354,4 +355,11 @@ class _Ear(io.RawIOBase):
         self._broadcast.tune(self.transfer.headers)
         data = bytes(self.text)
         self.text.clear()
+        if data.startswith(ogg_titles.SIGN):
+            self._ogg = ogg_titles.OggTitles(self._broadcast.tell)
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        if self._ogg is not None:
+            self._ogg.feed(data)
         self._broadcast.take(data, self._content_type)
