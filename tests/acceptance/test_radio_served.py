@@ -196,7 +196,7 @@ IMPATIENT = """
 import sys
 if "worker" in sys.orig_argv or "web" in sys.orig_argv:
     import gmapi.tools.radio as radio
-    radio.UNHEARD_SECONDS, radio.ACCESS_SECONDS = 2.0, 0.5
+    radio.UNHEARD_SECONDS, radio.ACCESS_SECONDS = 1.0, 0.5
 """
 
 
@@ -211,7 +211,7 @@ def test_a_station_ends_after_its_last_listener(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     server = make_server(workers=1).start()
     task = listen(server, own_origin.url("/radio"))
-    until = time.monotonic() + 5.0
+    until = time.monotonic() + 2.5
     while time.monotonic() < until:
         assert server.get(f"/stream/{task}/sound/1/mono").status == 200
         time.sleep(0.3)
@@ -233,7 +233,7 @@ SLOW_TO_END = (
     from gmapi.fetch.broadcast import Broadcast
     leave = Broadcast.__exit__
     def slowly(self, *error):
-        time.sleep(2.0)
+        time.sleep(1.5)
         leave(self, *error)
     Broadcast.__exit__ = slowly
 """
