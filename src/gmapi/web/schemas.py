@@ -232,6 +232,20 @@ class FramePath(BaseModel):
     )
 
 
+class SecondPath(BaseModel):
+    """A second of a station's sound."""
+
+    task_id: str = Field(
+        description="The task's id.",
+        json_schema_extra={"pattern": ID_PATTERN, "example": EXAMPLE_ID},
+    )
+    number: str = Field(
+        description="Its number, from `first` to `last` of the task's result.",
+        json_schema_extra={"pattern": "^[1-9][0-9]{0,11}$", "example": "1"},
+    )
+    channel: Literal["mono", "left", "right"] = Field(description="Which channel of it.")
+
+
 class IndexAnswer(BaseModel):
     """What this server is, and where things are."""
 
