@@ -10,7 +10,7 @@ EXAMPLES ?= 100000
 # The tests start many servers, which start sooner when Python keeps what it has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run check test test-slow lint docs fuzz bench bench-convert bench-quality bench-slow bench-locked bench-sandbox bench-streaming clean
+.PHONY: run check test test-slow lint docs fuzz bench bench-convert bench-quality bench-slow bench-radio bench-locked bench-sandbox bench-streaming bench-frames clean
 
 run: $(STAMP)
 	$(BIN)/python main.py --port $(PORT)
@@ -55,11 +55,17 @@ bench-quality: $(STAMP)
 bench-slow: $(STAMP)
 	$(BIN)/python benchmarks/slow_clients.py
 
+bench-radio: $(STAMP)
+	$(BIN)/python benchmarks/radio.py
+
 bench-locked: $(STAMP)
 	$(BIN)/python benchmarks/locked_database.py
 
 bench-sandbox: $(STAMP)
 	$(BIN)/python benchmarks/sandbox.py
+
+bench-frames: $(STAMP)
+	$(BIN)/python benchmarks/frames.py
 
 # A slow line takes its time: 20 minutes.
 bench-streaming: $(STAMP)

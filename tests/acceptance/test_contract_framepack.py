@@ -47,7 +47,7 @@ def test_k2_frames_that_come_late_are_waited_for_without_silence(
 ) -> None:
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(2))
-        with frozen(server, "image2pipe") as caught:
+        with frozen(server, "rawvideo") as caught:
             assert caught.wait(30)
             last = last_ready(server, working)
             numbers = [range(last + 1, last + 21), range(last - 9, last + 11)]
@@ -112,7 +112,7 @@ def test_k2_400_frames_asked_for_while_the_source_still_comes(
 def test_k2_frames_that_cannot_come_fail_before_anything_is_sent(
     server: GmapiServer, working: str
 ) -> None:
-    with frozen(server, "image2pipe") as caught:
+    with frozen(server, "rawvideo") as caught:
         assert caught.wait(30)
         for numbers in ([1, 2, 900], [900, 1], [480 + 400]):
             reply = ask(server, working, numbers, patience=PLAYER_PATIENCE)
@@ -126,7 +126,7 @@ def test_k2_frames_that_cannot_come_fail_before_anything_is_sent(
 def test_k2_a_job_that_fails_midway_breaks_the_connection(
     server: GmapiServer, working: str
 ) -> None:
-    with frozen(server, "image2pipe") as caught:
+    with frozen(server, "rawvideo") as caught:
         assert caught.wait(30)
         last = last_ready(server, working)
         urls = urls_of(working, range(last - 4, last + 16))

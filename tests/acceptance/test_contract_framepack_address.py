@@ -139,7 +139,7 @@ def test_k2_frames_that_come_late_are_waited_for_without_silence(
     server: GmapiServer, working: str
 ) -> None:
     with ExitStack() as stack:
-        with frozen(server, "image2pipe") as caught:
+        with frozen(server, "rawvideo") as caught:
             assert caught.wait(30)
             last = last_ready(server, working)
             first = last - 9

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from support.http.origin import Origin
-from support.product.server import GmapiServer
+from support.product.server import GmapiServer, wait_for
 
 CONFORMANCE = [
     status_code_conformance,
@@ -36,7 +36,7 @@ REFUSALS = ("400", "403", "408", "413", "421", "429", "503", "507")
 ROUTES = {
     **{
         f"/api/{tool}{suffix}": ["post"]
-        for tool in ("ffmpeg", "sanjuuni", "video_frame")
+        for tool in ("ffmpeg", "radio", "sanjuuni", "video_frame")
         for suffix in ("", "/async")
     },
     "/api/framepack": ["post"],
@@ -47,6 +47,7 @@ ROUTES = {
     "/api/task/{task_id}/ws": ["get"],
     "/api/tasks": ["get"],
     "/download/{file_id}/{name}": ["get"],
+    "/stream/{task_id}/sound/{number}/{channel}": ["get"],
     "/frames/{task_id}/{name}": ["get"],
     "/health": ["get"],
     "/": ["get"],
@@ -151,6 +152,7 @@ def test_every_operation_says_what_it_does_and_answers(document: dict[str, Any])
     [
         ("post /api/ffmpeg", {"200", *REFUSALS}),
         ("post /api/ffmpeg/async", {"200", "202", *REFUSALS}),
+        ("post /api/radio", {"200", "202", *REFUSALS}),
         ("post /api/sanjuuni", {"200", *REFUSALS}),
         ("post /api/video_frame", {"200", *REFUSALS}),
         ("post /api/task/{task_id}/cancel", {"200", "403", "404", "503", "507"}),
@@ -198,7 +200,7 @@ def test_a_task_has_the_result_of_its_tool(document: dict[str, Any]) -> None:
     result = schemas["TaskAnswer"]["properties"]["result"]["anyOf"]
     names = [one["$ref"].rpartition("/")[2] for one in result]
     # Readers take the first that fits, and a screen has all that a file has.
-    assert names == ["ScreenResult", "FileResult", "VideoFrameResult", "NoResult"]
+    assert names == ["ScreenResult", "FileResult", "RadioResult", "VideoFrameResult", "NoResult"]
     for name in names:
         assert '"null"' not in json.dumps(schemas[name])
     assert schemas["NoResult"]["additionalProperties"] is False
@@ -215,7 +217,7 @@ def test_binary_answers_are_labelled_so(document: dict[str, Any]) -> None:
         pack = found[way]["responses"]["200"]["content"]
         assert set(pack) == {"application/octet-stream"}
     frame = found["get /frames/{task_id}/{name}"]["responses"]["200"]["content"]
-    assert set(frame) == {"image/png"}
+    assert set(frame) == {"image/png", "image/jpeg"}
     events = found["get /api/task/{task_id}/events"]["responses"]["200"]["content"]
     assert set(events) == {"text/event-stream"}
 
@@ -272,6 +274,31 @@ def test_answers_of_tools(api: Any, origin: Origin) -> None:
     assert frames["status"] == "success"
     path = {"task_id": failed.json()["task_id"]}
     assert check(api, "GET", "/api/task/{task_id}", 200, path_parameters=path).json()["error"]
+
+
+def test_answers_of_stations(api: Any, origin: Origin) -> None:
+    station = {"input_url": origin.url("/radio")}
+    task = check(api, "POST", "/api/radio", 202, body=station).json()["task_id"]
+    check(api, "POST", "/api/radio", 400, body={"input_url": 5})
+    second = "/stream/{task_id}/sound/{number}/{channel}"
+    values = {"task_id": task, "number": "1", "channel": "left"}
+
+    def is_there() -> bool:
+        return bool(api[second]["GET"].Case(path_parameters=values).call().status_code == 200)
+
+    wait_for(is_there, 30, "a second")
+    check(api, "GET", second, 200, path_parameters=values)
+    for code, header in ((206, {"Range": "bytes=0-9"}), (416, {"Range": "bytes=9999-"})):
+        check(api, "GET", second, code, path_parameters=values, headers=header)
+    check(api, "GET", second, 404, path_parameters={**values, "number": "99999"})
+    path = {"task_id": task}
+
+    def is_told() -> bool:
+        found = check(api, "GET", "/api/task/{task_id}", 200, path_parameters=path).json()
+        return bool(found["result"].get("on_air"))
+
+    wait_for(is_told, 30, "a station on the air")
+    check(api, "POST", "/api/task/{task_id}/cancel", 200, path_parameters=path)
 
 
 def test_answers_about_tasks(api: Any, film: dict[str, Any]) -> None:

@@ -88,7 +88,8 @@ def fetching(tmp_path: Path, launcher: Launcher) -> Callable[..., Work]:
 
     def work(url: str, program: str = BUNDLED, **values: Any) -> Work:
         ffmpeg = _inspected(launcher, program)
-        return make_work(tmp_path, launcher, ffmpeg, fetch_allow=url.split("/")[2], **values)
+        values = {"fetch_allow": url.split("/")[2], **values}
+        return make_work(tmp_path, launcher, ffmpeg, **values)
 
     return work
 

@@ -30,8 +30,9 @@ KINDS = {
     "late": ("late.mkv", "-c:v", "mpeg4", "-c:a", "flac"),
     "mp4": ("film.mp4", "-c:v", "mpeg4", "-c:a", "aac", "-movflags", "faststart"),
     "mp4 end": ("end.mp4", "-c:v", "mpeg4", "-c:a", "aac"),
+    "mp4 late": ("late.mp4", "-c:v", "mpeg4", "-c:a", "aac", "-movflags", "faststart"),
 }
-"""Name and codecs; of the late one the sound goes on for two seconds after the pictures."""
+"""Name and codecs; of the late ones the sound goes on for two seconds after the pictures."""
 
 
 class Watched(Notes):
@@ -54,7 +55,7 @@ class Watched(Notes):
                     if true(result):
                         return result
                 assert not running.done() or running.result() is None, "it was never true"
-                assert self._news.wait(20)
+                assert self._news.wait(20), (self.messages[-3:], self.lines[-3:], self.results[-1:])
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     noise = f"testsrc2=s=192x144:r=24:d={SECONDS},noise=alls=40:allf=t"
     made = {}
     for kind, (name, *codecs) in KINDS.items():
-        longer = SECONDS + 2 if kind == "late" else SECONDS
+        longer = SECONDS + 2 if kind.endswith("late") else SECONDS
         made[kind] = make_media(
             folder / name, "-f", "lavfi", "-i", noise,
             "-f", "lavfi", "-i", f"sine=440:r=48000:d={longer}", "-b:v", "1500k", *codecs,
@@ -233,6 +234,7 @@ def test_a_film_that_tells_no_end_is_held_and_guessed(
         ("mute", {"output_format": "raw", "width": 40, "fps": 7}),
         ("mkv", {"output_format": "gif", "width": 30, "fps": 5}),
         ("mp4 end", {"output_format": "32vid", "width": 60}),
+        ("mp4 late", {"output_format": "32vid", "width": 60}),
     ],
 )
 def test_screens_are_those_of_the_whole_film(

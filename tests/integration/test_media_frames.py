@@ -1,10 +1,9 @@
 """Pictures, sound and counts for video in the game (client contract V1, V6, V8), with real
 ffmpeg programs: the bundled one and, where there is one, the system's."""
 
-import struct
 import subprocess
-import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from gmapi.media import failures, timing
 from gmapi.media.binaries import Ffmpeg
 from gmapi.media.pictures import frames
-from gmapi.media.png_stream import PngSplitter
 from gmapi.media.process import PROGRESS_FD, Watch, run
 from gmapi.media.shapes import Fit, PictureSize
 from gmapi.media.sound import dfpwm_channels
@@ -33,6 +31,15 @@ def make(folder: Path, name: str, *words: str) -> Path:
         stderr=subprocess.DEVNULL,
     )
     return folder / name
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture of three bytes a pixel, red, green, blue."""
+
+    width: int
+    height: int
+    data: bytes
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +71,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-Pictures = Callable[..., list[bytes]]
+Pictures = Callable[..., list[Image]]
 
 
 @pytest.fixture
@@ -72,7 +79,7 @@ def pictures(launcher: Launcher, ffmpeg: Ffmpeg, tmp_path: Path) -> Pictures:
     def pictures(
         source: Path, width: int | None = None, height: int | None = None, mode: str = "fit",
         **options: object,
-    ) -> list[bytes]:  # fmt: skip
+    ) -> list[Image]:  # fmt: skip
         chosen = selected(ffmpeg.path, source)
         assert chosen.size is not None
         size = PictureSize.inside(width, height, chosen.size)
@@ -84,49 +91,30 @@ def pictures(launcher: Launcher, ffmpeg: Ffmpeg, tmp_path: Path) -> Pictures:
             times=picture_times(launcher, ffmpeg, chosen, cwd=tmp_path),
             max_pixels=PIXELS, progress_fd=PROGRESS_FD,
         )  # fmt: skip
-        splitter = PngSplitter()
-        files: list[bytes] = []
+        data = bytearray()
         finished = run(
             launcher, argv, cwd=tmp_path, limits=Limits(), watch=Watch([], 0, 0, 60.0),
-            stdout=lambda data: files.extend(splitter.feed(data)), grants=Grants((source,)),
+            stdout=data.extend, grants=Grants((source,)),
         )  # fmt: skip
         failures.check(finished, [])
-        assert splitter.pending == 0
-        return files
+        each = size.width * size.height * 3
+        assert len(data) % each == 0
+        return [
+            Image(size.width, size.height, bytes(data[at : at + each]))
+            for at in range(0, len(data), each)
+        ]
 
     return pictures
 
 
-def size(png: bytes) -> tuple[int, int]:
-    width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", png[16:29])
-    assert (depth, colour, interlace) == (8, 2, 0)
-    return width, height
+def size(image: Image) -> tuple[int, int]:
+    return image.width, image.height
 
 
-def pixels(png: bytes) -> list[list[tuple[int, int, int]]]:
-    """Decode an 8-bit RGB picture (PNG specification, section 9: filters)."""
-    width, height = size(png)
-    body, at = b"", 8
-    while at < len(png):
-        (length,) = struct.unpack(">I", png[at : at + 4])
-        if png[at + 4 : at + 8] == b"IDAT":
-            body += png[at + 8 : at + 8 + length]
-        at += length + 12
-    raw = zlib.decompress(body)
-    above = bytes(width * 3)
-    rows = []
-    for y in range(height):
-        kind, line = raw[y * (width * 3 + 1)], bytearray(raw[y * (width * 3 + 1) + 1 :])
-        line = line[: width * 3]
-        for x in range(width * 3):
-            left = line[x - 3] if x >= 3 else 0
-            corner = above[x - 3] if x >= 3 else 0
-            guess = left + above[x] - corner
-            nearest = min((left, above[x], corner), key=lambda value: abs(guess - value))
-            line[x] = (line[x] + (0, left, above[x], (left + above[x]) // 2, nearest)[kind]) & 255
-        above = bytes(line)
-        rows.append([(above[x], above[x + 1], above[x + 2]) for x in range(0, width * 3, 3)])
-    return rows
+def pixels(image: Image) -> list[list[tuple[int, int, int]]]:
+    samples = iter(image.data)
+    flat = list(zip(samples, samples, samples, strict=True))
+    return [flat[at : at + image.width] for at in range(0, len(flat), image.width)]
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def read(text: str, kind: str, base: SourceUrl, reading: Reading) -> Plan:
     chosen = [choice.pictures] + ([choice.sound] if choice.sound else [])
 
     def fetch(connection: Connection) -> list[hls.MediaPlaylist]:
-        return [_media_playlist(connection, url, reading)[0] for url in chosen]
+        return [media_playlist(connection, url, reading)[0] for url in chosen]
 
     playlists = watched(
         fetch, reading.rules, cancelled=reading.cancelled, tick=_nothing, until=reading.until
@@ -118,7 +118,7 @@ def _cut(tracks: list[Track], reading: Reading) -> tuple[Track, ...]:
     return tuple(tracks if seconds is None else [t.first_seconds(seconds) for t in tracks])
 
 
-def _media_playlist(
+def media_playlist(
     connection: Connection, url: SourceUrl, reading: Reading, since: int = 0
 ) -> tuple[hls.MediaPlaylist, int]:
     """Fetch and read a playlist; returns its size in bytes, too. For `since` see
@@ -150,7 +150,7 @@ def _within(name: str, error: SourceError) -> SourceError:
     )
 
 
-class _Recorder:
+class Recorder:
     """Appends segments to files within one cap. `received` counts what is in them; towards the cap
     also counts what was fetched in vain."""
 
@@ -215,7 +215,7 @@ def _worth_another_try(error: SourceError) -> bool:
 class _Part:
     """One file that grows by segments. A header that comes again must be the same."""
 
-    def __init__(self, file: BinaryIO, recorder: _Recorder) -> None:
+    def __init__(self, file: BinaryIO, recorder: Recorder) -> None:
         self._file = file
         self._recorder = recorder
         self._headers: set[Segment] = set()
@@ -256,7 +256,7 @@ def fetch_track(
 
     def fetch(connection: Connection) -> int:
         nonlocal done
-        recorder = _Recorder(connection, reading, room)
+        recorder = Recorder(connection, reading, room)
         with target.open("wb") as file:
             part = _Part(file, recorder)
             for segment in segments:
@@ -351,7 +351,7 @@ def record(
     def fetch(connection: Connection) -> Recording:
         nonlocal recorded
         with ExitStack() as stack:
-            recorder = _Recorder(connection, reading, reading.rules.max_bytes)
+            recorder = Recorder(connection, reading, reading.rules.max_bytes)
             files = [stack.enter_context(target.open("wb")) for target in targets]
             parts = [_Part(file, recorder) for file in files]
             tracks = [_LiveTrack(url, part) for url, part in zip(urls, parts, strict=True)]
@@ -362,7 +362,7 @@ def record(
                 reading_seconds = 0.0
                 for track in running:
                     used = time.thread_time()
-                    listed, size = _media_playlist(connection, track.url, reading, track.since)
+                    listed, size = media_playlist(connection, track.url, reading, track.since)
                     reading_seconds += time.thread_time() - used
                     recorder.spend(size)
                     news.append(track.update(listed, seconds))

@@ -10,10 +10,13 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
+
+PIPE_BYTES = 1 << 20
+"""Of a pipe with room, where the system has it: fewer switches between the two processes."""
 
 _SEND_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
@@ -47,18 +50,22 @@ class Span:
     length: int | None = None
 
 
-Plan = Sequence["bytes | Span"]
-"""What a child is to read in place of a file: bytes of our own, and parts of the file."""
+Plan = Iterable["bytes | Span"]
+"""What a child is to read in place of a file: bytes of our own, and parts of the file. They may be
+made as they are asked for; whoever waits for the next one yields b"" now and then meanwhile, so
+that the feeder notices when it is not wanted any more."""
 
 WHOLE: Plan = (Span(0),)
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What goes into a pipe."""
+    """What goes into a pipe; without a source its plan is of bytes alone."""
 
-    source: Arriving
+    source: Arriving | None
     plan: Plan = WHOLE
+    pipe_bytes: int = PIPE_BYTES
+    """How much of it may wait in the pipe."""
 
 
 class Feeder:
@@ -72,10 +79,11 @@ class Feeder:
     def __init__(self, feed: Feed, writer: int) -> None:
         self._feed = feed
         self._writer = writer
-        # Whoever is asked to end must not be stuck in a pipe that nobody empties.
-        os.set_blocking(writer, False)
-        self._poller = select.poll()
-        self._poller.register(writer, select.POLLOUT)
+        if sys.platform != "win32":  # whose pipes can only be waited for
+            # Whoever is asked to end must not be stuck in a pipe that nobody empties.
+            os.set_blocking(writer, False)
+            self._poller = select.poll()
+            self._poller.register(writer, select.POLLOUT)
         self._stopped = threading.Event()
         self._failure: BaseException | None = None
         self._ended = False
@@ -106,6 +114,8 @@ class Feeder:
     def _run(self) -> None:
         try:
             for piece in self._feed.plan:
+                if self._stopped.is_set():
+                    break
                 if isinstance(piece, bytes):
                     self._write(piece)
                 else:
@@ -119,6 +129,8 @@ class Feeder:
 
     def _send(self, span: Span) -> None:
         source, at = self._feed.source, span.first
+        if source is None:
+            raise ValueError("a part of no file")
         end = None if span.length is None else span.first + span.length
         while not self._stopped.is_set() and (end is None or at < end):
             # Before the size: of a whole file that is the last one.
@@ -157,11 +169,12 @@ class Feeder:
 
     def _await_room(self) -> None:
         """Return when the reader has taken something, has gone, or after a while."""
-        self._poller.poll(_LOOK_SECONDS * 1000)
+        if sys.platform != "win32":
+            self._poller.poll(_LOOK_SECONDS * 1000)
 
 
-def widen(pipe: int, size: int = 1 << 20) -> None:
-    """A larger buffer where the system has it: fewer switches between the two processes."""
+def widen(pipe: int, size: int = PIPE_BYTES) -> None:
+    """Another size of a pipe's buffer, where the system can."""
     with suppress(ImportError, AttributeError, OSError):
         import fcntl
 

@@ -3,9 +3,11 @@
 Layout of the folder of one attempt at a job, which has one writer in its life:
 
 - `chunk-000000.pack`, `chunk-000001.pack`, ...: 100 frames each, every frame as a big-endian u32
-  size and the PNG bytes, which is the wire format of `/api/framepack`. A full chunk never changes.
+  size and the bytes of its file, which is the wire format of `/api/framepack`. A full chunk never
+  changes.
 - `frames.index`: for each frame a record of 12 bytes, big-endian u64 offset of its size field in
-  its chunk and u32 size of the PNG. A record is written after the bytes it speaks of.
+  its chunk and u32 size of the file. A record is written after the bytes it speaks of. Frames of
+  one chunk that are equal may have the same bytes there.
 
 The number of frames per chunk is part of the layout.
 """
@@ -31,16 +33,17 @@ MAX_FRAME_NUMBER = 999_999_999
 
 _RECORD = struct.Struct(">QI")
 _U32 = struct.Struct(">I")
-_FRAME_NAME = re.compile(r"frame_([0-9]{6}|[1-9][0-9]{6,8})\.png")
+_FRAME_NAME = re.compile(r"frame_([0-9]{6}|[1-9][0-9]{6,8})\.(?:png|jpg)")
 
 
-def frame_name(number: int) -> str:
-    """File name of a frame, counted from 1: `frame_000001.png`."""
-    return f"frame_{number:06d}.png"
+def frame_name(number: int, ending: str = "png") -> str:
+    """File name of a frame, counted from 1: `frame_000001.png`, or with "jpg"."""
+    return f"frame_{number:06d}.{ending}"
 
 
 def parse_frame_name(text: str) -> int | None:
-    """The number in a frame's file name; None unless it is exactly what `frame_name` writes."""
+    """The number in a frame's file name; None unless it is exactly what `frame_name` writes with
+    one of the endings."""
     match = _FRAME_NAME.fullmatch(text)
     return (int(match[1]) or None) if match else None
 
@@ -65,12 +68,17 @@ class Pack:
 class FrameWriter:
     """Appends frames, for one thread. As a context manager it closes, after an error unflushed.
 
+    With `share_equal` a frame that is the same as the one before takes no room in its chunk.
     FileExistsError when the folder has had a writer already. When the folder is deleted under
     it, the writer finds out with NotFoundError at the next chunk.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, share_equal: bool = False) -> None:
         self._folder = folder
+        self._share_equal = share_equal
+        self._last = self._last_record = b""
+        self.size = 0
+        """Bytes that the frames taken have in the chunks."""
         with space_errors():
             folder.mkdir(parents=True, exist_ok=True)
             self._index = self._create(INDEX_NAME)
@@ -81,20 +89,27 @@ class FrameWriter:
         self._data = bytearray()
         self._records = bytearray()
 
-    def append(self, png: bytes) -> int:
-        """Take the next frame and return its number, from 1; readers see it after `flush`.
+    def append(self, frame: bytes) -> int:
+        """Take the file of the next frame and return its number, from 1; readers see it after
+        `flush`.
 
         If NoSpaceError is raised, the frame was not taken. ValueError: empty, or 4 GiB and more.
         """
-        if not 0 < len(png) < 1 << 32:
-            raise ValueError(f"a frame cannot have {len(png)} bytes")
+        if not 0 < len(frame) < 1 << 32:
+            raise ValueError(f"a frame cannot have {len(frame)} bytes")
         if len(self._data) >= BUFFER_BYTES:
             self.flush()
         if self._taken % FRAMES_PER_CHUNK == 0:
             self._next_chunk()
-        self._records += _RECORD.pack(self._chunk_bytes + len(self._data), len(png))
-        self._data += _U32.pack(len(png))
-        self._data += png
+        is_shared = self._share_equal and bool(self._last_record) and frame == self._last
+        if not is_shared:
+            self._last_record = _RECORD.pack(self._chunk_bytes + len(self._data), len(frame))
+            self._data += _U32.pack(len(frame))
+            self._data += frame
+            self.size += _U32.size + len(frame)
+            if self._share_equal:
+                self._last = frame
+        self._records += self._last_record
         self._taken += 1
         return self._taken
 
@@ -151,6 +166,7 @@ class FrameWriter:
         if self._chunk is not None:
             self._chunk.close()
         self._chunk, self._chunk_bytes = chunk, 0
+        self._last_record = b""
 
     def _create(self, name: str) -> FileIO:
         try:
@@ -179,7 +195,7 @@ class FrameReader:
         return os.fstat(self._index.fileno()).st_size // _RECORD.size
 
     def frame(self, number: int) -> Slice:
-        """The PNG bytes of a frame; MissingFrame if it is not there."""
+        """The file of a frame; MissingFrame if it is not there."""
         self._refresh()
         chunk, ((offset, size),) = self._locate(number, 1)
         return Slice(chunk, offset + _U32.size, size)
@@ -225,7 +241,7 @@ class FrameReader:
 
     def _records(self, first: int, count: int) -> list[tuple[int, int]]:
         """Of so many frames the offset of the size field in their chunk, and the size of the
-        PNG."""
+        file."""
         data = b""
         if self._index is not None and 1 <= first <= MAX_FRAME_NUMBER:
             data = read_at(self._index, (first - 1) * _RECORD.size, count * _RECORD.size)

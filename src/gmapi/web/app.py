@@ -33,7 +33,7 @@ from gmapi.web.misspelt import warnings
 from gmapi.web.polls import Polls
 from gmapi.web.problems import describe
 from gmapi.web.reuse import ReuseCounts
-from gmapi.web.routes import documentation, downloads, framepack, health, live, tasks, tools
+from gmapi.web.routes import documentation, downloads, framepack, health, live, stream, tasks, tools
 from gmapi.web.schemas import Failure, FramepackRequest, failures
 from gmapi.web.short_way import ShortWay
 
@@ -91,6 +91,7 @@ def create_app(settings: Settings, service: JobService) -> OpenAPI:
     live.register(app, service)
     downloads.register(app, service)
     framepack.register(app, service)
+    stream.register(app, service)
     health.register(app, service, reuse)
     documentation.register(app, gate)
     app.short_way = ShortWay(service, polls, addresses, host_rule, gate).answer

@@ -11,6 +11,7 @@ from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
 from gmapi.storage.base import Slice
 from gmapi.storage.framestore import MissingFrame, parse_frame_name
+from gmapi.tools import frame_formats
 from gmapi.tools.results import GAME_REPLY_MAX
 from gmapi.web.files import Answer, body_answer, slice_answer, whole_answer
 
@@ -32,20 +33,22 @@ def frame_answer(service: JobService, environ: WSGIEnvironment, task_id: str, na
     """One frame. Raises NotFoundError or UnavailableError."""
     job = service.job(task_id)
     number = parse_frame_name(name)
-    if number is None:
+    media_type = frame_formats.media_type(job.request)
+    # Programs that make the names themselves know one ending only.
+    if number is None or not (name.endswith(".png") or media_type == "image/jpeg"):
         raise NotFoundError("Frames are called frame_000001.png and so on.")
     if job.file_id is None:
         raise missing_frame(job, number)
     service.touch(job)
     reader = service.storage.frame_reader(job.file_id)
     try:
-        png = reader.frame(number)
+        frame = reader.frame(number)
     except MissingFrame:
         reader.close()
         raise missing_frame(job, number) from None
-    etag = f'"{job.file_id}-{number}-{png.length}"'
+    etag = f'"{job.file_id}-{number}-{frame.length}"'
     in_use = partial(service.touch, job)
-    return slice_answer(environ, png, etag, job.created, "image/png", reader.close, in_use)
+    return slice_answer(environ, frame, etag, job.created, media_type, reader.close, in_use)
 
 
 def pack_answer(

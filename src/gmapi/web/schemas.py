@@ -224,9 +224,26 @@ class FramePath(BaseModel):
         json_schema_extra={"pattern": ID_PATTERN, "example": EXAMPLE_ID},
     )
     name: str = Field(
-        description="frame_000001.png and so on.",
-        json_schema_extra={"pattern": "^frame_[0-9]{6}\\.png$", "example": "frame_000001.png"},
+        description="frame_000001.png and so on; JPEG frames are called frame_000001.jpg, too.",
+        json_schema_extra={
+            "pattern": "^frame_[0-9]{6}\\.(png|jpg)$",
+            "example": "frame_000001.png",
+        },
     )
+
+
+class SecondPath(BaseModel):
+    """A second of a station's sound."""
+
+    task_id: str = Field(
+        description="The task's id.",
+        json_schema_extra={"pattern": ID_PATTERN, "example": EXAMPLE_ID},
+    )
+    number: str = Field(
+        description="Its number, from `first` to `last` of the task's result.",
+        json_schema_extra={"pattern": "^[1-9][0-9]{0,11}$", "example": "1"},
+    )
+    channel: Literal["mono", "left", "right"] = Field(description="Which channel of it.")
 
 
 class IndexAnswer(BaseModel):

@@ -55,7 +55,7 @@ def last_ready(server: GmapiServer, task_id: str) -> int:
 
     def at_rest() -> bool:
         # What ffmpeg has written is read, and those who have read it have nothing more to do.
-        (ffmpeg,) = (pid for pid in server.ffmpegs() if runs_with(pid, "image2pipe"))
+        (ffmpeg,) = (pid for pid in server.ffmpegs() if runs_with(pid, "rawvideo"))
         if thread_states(ffmpeg) != {"T"} or unread(ffmpeg) > 0:
             return False
         return all(thread_states(worker) == {"S"} for worker in server.children("worker"))

@@ -59,8 +59,8 @@ def register(app: OpenAPI, service: JobService) -> None:
         summary="One frame of a video_frame task",
         tags=[TAG],
         responses={
-            "200": binary("The frame.", "image/png", partial=True),
-            "206": binary("The range asked for.", "image/png", partial=True),
+            "200": binary("The frame.", "image/png", "image/jpeg", partial=True),
+            "206": binary("The range asked for.", "image/png", "image/jpeg", partial=True),
             **ANSWERS_TO_CONDITIONS,
             **failures("404", "503"),
         },

@@ -20,7 +20,7 @@ from gmapi.web.answers import success, task_urls, with_warnings
 from gmapi.web.gate import caller
 from gmapi.web.misspelt import warnings
 from gmapi.web.reuse import HEADER, ReuseCounts
-from gmapi.web.schemas import failures, header
+from gmapi.web.schemas import Responses, failures, header
 from gmapi.web.task_schemas import Accepted, success_model
 from gmapi.web.waiting import wait_for_result
 
@@ -32,6 +32,20 @@ def register(app: OpenAPI, service: JobService, reuse: ReuseCounts) -> None:
     for tool in TOOLS.values():
         tag = Tag(name=tool.name, description=tool.summary)
         refusals = failures("400", "403", "408", "413", "429", "503", "507")
+        later: Responses = {"200": _answered(Accepted), "202": _later(), **refusals}
+        if tool.is_live:
+            for end in ("", "/async"):
+                _add(
+                    app,
+                    f"/api/{tool.name}{end}",
+                    _async_view(service, tool, reuse),
+                    tool,
+                    summary=tool.summary,
+                    description=f"{tool.description} Answers at once with a task to ask for.",
+                    tags=[tag],
+                    responses=later,
+                )
+            continue
         _add(
             app,
             f"/api/{tool.name}",
@@ -53,7 +67,7 @@ def register(app: OpenAPI, service: JobService, reuse: ReuseCounts) -> None:
             summary=f"{tool.summary}, in the background",
             description=f"{tool.description} Answers at once with a task to ask for.",
             tags=[tag],
-            responses={"200": _answered(Accepted), "202": _later(), **refusals},
+            responses=later,
         )
 
 
