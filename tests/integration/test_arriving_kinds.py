@@ -33,7 +33,7 @@ FILMS = {
     "wmv": ("-c:v", "wmv2", "-c:a", "wmav2"),
 }
 SONGS = {
-    "ts": ("-c:a", "aac", "-b:a", "160k"),
+    "ts": ("-ac", "2", "-c:a", "mp2", "-b:a", "384k"),
     "wav": (),
     "aiff": (),
     "caf": (),
