@@ -66,7 +66,7 @@ def desk(own_origin: Origin, fetching: Callable[..., Work], tmp_path: Path) -> I
         own_origin.closing.set()
         for thread in threading.enumerate():
             if "process_request_thread" in thread.name:
-                thread.join(20)
+                thread.join(60)
 
 
 def _fails(desk: Desk, job: ArrivingJob, code: str) -> str:

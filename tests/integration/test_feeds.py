@@ -30,7 +30,7 @@ BOXES: dict[str, frozenset[Lock]] = {
     "landlock": frozenset({"landlock", "seccomp"}),
     "bubblewrap": frozenset({"bubblewrap", "seccomp"}),
 }
-LONG = 30.0
+LONG = 60.0
 
 
 class _Spying(Launcher):

@@ -278,4 +278,4 @@ def _await_threads() -> None:
     """Until those of origins that have answered have ended."""
     for thread in threading.enumerate():
         if "process_request_thread" in thread.name:
-            thread.join(20)
+            thread.join(60)
