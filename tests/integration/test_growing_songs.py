@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +24,9 @@ from support.http.origin import Origin
 from support.http.raw_http import GameCall, Reply, game_call
 from support.http.slow_origin import SlowFile
 from support.media import readers, sounds
+from support.media.making import Maker
 from support.media.programs import make_media
+from support.product.outcomes import daily
 from support.product.server import GmapiServer, arguments, wait_for
 from support.product.tools import Ran, Tools
 from support.product.works import Notes
@@ -265,40 +267,49 @@ def convert(tools: Tools, source: Path, *args: str, **fields: Any) -> tuple[Ran,
 CODED = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac")
 
 
-def film(folder: Path, pictures: float, sound: float, *before: str) -> Path:
-    return make_media(
-        folder / "film.mp4", *sounds.film(pictures), *before, *sounds.tone(440, sound), *CODED
-    )
+@pytest.fixture
+def film(make: Maker) -> Callable[[float, float], Path]:
+    def made(pictures: float, sound: float) -> Path:
+        return make("film.mp4", *sounds.film(pictures), *sounds.tone(440, sound), *CODED)
+
+    return made
 
 
-@pytest.mark.both_ffmpegs
+@pytest.mark.both_ffmpegs(pictures=(5, 4))
 @pytest.mark.parametrize(
     ("pictures", "sound"), [(8, 5), (5, 5.03), (4, 6)], ids=lambda value: str(value)
 )
 def test_the_sound_of_a_film_is_shown_but_for_its_end(
-    tools: Tools, tmp_path: Path, pictures: float, sound: float
+    tools: Tools, film: Callable[[float, float], Path], pictures: float, sound: float
 ) -> None:
     """It is lengthened by silence, or loses the silence that was encoded behind it."""
-    made, seen = convert(tools, film(tmp_path, pictures, sound), "-af", SLOW)
+    made, seen = convert(tools, film(pictures, sound), "-af", SLOW)
     assert all(made.data.startswith(data) for data in seen)
     assert len(made.data) == pytest.approx(max(pictures, sound) * SECOND, abs=SECOND / 8)
 
 
 @pytest.mark.parametrize(
     "args",
-    [
-        ("-af", SLOW, "-ac", "2"),
-        ("-af", SLOW, "-ar", "96000"),
+    daily(
+        [
+            ("-af", SLOW, "-ac", "2"),
+            ("-af", SLOW, "-ar", "96000"),
+            ("-af", SLOW, "-flush_packets", "0"),
+            ("-filter_complex", f"[0:a]{SLOW}[all]", "-map", "[all]"),
+            ("-filter_complex", f"pan=mono|c0=c0,{SLOW}"),
+            ("-af", f"{SLOW},atempo=0.5"),
+            ("-af", SLOW, "-t", "5"),
+        ],
         ("-af", SLOW, "-flush_packets", "0"),
         ("-filter_complex", f"[0:a]{SLOW}[all]", "-map", "[all]"),
-        ("-filter_complex", f"pan=mono|c0=c0,{SLOW}"),
-        ("-af", f"{SLOW},atempo=0.5"),
         ("-af", SLOW, "-t", "5"),
-    ],
+    ),
     ids=" ".join,
 )
-def test_a_caller_s_own_words(tools: Tools, tmp_path: Path, args: Sequence[str]) -> None:
-    made, seen = convert(tools, film(tmp_path, 8, 8), *args)
+def test_a_caller_s_own_words(
+    tools: Tools, film: Callable[[float, float], Path], args: Sequence[str]
+) -> None:
+    made, seen = convert(tools, film(5, 8), *args)
     assert all(made.data.startswith(data) for data in seen)
 
 
@@ -335,8 +346,8 @@ def test_sound_that_changes_on_the_way_goes_on(
     assert waited.notes.results == []
 
 
-def test_other_formats_do_not_grow(tools: Tools, tmp_path: Path) -> None:
+def test_other_formats_do_not_grow(tools: Tools, film: Callable[[float, float], Path]) -> None:
     notes = Notes()
-    made = tools.ffmpeg(film(tmp_path, 4, 4), "wav", ["-af", SLOW], notes=notes)
+    made = tools.ffmpeg(film(4, 4), "wav", ["-af", SLOW], notes=notes)
     assert made.result.growing is None
     assert notes.results == []
