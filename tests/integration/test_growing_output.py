@@ -53,7 +53,7 @@ class Song:
             return reader.read(0, growth.size + 1)
 
     def wait_for(self, size: int) -> None:
-        wait_for(lambda: self.has_begun() and len(self.shown()) >= size, 30, f"{size} bytes")
+        wait_for(lambda: self.has_begun() and len(self.shown()) >= size, 60, f"{size} bytes")
 
     def finished(self) -> bytes:
         with self.work.storage.open(self.work.file_id, NAME) as file:
@@ -68,7 +68,8 @@ def song(fetching: Callable[..., Work]) -> Song:
 
 
 def sound(size: int, seed: int = 0) -> bytes:
-    return bytes((n * n + seed) % 251 for n in range(size))
+    period = bytes((n * n + seed) % 251 for n in range(251))
+    return (period * (size // 251 + 1))[:size]
 
 
 def test_all_but_the_end_is_shown_while_it_grows(song: Song) -> None:
@@ -183,7 +184,7 @@ def test_a_full_disk_only_puts_off_what_is_shown(
         song.wait_for(9_000 - HELD)
         monkeypatch.setattr(GrowingFile, "flush", full)
         song.write(sound(9_000))
-        wait_for(lambda: song.notes.lines, 30, "the end of the following")
+        wait_for(lambda: song.notes.lines, 60, "the end of the following")
         with pytest.raises(NoSpaceError):
             growing.finish()
         monkeypatch.setattr(GrowingFile, "flush", flush)
