@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,12 @@ WORTH_BYTES = 1 << 20
 
 NEAR_BYTES = 1 << 20
 """What comes within so many bytes is waited for; what is further on is asked for."""
+
+SEGMENT_BYTES = 4096
+"""Of what comes in segments so much is there at once, or almost."""
+
+FROM_SEGMENTS = frozenset({"mpegts", "mp4", "mp3", "matroska"})
+"""Kinds that are read as their segments come."""
 
 COVER_BYTES_MAX = 8 << 20
 """Pictures in front of a song that are waited for."""
@@ -43,16 +50,24 @@ class Opening:
         """The source as it can be read, if it is of a kind that `suits`; None when all of it has
         to be there. Raises what ended it early."""
         total = self.beginning.total
-        if total is None or total < WORTH_BYTES:
+        if total is not None and total < WORTH_BYTES:
             return None
-        head = self._first(streamable.HEAD_BYTES)
+        if total is None:
+            self._first(SEGMENT_BYTES)
+            head = os.pread(self.arrival.fileno(), streamable.HEAD_BYTES, 0)
+        else:
+            head = self._first(streamable.HEAD_BYTES)
         kind = streamable.kind(head)
         if kind is None or not suits(kind) or picture_files.is_heif(self.arrival.path):
             return None
+        if total is None and kind not in FROM_SEGMENTS:
+            return None
         source = ArrivingSource(self.arrival, WHOLE, kind, self.parts)
         try:
+            if kind == "mp4" and total is None:
+                return self._by_fragments(source, layout.find(head, sys.maxsize, self._read))
             if kind == "mp4":
-                return self._by_index(source, layout.find(head, total, self._read))
+                return self._by_index(source, layout.find(head, total or 0, self._read))
             protected.check(self.arrival.path)
             return replace(source, plan=self._song(head)) if kind == "mp3" else source
         except (IndexUnusable, xing.HeadTooShort, SourceError) as error:
@@ -63,13 +78,22 @@ class Opening:
         return None
 
     def _by_index(self, source: ArrivingSource, found: Layout) -> ArrivingSource:
+        self._check_index(found)
+        return replace(source, plan=fast_start.plan(found), index=found)
+
+    def _by_fragments(self, source: ArrivingSource, found: Layout) -> ArrivingSource:
+        self._check_index(found)
+        if not (found.is_first and found.is_fragmented):
+            raise IndexUnusable("it is one of a file whose size is not known")
+        return source
+
+    def _check_index(self, found: Layout) -> None:
         index = self.arrival.path.with_name(f"{self.arrival.path.name}.index")
         index.write_bytes(found.index)
         try:
             protected.check(index)
         finally:
             index.unlink()
-        return replace(source, plan=fast_start.plan(found), index=found)
 
     def _song(self, head: bytes) -> Plan:
         while True:

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -360,6 +360,9 @@ class Work:
                 self.arriving.await_whole(path, self.check)
                 return self.probe(path, input_args)
             raise unread(path, error) from error
+        if (source := self.arriving.get(path)) is not None and source.total is None:
+            # Of what comes in segments ffmpeg knows the first one.
+            info = replace(info, duration=source.seconds)
         if self.outputs not in path.parents:
             self.look_back.lengths[path] = info.duration
         return info

@@ -21,7 +21,7 @@ from gmapi.media.timing import (
     picture_times,
 )
 from gmapi.sandbox.feeding import Feed
-from gmapi.tools.arriving import ArrivingSource
+from gmapi.tools.arriving import Apart, ArrivingSource
 from gmapi.tools.base import Work
 
 HEAD_BYTES = 1 << 19
@@ -44,7 +44,11 @@ class Outlook:
         self._chosen = chosen
         self._source = source
         self._closed = threading.Event()
-        beginning = source.beginning(HEAD_BYTES, self._check)
+        self.sure_end: float | None = None
+        """What `end` has found out for sure: the very end of the last picture."""
+        # Of a broadcast more comes only as it plays.
+        size = min(HEAD_BYTES, source.arrival.size) if source.is_live else HEAD_BYTES
+        beginning = source.beginning(size, self._check)
         self.first = self._times(chosen, feeds={chosen.path: beginning})
 
     @classmethod
@@ -75,6 +79,12 @@ class Outlook:
     def end(self) -> float | None:
         """Seconds after which the pictures end, a hair's breadth off at most; None when nothing
         tells it. It may take a request for the end of the source."""
+        if self._source.apart is not None:
+            self.sure_end = self._end_of_apart(self._source.apart)
+        if self.sure_end is not None:
+            return self.sure_end
+        if self._source.seconds is not None:
+            return self._source.seconds
         told = self._chosen.picture.told_length if self._chosen.picture else None
         if told is not None:
             return told
@@ -90,13 +100,24 @@ class Outlook:
 
     def seconds_by_bytes(self) -> float | None:
         """A guess at the length by how much of it the first bytes are."""
-        return self.first.end * self._source.total / HEAD_BYTES or None
+        return self.first.end * (self._source.total or 0) / HEAD_BYTES or None
+
+    def _end_of_apart(self, apart: Apart) -> float | None:
+        try:
+            ends = apart.both_ends(self._check)
+            if ends is None:
+                return None
+            times = self._times(replace(self._chosen, path=ends))
+        except JobError as error:
+            self._work.reporter.log(f"the last segment tells nothing: {error.message}")
+            return None
+        return times.end
 
     def _end_of_both_ends(self, packet: int) -> float | None:
         """By the last picture of a file of the first and the last bytes, with all times as they
         stand there."""
         source, chosen = self._source, self._chosen
-        total = source.total
+        total = source.total or 0
         tail_at = (total - END_BYTES) // packet * packet
         head_size = min(END_BYTES // packet * packet, tail_at)
         tail = source.parts.read(tail_at, total - tail_at)
@@ -202,6 +223,14 @@ class FilmTimes:
     def whole(self) -> PictureTimes:
         """All times; waits for them. Raises what ended the source early, and MediaError."""
         return self._whole.result()
+
+    def end(self) -> float:
+        """When the last picture goes, as soon as that is known for sure. Raises as `whole`."""
+        if self._outlook is not None and not self._whole.done():
+            self._end.result()
+            if self._outlook.sure_end is not None:
+                return self._outlook.sure_end
+        return self.whole().end
 
     def count(self, fps: float) -> int | None:
         """How many pictures there will be at this rate, as far as is known now: exactly, or as

@@ -299,7 +299,8 @@ class _Cut:
             return None
         outputs = {channel: work.outputs / name for channel, (_, name) in AUDIO_NAMES.items()}
 
-        alone = sound_first.fetch(work, self._chosen, seconds_max=SOUND_FIRST_SECONDS)
+        ahead = sound_first.fetch(work, self._chosen, seconds_max=SOUND_FIRST_SECONDS)
+        source = ahead.chosen if ahead is not None else self._chosen
 
         def argv(chosen: Selection) -> list[str]:
             return dfpwm_channels(
@@ -307,7 +308,7 @@ class _Cut:
                 chosen,
                 outputs,
                 quiet=True,
-                own_clock=chosen is alone,
+                own_clock=ahead is not None and ahead.own_clock and chosen is source,
                 max_pixels=work.settings.picture_max_pixels,
                 progress_fd=PROGRESS_FD,
             )
@@ -316,7 +317,7 @@ class _Cut:
             sound.run(
                 work,
                 argv,
-                alone or self._chosen,
+                source,
                 channels=2,
                 outputs=list(outputs.values()),
                 on_progress=lambda _: self._stop_with_frames(),
@@ -326,7 +327,7 @@ class _Cut:
                 work.warn(f"The film has no sound, which could not be read. {error.message}")
             return None
         sound.warn_if_silent(work, outputs["mono"], None, self._chosen)
-        end = self._times.whole().end
+        end = self._times.end()
         urls: dict[str, str] = {}
         for channel, (key, name) in AUDIO_NAMES.items():
             most = work.settings.output_limit

@@ -1,0 +1,198 @@
+"""Pictures and sound that come apart, joined to one source as they come."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from gmapi.errors import MediaError
+from gmapi.fetch.arrival import Arrival, Beginning
+from gmapi.fetch.together import Tracks
+from gmapi.media import command, failures, process
+from gmapi.media.mp4 import fragments
+from gmapi.sandbox.feeding import Feed
+from gmapi.sandbox.launcher import Grants
+from gmapi.tools.arriving import ArrivingSource
+from gmapi.tools.base import Work
+from gmapi.tools.bounds import FILES_MAX
+
+BEGUN_BYTES = 4096
+"""When so much of the joined source is there, its head is, too."""
+
+HEAD_BYTES = 1 << 19
+HEAD_BYTES_MAX = 8 << 20
+"""Of a track in which pictures begin after its first ones."""
+
+CLOCKED = frozenset({"mpegts", "mp4"})
+"""The kinds that are `command.CLOCKED`."""
+
+Open = Callable[[Arrival, Beginning], "ArrivingSource | None"]
+"""How a track can be read while it arrives; None when all of it has to be there."""
+
+_LOOK_SECONDS = 0.1
+
+
+class Joining:
+    """Joins the tracks of one source, whose files are kept until the work ends.
+
+    `sources` are those that have begun to arrive, `check` raises when nobody needs the source any
+    more.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        tracks: Tracks,
+        sources: Sequence[ArrivingSource],
+        check: Callable[[], None],
+    ) -> None:
+        self._work = work
+        self._tracks = tracks
+        self._check = check
+        self._sources = {source.path: source for source in sources}
+        self._clocked = all(source.kind in CLOCKED for source in sources)
+        self._folder = work.folder / "joining"
+        self._folder.mkdir(exist_ok=True)
+        # Beginnings that stay readable, whatever becomes of the other names meanwhile.
+        self._pictures, self._sound = self._folder / "pictures", self._folder / "sound_track"
+        for arrival, link in zip(tracks.both, (self._pictures, self._sound), strict=True):
+            link.unlink(missing_ok=True)
+            os.link(arrival.path, link)
+
+    @classmethod
+    def of(
+        cls, work: Work, tracks: Tracks, open_: Open, check: Callable[[], None]
+    ) -> Joining | None:
+        """None when one of the tracks is there already, or has to be there first. Raises what ends
+        them early, and what `check` raises."""
+
+        def look() -> None:
+            check()
+            tracks.check()
+
+        sources = []
+        for arrival in tracks.both:
+            beginning = arrival.wait_to_begin(look)
+            source = None if beginning is None else open_(arrival, beginning)
+            if source is None:
+                return None
+            sources.append(source)
+        try:
+            return cls(work, tracks, sources, look)
+        except OSError:  # one has just come to its end, or there are no links here
+            return None
+
+    def run(self, target: Path, begin: Callable[[Beginning], None]) -> bool:
+        """Join them to `target`, of which `begin` is told when it can be read; False, with nothing
+        done, where only whole tracks can be joined.
+
+        Raises what ends a track early, and MediaError when the tracks cannot be joined to their
+        end.
+        """
+        joined = self._folder / "joined"
+        pictures = self._sources[self._tracks.pictures.path].arrival.beginning
+        assert pictures is not None
+        told = Beginning(joined, pictures.url, None, None, pictures.seconds)
+        has_begun = False
+
+        def look() -> None:
+            nonlocal has_begun
+            self._check()
+            if not has_begun and _size(joined) >= BEGUN_BYTES:
+                has_begun = True
+                begin(told)
+
+        feeds = {path: Feed(source.arrival, source.plan) for path, source in self._sources.items()}
+        try:
+            self._join([arrival.path for arrival in self._tracks.both], joined, feeds, look)
+        except MediaError as error:
+            joined.unlink(missing_ok=True)
+            if has_begun:
+                raise
+            self._work.reporter.log(f"waiting for whole tracks: {error.message} ({error.cause})")
+            return False
+        with suppress(FileNotFoundError):
+            if target.samefile(joined):  # by another name, which moving would leave
+                joined.unlink()
+                return True
+        joined.replace(target)
+        return True
+
+    def sound(self, check: Callable[[], None]) -> Path:
+        """See `arriving.Apart`."""
+        self._tracks.sound.wait_for_end(check)
+        pictures = self._folder / "first_pictures"
+        pictures.write_bytes(_first(self._pictures, HEAD_BYTES))
+        return self._joined([pictures, self._tracks.sound.path], "sound", check)
+
+    def both_ends(self, check: Callable[[], None]) -> Path | None:
+        """See `arriving.Apart`."""
+        head = self._first_parts(check)
+        last = self._tracks.last() if head is not None else None
+        if head is None or last is None:
+            return None
+        pictures, sound = self._folder / "both_ends", self._folder / "first_sound"
+        pictures.write_bytes(head + last)
+        sound.write_bytes(_first(self._sound, HEAD_BYTES))
+        return self._joined([pictures, sound], "ends", check)
+
+    def _first_parts(self, check: Callable[[], None]) -> bytes | None:
+        """The first pictures, to where others can follow; None when there is no such place."""
+        source = self._sources[self._tracks.pictures.path]
+        size = HEAD_BYTES
+        while size <= HEAD_BYTES_MAX:
+            while source.arrival.size < size and not source.arrival.has_ended:
+                check()
+                source.arrival.wait(size - 1, _LOOK_SECONDS)
+            head = _first(self._pictures, size)
+            end = fragments.whole(head) if source.kind == "mp4" else len(head) // 188 * 188
+            if end or source.arrival.has_ended:
+                return head[:end] if end else None
+            size *= 2
+        return None
+
+    def _joined(self, tracks: Sequence[Path], name: str, check: Callable[[], None]) -> Path:
+        made = self._folder / name
+        self._join(tracks, made, {}, check)
+        return made.replace(self._work.inputs / f"joined.{name}")
+
+    def _join(
+        self,
+        tracks: Sequence[Path],
+        output: Path,
+        feeds: dict[Path, Feed],
+        check: Callable[[], None],
+    ) -> None:
+        work = self._work
+        limit = work.settings.picture_max_pixels
+        finished = process.run(
+            work.launcher,
+            command.join(work.ffmpeg, tracks, output, clocked=self._clocked, max_pixels=limit),
+            cwd=work.folder,
+            limits=work.limits(),
+            grants=Grants(
+                read=tuple(path.absolute() for path in tracks),
+                write=(self._folder.absolute(),),
+            ),
+            watch=process.Watch((self._folder,), work.settings.output_limit, FILES_MAX, math.inf),
+            on_line=work.reporter.log,
+            cancelled=check,
+            hide=(work.folder, work.settings.data_dir),
+            feeds=feeds,
+        )
+        failures.check(finished, [output])
+
+
+def _first(path: Path, size: int) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(size)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
