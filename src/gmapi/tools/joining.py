@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -32,7 +33,7 @@ CLOCKED = frozenset({"mpegts", "mp4"})
 Open = Callable[[Arrival, Beginning], "ArrivingSource | None"]
 """How a track can be read while it arrives; None when all of it has to be there."""
 
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.05
 
 
 class Joining:
@@ -144,9 +145,9 @@ class Joining:
         source = self._sources[self._tracks.pictures.path]
         size = HEAD_BYTES
         while size <= HEAD_BYTES_MAX:
-            while source.arrival.size < size and not source.arrival.has_ended:
+            while _size(self._pictures) < size and not source.arrival.has_ended:
                 check()
-                source.arrival.wait(size - 1, _LOOK_SECONDS)
+                time.sleep(_LOOK_SECONDS)
             head = _first(self._pictures, size)
             end = fragments.whole(head) if source.kind == "mp4" else len(head) // 188 * 188
             if end or source.arrival.has_ended:

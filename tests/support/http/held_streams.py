@@ -1,9 +1,9 @@
 """Streams of segments that an origin sends when a test says so.
 
-    stream = HeldStream(origin, "/film", folder)
-    stream.hold("index7.ts")          # this one is not sent
-    ...
-    stream.release()
+stream = HeldStream(origin, "/film", folder)
+stream.hold("index7.ts")          # this one is not sent
+...
+stream.release()
 """
 
 from __future__ import annotations
