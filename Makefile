@@ -10,7 +10,7 @@ EXAMPLES ?= 100000
 # The tests start many servers, which start sooner when Python keeps what it has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run check test test-slow lint docs fuzz bench bench-convert bench-quality bench-slow bench-locked bench-sandbox bench-streaming clean
+.PHONY: run check test test-slow lint docs fuzz bench bench-convert bench-quality bench-slow bench-radio bench-locked bench-sandbox bench-streaming bench-frames clean
 
 run: $(STAMP)
 	$(BIN)/python main.py --port $(PORT)
@@ -19,8 +19,9 @@ run: $(STAMP)
 check: lint
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -p no:schemathesis $(TESTS)/unit
 
+# In the order of tests/conftest.py: else xdist would begin with the files of most tests.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 # What `make test` leaves out: every filter of every ffmpeg here, every exploit unprotected; and
 # hundreds of odd sources through each tool, in a quarter of an hour on two cores.
@@ -54,11 +55,17 @@ bench-quality: $(STAMP)
 bench-slow: $(STAMP)
 	$(BIN)/python benchmarks/slow_clients.py
 
+bench-radio: $(STAMP)
+	$(BIN)/python benchmarks/radio.py
+
 bench-locked: $(STAMP)
 	$(BIN)/python benchmarks/locked_database.py
 
 bench-sandbox: $(STAMP)
 	$(BIN)/python benchmarks/sandbox.py
+
+bench-frames: $(STAMP)
+	$(BIN)/python benchmarks/frames.py
 
 # A slow line takes its time: 20 minutes.
 bench-streaming: $(STAMP)

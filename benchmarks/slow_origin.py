@@ -262,16 +262,23 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _chunks(data: Any, pieces: list[Piece]) -> Iterator[bytes]:
+    """The bytes of an answer as a line carries them: many small parts in one packet."""
+    gathered = bytearray()
     for piece in pieces:
         if isinstance(piece, bytes):
-            yield piece
+            gathered += piece
             continue
         data.seek(piece.first)
         left = piece.length
         while left:
-            chunk = data.read(min(left, PIECE))
+            chunk = data.read(min(left, PIECE - len(gathered) % PIECE))
             left -= len(chunk)
-            yield chunk
+            gathered += chunk
+            while len(gathered) >= PIECE:
+                yield bytes(gathered[:PIECE])
+                del gathered[:PIECE]
+    if gathered:
+        yield bytes(gathered)
 
 
 def main() -> None:

@@ -191,6 +191,7 @@ def limits_page() -> str:
         "`?wait=` of a task": fixed(seconds(WAIT_MAX_SECONDS)),
         "waiting jobs": of("queue_max"),
         "waiting jobs of one client": of("queue_max_per_client"),
+        "radio stations played at once": of("radio_max"),
         "requests for conversions of one client": (
             f"{ANONYMOUS_RATE} from elsewhere without a token, else none",
             code("GMAPI_RATE_LIMIT"),

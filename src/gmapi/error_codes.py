@@ -56,6 +56,7 @@ _OF_SOURCES = {
         200, "A web page, document, archive, program or another file that is no media."
     ),
     "source_playlist": ErrorCode(200, "A playlist that cannot be used; the message says why."),
+    "source_not_live": ErrorCode(200, "A file, where a station was asked for."),
     "source_page": ErrorCode(200, "A web page in which no media was found."),
     "source_failed": ErrorCode(200, "Another trouble with the source."),
 }

@@ -147,6 +147,9 @@ class Settings(BaseSettings):
     running_max_per_client: int = Field(
         0, ge=0, description="Most running jobs of one client; 0: no limit but the workers."
     )
+    radio_max: int = Field(
+        4, ge=0, description="Most stations played at once by /api/radio; 0: none."
+    )
     rate_limit: RateText = Field(
         None,
         description="Most submissions of one client: off, or like 30/min; default: 60/min for "

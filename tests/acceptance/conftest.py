@@ -15,7 +15,8 @@ from support.http.origin import Origin
 from support.http.refusals import SMALL_FETCH
 from support.media.files import CONTRACT_MEDIA, ffmpeg_program
 from support.product.command import Command
-from support.product.server import GmapiServer
+from support.product.frame_tasks import MANY, begin, ready_frames
+from support.product.server import GmapiServer, wait_for
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +69,17 @@ def song(server: GmapiServer, origin: Origin) -> dict[str, Any]:
     answer: dict[str, Any] = server.post("/api/ffmpeg", values).json()
     assert answer["status"] == "success", answer
     return answer
+
+
+@pytest.fixture
+def working(server: GmapiServer, contract_media: Callable[[str], str]) -> Iterator[str]:
+    """A task of 480 frames that has cut some and has many to go."""
+    task_id = begin(server, contract_media("many_frames.mp4"), w=400, h=225, no_cache=True)
+    # So many that on a slow machine too the next ones are expected within seconds.
+    wait_for(lambda: ready_frames(server, task_id) >= MANY, what="many frames")
+    yield task_id
+    server.post(f"/api/task/{task_id}/cancel")
+    wait_for(lambda: not server.ffmpegs(), what="the end of all conversions")
 
 
 @pytest.fixture(scope="session", params=BACKENDS, ids=lambda backend: backend.name)

@@ -258,35 +258,35 @@ def test_secrets_stand_nowhere(closed: Bench, origin: Origin, song_file: Path) -
 
 
 def test_the_command_line_sends_a_token(
-    closed: Bench, gmapi: Command, origin: Origin, song_file: Path
+    closed: Bench, here: Command, origin: Origin, song_file: Path
 ) -> None:
     base = closed.server.base
     for words, told in (((), "asks for a token"), (("--token", WRONG), "does not know this")):
-        done = gmapi("tasks", "--server", base, *words)
+        done = here.here("tasks", "--server", base, *words)
         assert done.returncode == 1
         assert told in done.stderr.decode()
         assert "--token or in GMAPI_TOKEN" in done.stderr.decode()
         assert WRONG.encode() not in done.stderr
     url = serve_file(origin, song_file)
-    made = gmapi("convert", url, "-f", "dfpwm", "--server", base, "-o", "song.dfpwm",
+    made = here("convert", url, "-f", "dfpwm", "--server", base, "-o", "song.dfpwm",
                  GMAPI_TOKEN=ALICE)  # fmt: skip
     assert made.returncode == 0, made.stderr
-    assert (gmapi.folder / "song.dfpwm").stat().st_size > 0
+    assert (here.folder / "song.dfpwm").stat().st_size > 0
     task = re.search(rb"Task ([0-9a-f]{32})", made.stderr)
     assert task is not None
     task_id = task[1].decode()
     assert closed.record(task_id)["client"] == "token:alice"
-    theirs = gmapi("tasks", "--server", base, "--token", BOB, "cancel", task_id)
+    theirs = here.here("tasks", "--server", base, "--token", BOB, "cancel", task_id)
     assert theirs.returncode == 1
     assert b"another client's" in theirs.stderr
     # On the server's own settings one of its tokens is taken.
     own = {"GMAPI_TOKENS": f"alice:{ALICE}", "GMAPI_PORT": str(closed.server.port)}
-    assert task_id in gmapi("tasks", "--json", **own).stdout.decode()
+    assert task_id in here("tasks", "--json", **own).stdout.decode()
 
 
-def test_doctor_tells_whom_the_server_lets_in(closed: Bench, gmapi: Command) -> None:
+def test_doctor_tells_whom_the_server_lets_in(closed: Bench, here: Command) -> None:
     def checks(**settings: str) -> dict[str, dict[str, Any]]:
-        done = gmapi("doctor", "--json", "--server", closed.server.base, **settings)
+        done = here.here("doctor", "--json", "--server", closed.server.base, **settings)
         assert ALICE.encode() not in done.stdout + done.stderr
         return {each["name"]: each for each in json.loads(done.stdout)["checks"]}
 

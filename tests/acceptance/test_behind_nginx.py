@@ -23,7 +23,7 @@ ID = "0123456789abcdef0123456789abcdef"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GmapiServer]:
-    settings = {"trusted_proxies": "127.0.0.1", "rate_limit": "off"}
+    settings = {"trusted_proxies": "127.0.0.1", "rate_limit": "off", "workers": 1}
     with GmapiServer(tmp_path_factory.mktemp("behind"), **settings) as made:
         yield made
 

@@ -22,6 +22,7 @@ from gmapi.jobs import schema
 from gmapi.jobs.database import connect
 from support.http.origin import Exchange, Origin
 from support.media.files import ffmpeg_program
+from support.media.programs import make_media
 from support.product.command import Command
 from support.product.server import GmapiServer, alive, descendants, wait_for
 
@@ -79,16 +80,16 @@ def test_the_output_can_be_streamed(gmapi: Command, media_dir: Path) -> None:
 
 
 def test_standard_input_is_converted_to_what_the_output_is_called(
-    gmapi: Command, media_dir: Path
+    here: Command, media_dir: Path
 ) -> None:
-    with gmapi.start("convert", "-", "-o", "new/song.dfpwm/", "-f", "dfpwm", piped=True) as process:
+    with here.start("convert", "-", "-o", "new/song.dfpwm/", "-f", "dfpwm", piped=True) as process:
         output, errors = process.communicate((media_dir / "song.mp3").read_bytes(), timeout=90)
     assert (process.returncode, output) == (0, b""), errors
-    assert_song((gmapi.folder / "new" / "song.dfpwm" / "output.dfpwm").read_bytes())
-    done = gmapi("convert", str(media_dir / "song.mp3"), "-o", "song.dfpwm")
+    assert_song((here.folder / "new" / "song.dfpwm" / "output.dfpwm").read_bytes())
+    done = here.here("convert", str(media_dir / "song.mp3"), "-o", "song.dfpwm")
     assert done.returncode == 0, done.stderr
-    assert_song((gmapi.folder / "song.dfpwm").read_bytes())
-    assert gmapi.left() == ["new", "song.dfpwm"]
+    assert_song((here.folder / "song.dfpwm").read_bytes())
+    assert here.left() == ["new", "song.dfpwm"]
 
 
 def test_too_much_standard_input(here: Command, media_dir: Path) -> None:
@@ -132,15 +133,18 @@ def test_private_addresses_need_a_word(here: Command, origin: Origin) -> None:
     assert here.left() == ["again.dfpwm", "song.dfpwm"]
 
 
+@pytest.fixture(scope="module")
+def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source = ["-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=12", "-c:v", "mpeg4"]
+    return make_media(tmp_path_factory.mktemp("long") / "film.mkv", *source)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_ffmpeg_and_leaves_nothing(
-    gmapi: Command, tmp_path: Path, number: signal.Signals
+    gmapi: Command, long_film: Path, number: signal.Signals
 ) -> None:
-    film = tmp_path / "film.mkv"
-    source = ["-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=12", "-c:v", "mpeg4"]
-    subprocess.run([ffmpeg_program(), "-v", "error", *source, str(film)], check=True)
     slow = "--args=-c:v libx264 -preset veryslow"
-    with gmapi.start("convert", str(film), "-f", "mp4", slow, "-o", "out.mp4") as process:
+    with gmapi.start("convert", str(long_film), "-f", "mp4", slow, "-o", "out.mp4") as process:
         assert process.stderr is not None
         for line in process.stderr:  # until ffmpeg reports its progress
             if b"Converting:" in line:
@@ -178,17 +182,17 @@ def test_a_server_converts(gmapi: Command, server: GmapiServer, origin: Origin) 
     assert_song((gmapi.folder / "song.dfpwm").read_bytes())
 
 
-def test_a_running_server_is_found(gmapi: Command, server: GmapiServer, origin: Origin) -> None:
+def test_a_running_server_is_found(here: Command, server: GmapiServer, origin: Origin) -> None:
     port = str(server.port)
     words = ["convert", origin.url("/song.mp3"), "-f", "wav", "--args", "-t 1"]
-    found = gmapi(*words, "-o", "-", GMAPI_PORT=port)
+    found = here(*words, "-o", "-", GMAPI_PORT=port)
     assert found.returncode == 0, found.stderr
     assert f"at {server.base}".encode() in found.stderr
     assert found.stdout[:4] == b"RIFF"
     # Told to run here, it obeys the rules of its own settings.
-    here = gmapi(*words, "--local", GMAPI_PORT=port)
-    assert here.returncode == 1
-    assert b"private" in here.stderr
+    local = here.here(*words, "--local", GMAPI_PORT=port)
+    assert local.returncode == 1
+    assert b"private" in local.stderr
 
 
 def test_failures_of_a_server(here: Command, server: GmapiServer, origin: Origin) -> None:
@@ -228,11 +232,11 @@ def stalled(origin: Origin, path: str) -> Iterator[str]:
 
 
 def test_tasks_are_listed_shown_and_cancelled(
-    gmapi: Command, server: GmapiServer, origin: Origin
+    here: Command, server: GmapiServer, origin: Origin
 ) -> None:
     with stalled(origin, "/cli-stalled.mp3") as url:
         words = ["convert", url, "-f", "dfpwm", "--server", server.base]
-        with gmapi.start(*words) as process:
+        with here.start(*words) as process:
             assert process.stderr is not None
             first = process.stderr.readline().decode()
             task_id = first.split()[1]
@@ -245,18 +249,18 @@ def test_tasks_are_listed_shown_and_cancelled(
         assert f"gmapi tasks --server {server.base} cancel {task_id}" in errors
         assert server.task(task_id)["status"] == "running"
 
-        listed = gmapi("tasks", "--server", server.base, "--state", "running", "--tool", "ffmpeg")
+        listed = here("tasks", "--server", server.base, "--state", "running", "--tool", "ffmpeg")
         row = next(x for x in listed.stdout.decode().splitlines() if x.startswith(task_id))
         assert row.split()[1:3] == ["ffmpeg", "running"]
         assert "Fetching the source" in row
-        shown = gmapi("tasks", "show", task_id, GMAPI_PORT=str(server.port))
+        shown = here.here("tasks", "show", task_id, GMAPI_PORT=str(server.port))
         assert shown.returncode == 0, shown.stderr
         assert "running" in shown.stdout.decode()
 
-        cancelled = gmapi("tasks", "--server", server.base, "cancel", task_id)
+        cancelled = here("tasks", "--server", server.base, "cancel", task_id)
         assert cancelled.stdout.decode() == f"{task_id}: cancelled\n"
     assert server.wait_for_task(task_id)["status"] == "cancelled"
-    found = json.loads(gmapi("tasks", "--server", server.base, "--json", "--limit=500").stdout)
+    found = json.loads(here.here("tasks", "--server", server.base, "--json", "--limit=500").stdout)
     assert {"cancelled"} == {task["status"] for task in found if task["task_id"] == task_id}
 
 

@@ -39,9 +39,9 @@ def convert(gmapi: Command, *words: str, **settings: str) -> bytes:
     return done.stdout
 
 
-def convert_here(gmapi: Command, *words: str) -> bytes:
+def convert_here(gmapi: Command, *words: str, **settings: str) -> bytes:
     """The same in this process."""
-    done = gmapi.here("convert", *words, "-o", "-")
+    done = gmapi.here("convert", *words, "-o", "-", **settings)
     assert done.returncode == 0, done.stderr
     assert gmapi.left() == []
     return done.stdout
@@ -60,13 +60,13 @@ def test_a_file_gets_the_usual_name(gmapi: Command) -> None:
     assert output(made, "32vid", gmapi.folder).cells == [(20, 10)]
 
 
-def test_the_line_of_the_documentation(gmapi: Command) -> None:
+def test_the_line_of_the_documentation(here: Command) -> None:
     clip = str(IN / "static_64x48_5fps.mp4")
     words = ["convert", clip, "--format", "32vid", "--width", "328", "--height", "243"]
-    done = gmapi(*words, "--args=-t", "-o", "OUT")
+    done = here.here(*words, "--args=-t", "-o", "OUT")
     assert done.returncode == 0, done.stderr
-    assert gmapi.left() == ["OUT"]
-    made = output((gmapi.folder / "OUT").read_bytes(), "32vid", gmapi.folder)
+    assert here.left() == ["OUT"]
+    made = output((here.folder / "OUT").read_bytes(), "32vid", here.folder)
     assert (made.fps, made.cells) == (5, [(164, 81)] * 10)
 
 
@@ -79,12 +79,12 @@ def test_flags_mean_the_reference_s_algorithm(here: Command) -> None:
     assert np.array_equal(ours.codes, theirs.codes)
 
 
-def test_a_url(gmapi: Command, origin: Origin) -> None:
+def test_a_url(here: Command, origin: Origin) -> None:
     address = origin.add("/cli/gradient.png", GRADIENT.read_bytes())
-    done = gmapi("convert", address, "-f", "nfp", "--allow-private", "--monitor", "pocket")
+    done = here.here("convert", address, "-f", "nfp", "--allow-private", "--monitor", "pocket")
     assert done.returncode == 0, done.stderr
-    assert gmapi.left() == ["gradient.nfp"]
-    plane = decoders.nfp((gmapi.folder / "gradient.nfp").read_bytes())
+    assert here.left() == ["gradient.nfp"]
+    plane = decoders.nfp((here.folder / "gradient.nfp").read_bytes())
     assert plane.shape == (60, 52)
 
 
@@ -114,8 +114,9 @@ def test_a_name_is_only_a_name(here: Command, source: str, name: str, pictures: 
 
 
 @pytest.mark.parametrize("kind", ["32vid", "bimg", "lua", "raw", "nfp"])
-def test_what_goes_to_standard_output_is_complete(gmapi: Command, kind: str) -> None:
-    made = output(convert(gmapi, str(CLIP), "-f", kind, "--width=32"), kind, gmapi.folder, 16)
+def test_what_goes_to_standard_output_is_complete(here: Command, kind: str) -> None:
+    run = convert if kind in ("32vid", "raw") else convert_here
+    made = output(run(here, str(CLIP), "-f", kind, "--width=32"), kind, here.folder, 16)
     assert made.pictures == 16
     if kind == "nfp":
         assert made.size == (32, 24)
@@ -277,25 +278,25 @@ def test_a_source_that_is_none(here: Command, media_dir: Path) -> None:
 # -- at a server ---------------------------------------------------------------------------------
 
 
-def test_a_server_converts_pictures(gmapi: Command, server: GmapiServer, origin: Origin) -> None:
+def test_a_server_converts_pictures(here: Command, server: GmapiServer, origin: Origin) -> None:
     address = origin.add("/cli/clip.mp4", CLIP.read_bytes())
     words = ["convert", address, "-f", "32vid", "--server", server.base, "--width=32", "--args=-t"]
-    done = gmapi(*words)
+    done = here(*words)
     assert done.returncode == 0, done.stderr
     first = done.stderr.decode().splitlines()[0].split()
     assert first[0] == "Task"
     assert first[2:] == ["at", server.base]
     task = server.task(first[1])
     assert (task["status"], task["result"]["quality"]) == ("completed", "exact")
-    assert gmapi.left() == ["clip.32v"]
-    made = output((gmapi.folder / "clip.32v").read_bytes(), "32vid", gmapi.folder)
+    assert here.left() == ["clip.32v"]
+    made = output((here.folder / "clip.32v").read_bytes(), "32vid", here.folder)
     assert made.cells == [(16, 8)] * 16
     assert made.sound
 
-    wrong = gmapi(*words, "--monitor=computer", "--force")
+    wrong = here.here(*words, "--monitor=computer", "--force")
     assert wrong.returncode == 2
     assert b"Error: --monitor gives" in wrong.stderr
-    local = gmapi("convert", str(CLIP), *words[2:], "--force")
+    local = here.here("convert", str(CLIP), *words[2:], "--force")
     assert local.returncode == 2
     assert b"leave out --server" in local.stderr
 
@@ -304,13 +305,13 @@ def test_a_server_converts_pictures(gmapi: Command, server: GmapiServer, origin:
 
 
 @pytest.mark.parametrize("quality", ["best", "exact"])
-def test_numpy_s_kernels(gmapi: Command, quality: str) -> None:
+def test_numpy_s_kernels(here: Command, quality: str) -> None:
     words = [str(CLIP), "-f", "32vid", "--quality", quality, "--palette=default", "--width=40"]
-    data = convert(gmapi, *words, GMAPI_KERNELS="numpy")
-    assert {*output(data, "32vid", gmapi.folder).cells} == {(20, 10)}
+    data = convert(here, *words, GMAPI_KERNELS="numpy")
+    assert {*output(data, "32vid", here.folder).cells} == {(20, 10)}
     if quality == "exact":
         # With a palette that is given both must come to the same bytes.
-        assert data == convert(gmapi, *words)
+        assert data == convert_here(here, *words)
 
 
 def test_an_installation_without_the_library(gmapi: Command, tmp_path: Path) -> None:

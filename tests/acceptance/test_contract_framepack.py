@@ -2,101 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
-import struct
-import sys
-import termios
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from support.http.origin import Origin, held
 from support.http.raw_http import GameCall, Reply, game_call
-from support.product.server import GmapiServer, call, frozen, runs_with, thread_states, wait_for
-
-PLAYER_PATIENCE = 2.0
-"""Seconds of silence after which the player gives up, once it plays."""
-
-MANY = 100
-"""Frames that a conversion has made when it is looked at in the middle of its work."""
-
-
-def urls_of(task_id: str, numbers: Any) -> list[str]:
-    return [f"/frames/{task_id}/frame_{number:06d}.png" for number in numbers]
+from support.product.frame_tasks import PLAYER_PATIENCE, begin, last_ready, single, unpack, urls_of
+from support.product.server import GmapiServer, call, frozen, wait_for
 
 
 def ask(server: GmapiServer, task_id: str, numbers: Any, **options: Any) -> Reply:
     body = {"urls": urls_of(task_id, numbers)}
     return game_call(server.port, "POST", "/api/framepack", body, **options)
-
-
-def unpack(data: bytes) -> list[bytes]:
-    """The frames of a pack, which must end with the last one."""
-    (count,) = struct.unpack_from(">I", data)
-    frames, at = [], 4
-    for _ in range(count):
-        (size,) = struct.unpack_from(">I", data, at)
-        frames.append(data[at + 4 : at + 4 + size])
-        assert len(frames[-1]) == size > 0
-        at += 4 + size
-    assert at == len(data)
-    return frames
-
-
-def single(server: GmapiServer, task_id: str, number: int) -> bytes:
-    reply = game_call(server.port, "GET", urls_of(task_id, [number])[0])
-    assert reply.status == 200
-    return reply.body
-
-
-def begin(server: GmapiServer, url: str, **values: Any) -> str:
-    asked = {"video_url": url, "w": 64, "h": 64, "pad_to_target": True, "fps": 20} | values
-    return str(server.post("/api/video_frame/async", asked).json()["task_id"])
-
-
-def ready_frames(server: GmapiServer, task_id: str) -> int:
-    return int(server.task(task_id)["result"].get("current_frames", 0))
-
-
-@pytest.fixture
-def working(server: GmapiServer, contract_media: Callable[[str], str]) -> Iterator[str]:
-    """A task of 480 frames that has cut some and has many to go."""
-    task_id = begin(server, contract_media("many_frames.mp4"), w=400, h=225, no_cache=True)
-    # So many that on a slow machine too the next ones are expected within seconds.
-    wait_for(lambda: ready_frames(server, task_id) >= MANY, what="many frames")
-    yield task_id
-    server.post(f"/api/task/{task_id}/cancel")
-    wait_for(lambda: not server.ffmpegs(), what="the end of all conversions")
-
-
-def last_ready(server: GmapiServer, task_id: str) -> int:
-    """The last frame of a frozen task that can be fetched, when nothing is under way any more."""
-
-    def at_rest() -> bool:
-        # What ffmpeg has written is read, and those who have read it have nothing more to do.
-        (ffmpeg,) = (pid for pid in server.ffmpegs() if runs_with(pid, "image2pipe"))
-        if thread_states(ffmpeg) != {"T"} or unread(ffmpeg) > 0:
-            return False
-        return all(thread_states(worker) == {"S"} for worker in server.children("worker"))
-
-    wait_for(at_rest, what="a frozen task")
-    known = MANY
-    while game_call(server.port, "HEAD", urls_of(task_id, [known + 1])[0]).status == 200:
-        known += 1
-    return known
-
-
-def unread(pid: int) -> int:
-    """Bytes of a program's standard output, a pipe, that nobody has read yet."""
-    with open(f"/proc/{pid}/fd/1", "rb", buffering=0) as pipe:
-        return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def test_k1_a_pack_holds_all_frames_in_the_order_asked(
@@ -124,7 +47,7 @@ def test_k2_frames_that_come_late_are_waited_for_without_silence(
 ) -> None:
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(2))
-        with frozen(server, "image2pipe") as caught:
+        with frozen(server, "rawvideo") as caught:
             assert caught.wait(30)
             last = last_ready(server, working)
             numbers = [range(last + 1, last + 21), range(last - 9, last + 11)]
@@ -189,7 +112,7 @@ def test_k2_400_frames_asked_for_while_the_source_still_comes(
 def test_k2_frames_that_cannot_come_fail_before_anything_is_sent(
     server: GmapiServer, working: str
 ) -> None:
-    with frozen(server, "image2pipe") as caught:
+    with frozen(server, "rawvideo") as caught:
         assert caught.wait(30)
         for numbers in ([1, 2, 900], [900, 1], [480 + 400]):
             reply = ask(server, working, numbers, patience=PLAYER_PATIENCE)
@@ -203,7 +126,7 @@ def test_k2_frames_that_cannot_come_fail_before_anything_is_sent(
 def test_k2_a_job_that_fails_midway_breaks_the_connection(
     server: GmapiServer, working: str
 ) -> None:
-    with frozen(server, "image2pipe") as caught:
+    with frozen(server, "rawvideo") as caught:
         assert caught.wait(30)
         last = last_ready(server, working)
         urls = urls_of(working, range(last - 4, last + 16))

@@ -123,7 +123,7 @@ def measured(
     urls["film.mp4"] = origin.url("/film.mp4")
 
     def run(name: str) -> list[Any]:
-        return follow(server, begin(server, urls[name], w=320, h=180))
+        return follow(server, begin(server, urls[name], w=640, h=360))
 
     with ThreadPoolExecutor(len(urls)) as pool:
         return dict(zip(urls, pool.map(run, urls), strict=True))
@@ -302,11 +302,11 @@ def test_v8_transparency_is_drawn_over_black(
     png = frame(server, measured["see_through.gif"][-1]["task_id"], 5)
     assert png[25] == 2, "the colour type is not plain RGB"
     width, height, rgb = picture(png, tmp_path)
-    assert (width, height) == (320, 180)
-    rows = [rgb[y * 960 : y * 960 + 960] for y in range(180)]
-    # The picture is 270 wide between two black bands, and one half of that cannot be seen.
-    assert max(max(row[: 150 * 3]) for row in rows) < 16
-    assert max(max(row[170 * 3 :]) for row in rows) > 200
+    assert (width, height) == (640, 360)
+    rows = [rgb[y * 1920 : y * 1920 + 1920] for y in range(360)]
+    # The picture is 540 wide between two black bands, and one half of that cannot be seen.
+    assert max(max(row[: 300 * 3]) for row in rows) < 16
+    assert max(max(row[340 * 3 :]) for row in rows) > 200
 
 
 def test_v9_a_short_video_says_that_players_wait_for_200_frames(

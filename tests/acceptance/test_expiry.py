@@ -50,6 +50,7 @@ def test_a_task_that_has_expired(brief: Bench, origin: Origin) -> None:
         server.get(path),
         server.get(frame),
         server.post("/api/framepack", {"urls": [frame]}),
+        server.get(f"/api/framepack/{accepted['task_id']}/1-2"),
     ):
         assert_refused(answer, 404, "not_found", None, "its time has run out")
     assert_no_files(server)

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from support.http.origin import Origin
-from support.product.server import GmapiServer
+from support.product.server import GmapiServer, wait_for
 
 CONFORMANCE = [
     status_code_conformance,
@@ -36,16 +36,18 @@ REFUSALS = ("400", "403", "408", "413", "421", "429", "503", "507")
 ROUTES = {
     **{
         f"/api/{tool}{suffix}": ["post"]
-        for tool in ("ffmpeg", "sanjuuni", "video_frame")
+        for tool in ("ffmpeg", "radio", "sanjuuni", "video_frame")
         for suffix in ("", "/async")
     },
     "/api/framepack": ["post"],
+    "/api/framepack/{task_id}/{frames}": ["get"],
     "/api/task/{task_id}": ["get", "delete"],
     "/api/task/{task_id}/cancel": ["post"],
     "/api/task/{task_id}/events": ["get"],
     "/api/task/{task_id}/ws": ["get"],
     "/api/tasks": ["get"],
     "/download/{file_id}/{name}": ["get"],
+    "/stream/{task_id}/sound/{number}/{channel}": ["get"],
     "/frames/{task_id}/{name}": ["get"],
     "/health": ["get"],
     "/": ["get"],
@@ -150,11 +152,16 @@ def test_every_operation_says_what_it_does_and_answers(document: dict[str, Any])
     [
         ("post /api/ffmpeg", {"200", *REFUSALS}),
         ("post /api/ffmpeg/async", {"200", "202", *REFUSALS}),
+        ("post /api/radio", {"200", "202", *REFUSALS}),
         ("post /api/sanjuuni", {"200", *REFUSALS}),
         ("post /api/video_frame", {"200", *REFUSALS}),
         ("post /api/task/{task_id}/cancel", {"200", "403", "404", "503", "507"}),
         ("delete /api/task/{task_id}", {"200", "403", "404", "503", "507"}),
         ("post /api/framepack", {"200", "400", "404", "408", "413", "421", "503"}),
+        (
+            "get /api/framepack/{task_id}/{frames}",
+            {"200", "304", "400", "404", "412", "413", "421", "503"},
+        ),
         ("get /api/task/{task_id}", {"200", "400", "404", "421"}),
         ("get /download/{file_id}/{name}", {"200", "206", "304", "404", "412", "416"}),
         ("get /frames/{task_id}/{name}", {"200", "206", "304", "404", "412", "416", "503"}),
@@ -177,6 +184,8 @@ def test_the_codes_that_programs_meet(
         ("get /api/tasks", "query", {"state", "tool", "limit", "offset"}),
         ("get /download/{file_id}/{name}", "header", {"Range", "If-Range", "If-Match"}),
         ("get /frames/{task_id}/{name}", "header", {"Range", "If-Unmodified-Since"}),
+        ("get /api/framepack/{task_id}/{frames}", "header", {"If-None-Match", "If-Match"}),
+        ("get /api/framepack/{task_id}/{frames}", "path", {"task_id", "frames"}),
     ],
 )
 def test_the_parameters_that_programs_send(
@@ -191,20 +200,24 @@ def test_a_task_has_the_result_of_its_tool(document: dict[str, Any]) -> None:
     result = schemas["TaskAnswer"]["properties"]["result"]["anyOf"]
     names = [one["$ref"].rpartition("/")[2] for one in result]
     # Readers take the first that fits, and a screen has all that a file has.
-    assert names == ["ScreenResult", "FileResult", "VideoFrameResult", "NoResult"]
+    assert names == ["ScreenResult", "FileResult", "RadioResult", "VideoFrameResult", "NoResult"]
     for name in names:
         assert '"null"' not in json.dumps(schemas[name])
     assert schemas["NoResult"]["additionalProperties"] is False
-    later = document["paths"]["/api/ffmpeg/async"]["post"]["responses"]["202"]
-    assert set(later["headers"]) == {"Location", "Retry-After"}
+    answers = document["paths"]["/api/ffmpeg/async"]["post"]["responses"]
+    assert set(answers["202"]["headers"]) == {"Location", "Retry-After", "X-Cache"}
+    assert set(answers["200"]["headers"]) == {"X-Cache"}
+    waited = document["paths"]["/api/sanjuuni"]["post"]["responses"]["200"]
+    assert set(waited["headers"]) == {"X-Cache"}
 
 
 def test_binary_answers_are_labelled_so(document: dict[str, Any]) -> None:
     found = dict(operations(document))
-    pack = found["post /api/framepack"]["responses"]["200"]["content"]
-    assert set(pack) == {"application/octet-stream"}
+    for way in ("post /api/framepack", "get /api/framepack/{task_id}/{frames}"):
+        pack = found[way]["responses"]["200"]["content"]
+        assert set(pack) == {"application/octet-stream"}
     frame = found["get /frames/{task_id}/{name}"]["responses"]["200"]["content"]
-    assert set(frame) == {"image/png"}
+    assert set(frame) == {"image/png", "image/jpeg"}
     events = found["get /api/task/{task_id}/events"]["responses"]["200"]["content"]
     assert set(events) == {"text/event-stream"}
 
@@ -263,6 +276,31 @@ def test_answers_of_tools(api: Any, origin: Origin) -> None:
     assert check(api, "GET", "/api/task/{task_id}", 200, path_parameters=path).json()["error"]
 
 
+def test_answers_of_stations(api: Any, origin: Origin) -> None:
+    station = {"input_url": origin.url("/radio")}
+    task = check(api, "POST", "/api/radio", 202, body=station).json()["task_id"]
+    check(api, "POST", "/api/radio", 400, body={"input_url": 5})
+    second = "/stream/{task_id}/sound/{number}/{channel}"
+    values = {"task_id": task, "number": "1", "channel": "left"}
+
+    def is_there() -> bool:
+        return bool(api[second]["GET"].Case(path_parameters=values).call().status_code == 200)
+
+    wait_for(is_there, 30, "a second")
+    check(api, "GET", second, 200, path_parameters=values)
+    for code, header in ((206, {"Range": "bytes=0-9"}), (416, {"Range": "bytes=9999-"})):
+        check(api, "GET", second, code, path_parameters=values, headers=header)
+    check(api, "GET", second, 404, path_parameters={**values, "number": "99999"})
+    path = {"task_id": task}
+
+    def is_told() -> bool:
+        found = check(api, "GET", "/api/task/{task_id}", 200, path_parameters=path).json()
+        return bool(found["result"].get("on_air"))
+
+    wait_for(is_told, 30, "a station on the air")
+    check(api, "POST", "/api/task/{task_id}/cancel", 200, path_parameters=path)
+
+
 def test_answers_about_tasks(api: Any, film: dict[str, Any]) -> None:
     path = {"task_id": film["task_id"]}
     for query in ({}, {"since": 0}, {"since": 0, "wait": 0}):
@@ -313,6 +351,16 @@ def test_answers_of_files(api: Any, film: dict[str, Any], song: dict[str, Any]) 
     urls = [f"/frames/{film['task_id']}/{first}"]
     check(api, "POST", "/api/framepack", 200, body={"urls": urls})
     check(api, "POST", "/api/framepack", 404, body={"urls": [urls[0].replace("001", "999")]})
+    packs = "/api/framepack/{task_id}/{frames}"
+    values = {"task_id": film["task_id"], "frames": "1-20"}
+    whole = check(api, "GET", packs, 200, path_parameters=values)
+    for code, header in (
+        (304, {"If-None-Match": whole.headers["etag"][0]}),
+        (412, {"If-Match": '"of another pack"'}),
+    ):
+        check(api, "GET", packs, code, path_parameters=values, headers=header)
+    for frames, code in (("999-1000", 404), ("9-1", 400), ("0-1", 400)):
+        check(api, "GET", packs, code, path_parameters={**values, "frames": frames})
 
 
 # -- generated requests ------------------------------------------------------------------------

@@ -59,21 +59,21 @@ def test_a_station_becomes_sound_and_joins_equal_requests(
     assert server.post("/api/ffmpeg", values).json()["file_id"] == answer["file_id"]
 
 
-def test_the_command_takes_a_station(gmapi: Command, origin: Origin) -> None:
+def test_the_command_takes_a_station(here: Command, origin: Origin) -> None:
     words = ["convert", origin.url("/listen.pls"), "-f", "dfpwm", "--allow-private", "-o", "-"]
-    done = gmapi(*words, "--args", "-t 3")
+    done = here(*words, "--args", "-t 3")
     assert done.returncode == 0, done.stderr
     assert len(done.stdout) / 6000 == pytest.approx(3.0, abs=0.1)
-    done = gmapi(*words, "--max-duration", "2")
+    done = here.here(*words, "--max-duration", "2")
     assert len(done.stdout) / 6000 == pytest.approx(2.0, abs=0.1)
     assert b"2 s of it were taken" in done.stderr
 
 
-def test_the_command_takes_the_beginning_of_a_stream(gmapi: Command, origin: Origin) -> None:
+def test_the_command_takes_the_beginning_of_a_stream(here: Command, origin: Origin) -> None:
     text = "#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:2,\nindex0.ts\n#EXTINF:2,\nindex0.ts\n"
     url = origin.add("/hls/twice.m3u8", text.encode() + b"#EXT-X-ENDLIST\n")
     words = ["convert", url, "-f", "mp3", "--allow-private", "--max-duration", "1", "-o", "-"]
-    done = gmapi(*words)
+    done = here.here(*words)
     assert done.returncode == 0, done.stderr
     assert [each.path for each in origin.requests][-2:] == ["/hls/twice.m3u8", "/hls/index0.ts"]
 

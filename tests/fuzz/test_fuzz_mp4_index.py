@@ -36,6 +36,7 @@ SEEDS = [
     film([PICTURES, SOUND], first=True),
     film([replace(PICTURES, is_wide=True), PCM], before=[], cut_at=3, after=[box(b"free")]),
     one_film(extra=box(b"udta", bytes(9)), between=[box(b"wide"), box(b"uuid", bytes(30))]),
+    film([SOUND, Made([[b""], [b"", b""]], b"soun", b"mp4a"), Made([], b"soun", b"mp4a")]),
     film([SOUND, replace(SOUND, steps=[(4, 1024), (1, 204)])], after=[bytes(4)]),
     FTYP + box(b"moov", box(b"mvex"), full(b"mvhd", bytes(96))) + box(b"moof", bytes(9)),
     film([replace(PICTURES, others={b"stco": rows(b"stco", [(1 << 31,), (5,), (1,)])})]),

@@ -29,12 +29,21 @@ from support.product.works import make_work
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs of all tools with the system's ffmpeg are slow tests, but for the most telling ones."""
+    """Runs with the system's ffmpeg are slow tests, but for the most telling ones: those marked
+    `both_ffmpegs`, of which `both_ffmpegs(way="frames")` are only the ones with this parameter.
+
+    So it is with runs of all tools, and in files where some are marked; elsewhere all are telling.
+    """
+    chosen = {item.path for item in items if item.get_closest_marker("both_ffmpegs") is not None}
     for item in items:
-        if "tools" in item.fixturenames and item.get_closest_marker("both_ffmpegs") is None:
-            call = getattr(item, "callspec", None)
-            if call is not None and call.params.get("ffmpeg") == SYSTEM:
-                item.add_marker(pytest.mark.slow)
+        call = getattr(item, "callspec", None)
+        if call is None or SYSTEM not in (call.params.get("ffmpeg"), call.params.get("program")):
+            continue
+        if "tools" not in item.fixturenames and item.path not in chosen:
+            continue
+        both = item.get_closest_marker("both_ffmpegs")
+        if both is None or any(call.params.get(k) != v for k, v in both.kwargs.items()):
+            item.add_marker(pytest.mark.slow)
 
 
 @functools.cache
@@ -79,7 +88,8 @@ def fetching(tmp_path: Path, launcher: Launcher) -> Callable[..., Work]:
 
     def work(url: str, program: str = BUNDLED, **values: Any) -> Work:
         ffmpeg = _inspected(launcher, program)
-        return make_work(tmp_path, launcher, ffmpeg, fetch_allow=url.split("/")[2], **values)
+        values = {"fetch_allow": url.split("/")[2], **values}
+        return make_work(tmp_path, launcher, ffmpeg, **values)
 
     return work
 

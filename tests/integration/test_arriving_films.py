@@ -28,8 +28,11 @@ KINDS = {
     "mute": ("mute.mkv", "-an", "-c:v", "mpeg4"),
     "ts": ("film.ts", "-c:v", "mpeg2video", "-c:a", "mp2"),
     "late": ("late.mkv", "-c:v", "mpeg4", "-c:a", "flac"),
+    "mp4": ("film.mp4", "-c:v", "mpeg4", "-c:a", "aac", "-movflags", "faststart"),
+    "mp4 end": ("end.mp4", "-c:v", "mpeg4", "-c:a", "aac"),
+    "mp4 late": ("late.mp4", "-c:v", "mpeg4", "-c:a", "aac", "-movflags", "faststart"),
 }
-"""Name and codecs; of the late one the sound goes on for two seconds after the pictures."""
+"""Name and codecs; of the late ones the sound goes on for two seconds after the pictures."""
 
 
 class Watched(Notes):
@@ -52,7 +55,7 @@ class Watched(Notes):
                     if true(result):
                         return result
                 assert not running.done() or running.result() is None, "it was never true"
-                assert self._news.wait(20)
+                assert self._news.wait(20), (self.messages[-3:], self.lines[-3:], self.results[-1:])
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +64,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     noise = f"testsrc2=s=192x144:r=24:d={SECONDS},noise=alls=40:allf=t"
     made = {}
     for kind, (name, *codecs) in KINDS.items():
-        longer = SECONDS + 2 if kind == "late" else SECONDS
+        longer = SECONDS + 2 if kind.endswith("late") else SECONDS
         made[kind] = make_media(
             folder / name, "-f", "lavfi", "-i", noise,
             "-f", "lavfi", "-i", f"sine=440:r=48000:d={longer}", "-b:v", "1500k", *codecs,
@@ -160,6 +163,30 @@ def test_frames_and_sound_are_those_of_the_whole_film(
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["mp4", "mp4 end"])
+def test_an_mp4_plays_with_its_sound_before_it_is_there(
+    kind: str, films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    data = films[kind].read_bytes()
+    film = SlowFile(data)
+    work, url = bench.served(film), bench.add(film)
+    film.release(len(data) * 1 // 4)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96)
+    # Of the film a quarter, of its sound all: players begin as soon as 200 frames are there (V3).
+    bench.notes.wait(lambda result: "audio_urls" in result, running)
+    film.release(len(data) * 88 // 100)
+    early = bench.notes.wait(lambda result: result["current_frames"] >= 200, running)
+    assert not film.requests[0].ended
+    assert early["audio_urls"]
+    assert early["total_frames"] == FRAMES
+    assert "total_is_estimate" not in early
+    film.release_all()
+    result = running.result(60)
+    whole, files = bench.whole(films[kind], "video_frame", w=96)
+    assert bench.files(work) == files
+    assert same(result, whole)
+
+
 def test_sound_that_is_not_whole_holds_the_count(
     films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
@@ -206,6 +233,8 @@ def test_a_film_that_tells_no_end_is_held_and_guessed(
         ("ts", {"output_format": "32vid", "width": 60, "quality": "exact"}),
         ("mute", {"output_format": "raw", "width": 40, "fps": 7}),
         ("mkv", {"output_format": "gif", "width": 30, "fps": 5}),
+        ("mp4 end", {"output_format": "32vid", "width": 60}),
+        ("mp4 late", {"output_format": "32vid", "width": 60}),
     ],
 )
 def test_screens_are_those_of_the_whole_film(

@@ -138,7 +138,7 @@ def _joined(make: Maker, name: str, codec: list[str], sizes: list[str]) -> Path:
     return make.joined(f"sizes-{name}", *parts)
 
 
-@pytest.mark.both_ffmpegs
+@pytest.mark.both_ffmpegs(way="frames")
 @pytest.mark.parametrize("change", daily(sorted(SIZE_CHANGES), "h264.ts"))
 @pytest.mark.parametrize("way", daily([*FILMS, "bimg", "gif"], *FILMS))
 def test_pictures_of_another_shape_are_fitted_for_themselves(

@@ -51,7 +51,7 @@ def timeless(request: pytest.FixtureRequest, make: Maker) -> tuple[Path, float]:
     return make(f"timeless-{request.param}", *stripes(THREE), *words), seconds
 
 
-@pytest.mark.both_ffmpegs
+@pytest.mark.both_ffmpegs(way="frames")
 @pytest.mark.parametrize("way", daily([*FILMS, "bimg", "lua", "gif", "screen-gif"], *FILMS))
 def test_pictures_without_times_play_at_their_rate(
     tools: Tools, timeless: tuple[Path, float], way: str

@@ -227,7 +227,7 @@ def test_pixels_come_out_square(tools: Tools, make: Maker, shape: str, way: str)
     assert wide / high == pytest.approx(1.0, abs=0.12)
 
 
-@pytest.mark.both_ffmpegs
+@pytest.mark.both_ffmpegs(way="mp4")
 @pytest.mark.parametrize("way", FILMS)
 @pytest.mark.parametrize("turn", daily([90, 180, 270], 90))
 @pytest.mark.parametrize("ending", daily(["mp4", "mov"], "mp4"))

@@ -34,7 +34,7 @@ GRIDS = {
 UPRIGHT = {"turned.heic": (192, 240)}
 
 
-@pytest.mark.both_ffmpegs
+@pytest.mark.both_ffmpegs(way="frames")
 @pytest.mark.parametrize("way", daily([*PICTURES, "jpg", "nfp", "mp4"], *PICTURES))
 @pytest.mark.parametrize("grid", daily(sorted(GRIDS), "two.avif", "turned.heic"))
 def test_a_picture_of_tiles_is_whole(tools: Tools, make: Maker, grid: str, way: str) -> None:
@@ -220,7 +220,7 @@ TIFFS: dict[str, Any] = {
 }
 
 
-@pytest.mark.both_ffmpegs
+@pytest.mark.both_ffmpegs(way="bimg")
 @pytest.mark.parametrize("way", PICTURES)
 @pytest.mark.parametrize("kind", daily(sorted(TIFFS), "jpeg", "lzw"))
 def test_a_tiff_is_right_or_refused(tools: Tools, make: Maker, kind: str, way: str) -> None:

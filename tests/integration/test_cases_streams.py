@@ -64,7 +64,7 @@ def served(origin: Origin, make: Maker, name: str) -> str:
     return origin.add(f"/{name}/index.m3u8", "\n".join(lines).encode())
 
 
-@pytest.mark.both_ffmpegs
+@pytest.mark.both_ffmpegs(way="frames")
 @pytest.mark.parametrize("way", FILMS)
 @pytest.mark.parametrize("name", daily(sorted(INSERTS), "all"))
 def test_an_insert_keeps_its_place(

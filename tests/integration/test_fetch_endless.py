@@ -89,6 +89,7 @@ def test_a_list_may_name_a_station(
     assert done.duration == pytest.approx(3.0, abs=0.1)
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("kind", daily(CODED, "mp3", "ogg", "matroska"))
 def test_any_endless_media_ends_after_max_duration(
@@ -108,9 +109,9 @@ def test_any_endless_media_ends_after_max_duration(
     ("fields", "title", "over"),
     [
         ({"max_duration": 3}, 1, 1.1),
-        ({"args": ["-t", "3"]}, 1, 0.1),
+        pytest.param({"args": ["-t", "3"]}, 1, 0.1, marks=pytest.mark.slow),
         # The first title is longer than what is wanted.
-        ({"max_duration": 3}, 5, 0.1),
+        pytest.param({"max_duration": 3}, 5, 0.1, marks=pytest.mark.slow),
         ({"args": ["-t", "3"]}, 5, 0.1),
     ],
 )

@@ -80,6 +80,7 @@ def test_what_comes_at_the_pace_of_playing_is_taken_for_a_broadcast(
     assert any(" s, " in message for message in messages)
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("kind", daily(["gif", "apng", "avif"], "avif"))
 def test_animations_come_whole(
@@ -104,6 +105,7 @@ def turned_film(folder: Path) -> bytes:
     return make_media(folder / "turned.mp4", *turn).read_bytes()
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_beginning_of_a_film_is_turned_as_it_was(
     program: str, own_origin: Origin, make_work: Callable[..., Work], tmp_path: Path

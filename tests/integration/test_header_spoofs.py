@@ -29,6 +29,7 @@ def song_with_tag(folder: Path, said: str) -> Path:
     return path
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("level", ["", "[info] "])
 def test_the_name_of_a_tag_is_no_stream(
     tmp_path: Path, launcher: Launcher, ffmpeg: Ffmpeg, level: str
@@ -41,6 +42,7 @@ def test_the_name_of_a_tag_is_no_stream(
     ]
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_name_of_a_tag_is_no_output(
     tmp_path: Path, fetching: Callable[..., Work], program: str

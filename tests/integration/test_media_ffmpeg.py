@@ -1,6 +1,7 @@
 """Commands, runs, headers and failures with real ffmpeg programs: the bundled one and, where
 there is one, the system's."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -22,7 +23,10 @@ from gmapi.sandbox.launcher import Grants, Launcher
 from gmapi.sandbox.limits import Limits
 from support.media.files import ffmpeg_program
 from support.media.selected import selected
+from support.product.outcomes import daily_rows
 
+BOTH = functools.partial(pytest.param, marks=pytest.mark.both_ffmpegs)
+"""A parameter with which the system's program runs every day, too."""
 PIXELS = 40_000_000
 PLAIN = {"song", "mono", "film", "mute", "still", "covered", "turned", "whole"}
 
@@ -108,6 +112,7 @@ def streams(launcher: Launcher, bundled: Ffmpeg, path: Path) -> list[tuple[str, 
     return [(stream.kind, stream.codec) for stream in info.streams]
 
 
+@pytest.mark.both_ffmpegs
 def test_inspect(ffmpeg: Ffmpeg) -> None:
     assert ffmpeg.major is not None
     assert ffmpeg.major >= 5
@@ -141,7 +146,7 @@ def test_the_bundled_program_writes_every_format(bundled: Ffmpeg) -> None:
         ["-af", "volume=0.5"],
     ],
 )
-@pytest.mark.parametrize(("source", "seconds"), [("film", 3), ("song", 3), ("mono", 2)])
+@pytest.mark.parametrize(("source", "seconds"), [BOTH("film", 3), ("song", 3), ("mono", 2)])
 def test_dfpwm_is_6000_bytes_a_second(
     convert: Convert, source: str, seconds: int, args: list[str]
 ) -> None:
@@ -158,16 +163,35 @@ def test_left_and_right_differ(convert: Convert) -> None:
     assert sides[0] != sides[1]
 
 
-@pytest.mark.parametrize("name", ["mp3", "ogg", "flac", "wav", "opus", "m4a", "aac", "mka", "wma"])
-@pytest.mark.parametrize("source", ["film", "covered"])
+AUDIO = ("mp3", "ogg", "flac", "wav", "opus", "m4a", "aac", "mka", "wma")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        *(BOTH("film", name) for name in AUDIO),
+        *daily_rows((("covered", name) for name in AUDIO), ("covered", "mp3"), ("covered", "m4a")),
+    ],
+)
 def test_audio_formats_take_no_pictures(
     convert: Convert, launcher: Launcher, bundled: Ffmpeg, source: str, name: str
 ) -> None:
     assert [kind for kind, _ in streams(launcher, bundled, convert(source, name))] == ["audio"]
 
 
-@pytest.mark.parametrize("name", ["mp4", "mov", "mkv", "webm", "avi", "flv", "ts", "mpg", "3gp"])
-@pytest.mark.parametrize("source", ["film", "covered", "still"])
+VIDEO = ("mp4", "mov", "mkv", "webm", "avi", "flv", "ts", "mpg", "3gp")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        *(BOTH("film", name) for name in VIDEO),
+        *daily_rows(
+            ((source, name) for source in ("covered", "still") for name in VIDEO),
+            *((source, name) for source in ("covered", "still") for name in ("mp4", "mkv", "ts")),
+        ),
+    ],
+)
 def test_plain_video_of_odd_size_works(
     convert: Convert, launcher: Launcher, bundled: Ffmpeg, source: str, name: str
 ) -> None:
@@ -196,19 +220,21 @@ def test_copying_is_left_alone(convert: Convert, launcher: Launcher, bundled: Ff
     ("name", "magic"),
     [("png", b"\x89PNG"), ("jpg", b"\xff\xd8\xff"), ("bmp", b"BM"), ("tiff", b"II*\0")],
 )
-@pytest.mark.parametrize("source", ["film", "covered", "still"])
+@pytest.mark.parametrize("source", [BOTH("film"), "covered", "still"])
 def test_stills_are_one_picture(convert: Convert, source: str, name: str, magic: bytes) -> None:
     output = convert(source, name)
     assert output.read_bytes().startswith(magic)
     assert [path.name for path in output.parent.iterdir()] == [output.name]
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize("name", ["gif", "apng", "webp"])
 def test_pictures_move_when_the_source_does(convert: Convert, name: str) -> None:
     moving = convert("film", name).stat().st_size
     assert moving > 3 * convert("still", name).stat().st_size
 
 
+@pytest.mark.both_ffmpegs
 def test_part_of_a_source_and_progress(convert: Convert) -> None:
     reports: list[Progress] = []
     output = convert("song", "u8", ["-t", "1", "-ar", "8000"], ["-ss", "1.5"], reports=reports)
@@ -218,6 +244,7 @@ def test_part_of_a_source_and_progress(convert: Convert) -> None:
     assert reports[-1].total_size == 16_000
 
 
+@pytest.mark.both_ffmpegs
 def test_probe(launcher: Launcher, ffmpeg: Ffmpeg, media: Path) -> None:
     film = probe.probe(launcher, ffmpeg, media / "film", media)
     assert film.duration == pytest.approx(3.0, abs=0.1)
@@ -234,6 +261,7 @@ def test_probe(launcher: Launcher, ffmpeg: Ffmpeg, media: Path) -> None:
     assert any(stream.attached_picture for stream in covered.streams)
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize(
     ("source", "words"),
     [
@@ -282,6 +310,7 @@ REFUSALS: list[tuple[str, str, list[str], str]] = [
 ]
 
 
+@pytest.mark.both_ffmpegs
 @pytest.mark.parametrize(
     ("source", "name", "args", "words"), REFUSALS, ids=[" ".join(case[2]) or case[0] + "-" + case[1]
                                                        for case in REFUSALS]
@@ -295,6 +324,7 @@ def test_failures_have_a_sentence(
     assert caught.value.message.isprintable()
 
 
+@pytest.mark.both_ffmpegs
 def test_picture_beyond_the_limit(convert: Convert) -> None:
     with pytest.raises(LimitError, match="65x47 pixels is larger than the limit of 1,000"):
         convert("film", "mp4", pixels=1000)

@@ -298,12 +298,32 @@ def test_what_is_refused_names_the_way_to_do_it(words: str) -> None:
     assert REMEDIES[words] in caught.value.message
 
 
+WITH_BOTH = {
+    "dfpwm right", "cut to", "cut before the input", "cut from the end", "raw sound",
+    "still with sound", "scale within", "scale and pad", "fps as a fraction", "transpose by name",
+    "overlay", "concat", "crossfade", "loudnorm", "compressor", "amix", "sidechain", "gif",
+    "thumbnail", "picture, old spelling", "moving waveform", "spectrum", "text", "clock",
+    "x264 keys", "x265", "vp9", "av1", "opus", "mp3, old spelling", "flac",
+    "copy all but the sound", "metadata", "for browsers", "colours", "deinterlace", "zoom",
+    "key frames", "webp", "subtitles as a track", "contact sheet", "channels apart",
+    "mix with weights", "forgiving of damage", "picture in picture",
+}  # fmt: skip
+"""Those that run with the system's program every day, too: of each kind of option, filter and codec
+one, and what ffmpeg has changed from version to version."""
+
+
 def _words(text: str | list[str]) -> list[str]:
     return text.split() if isinstance(text, str) else text
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.both_ffmpegs if name in WITH_BOTH else ())
+        for name in RECIPES
+    ],
+)
 def test_popular_recipe_passes_and_runs(
     program: str, name: str, sources: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -24,8 +24,11 @@ from support.media.selected import selected
 
 FILMS = [name for name in NAMES if name.endswith((".mp4", ".mov"))]
 # Films that are cut at random here, each a few times.
-CUT = ["mixed.mp4", "steady.mp4", "early-delays.mp4", "no-edits.mp4", "ntsc.mp4", "uneven.mp4"]
-EACH = 3
+CUT = [
+    "mixed.mp4", "steady.mp4", "early-delays.mp4", "no-edits.mp4", "ntsc.mp4", "uneven.mp4",
+    "vp9.mp4",
+]  # fmt: skip
+EACH = 2
 
 
 def cut_anywhere(data: bytes, lots: random.Random) -> bytes:

@@ -7,7 +7,7 @@ import subprocess
 
 import numpy as np
 
-from gmapi.computercraft import preview
+from gmapi.computercraft import png, preview
 from gmapi.computercraft.screen import Screen
 from support.media.files import ffmpeg_program
 
@@ -21,7 +21,7 @@ def test_ffmpeg_reads_a_preview_with_its_palette() -> None:
     program = [ffmpeg_program(), "-v", "info", "-f", "png_pipe", "-i", "-"]
     done = subprocess.run(
         [*program, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"],
-        input=preview.png(indexes, palette),
+        input=png.indexed(indexes, palette),
         capture_output=True,
         check=True,
     )

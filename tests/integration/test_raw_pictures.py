@@ -61,12 +61,14 @@ def _decoded(ffmpeg: Ffmpeg, path: Path, look: Look) -> list[U8]:
     return found
 
 
+@pytest.mark.both_ffmpegs
 def test_each_pixel_has_its_own_colour(ffmpeg: Ffmpeg, stripes: tuple[Path, U8]) -> None:
     path, pixels = stripes
     (found,) = _decoded(ffmpeg, path, Look(PictureSize(WIDTH, HEIGHT, (WIDTH, HEIGHT))))
     assert np.abs(found.astype(int) - pixels).max() <= 4
 
 
+@pytest.mark.both_ffmpegs
 def test_bars_have_the_background(ffmpeg: Ffmpeg, stripes: tuple[Path, U8]) -> None:
     path, pixels = stripes
     size = PictureSize(WIDTH + 8, HEIGHT, (WIDTH, HEIGHT))
@@ -76,6 +78,7 @@ def test_bars_have_the_background(ffmpeg: Ffmpeg, stripes: tuple[Path, U8]) -> N
     assert (found[:, -4:] == (250, 20, 90)).all()
 
 
+@pytest.mark.both_ffmpegs
 def test_a_faithful_look_is_blue_green_red(ffmpeg: Ffmpeg, stripes: tuple[Path, U8]) -> None:
     path, pixels = stripes
     size = PictureSize(WIDTH, HEIGHT, (WIDTH, HEIGHT))

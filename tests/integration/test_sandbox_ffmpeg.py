@@ -82,6 +82,7 @@ def job(tmp_path: Path) -> Job:
     return Job(tmp_path)
 
 
+@pytest.mark.both_ffmpegs
 def test_a_conversion_has_what_it_needs(box: Launcher, ffmpeg: Ffmpeg, job: Job) -> None:
     """The system's fonts, all processors for x265, and its own output again for a fast start."""
     if not list(Path("/usr/share/fonts").rglob("*.ttf")):

@@ -64,6 +64,7 @@ def test_bars_have_the_colour_of_the_background(
     assert (shown[6:18, :12] == WHITE).all()
 
 
+@pytest.mark.both_ffmpegs
 def test_cover_fills_everything_and_cuts_the_sides(studio: Studio, screen_media: Media) -> None:
     shown = plane(studio, screen_media("halves.png"), width=20, height=40, fit="cover")
     assert shown.shape == (40, 20)
@@ -114,6 +115,7 @@ def with_orientation(jpeg: bytes, value: int) -> bytes:
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(note) + 2) + note + jpeg[2:]
 
 
+@pytest.mark.both_ffmpegs
 def test_a_photo_is_turned_as_its_camera_says_but_not_in_exact(
     studio: Studio, screen_media: Media, tmp_path: Path
 ) -> None:
@@ -129,6 +131,7 @@ def test_a_photo_is_turned_as_its_camera_says_but_not_in_exact(
     assert (stored[:, :20] == WHITE).all()
 
 
+@pytest.mark.both_ffmpegs
 def test_a_film_is_turned_as_its_container_says_but_not_in_exact(
     studio: Studio, media_dir: Path, tmp_path: Path
 ) -> None:
@@ -141,6 +144,7 @@ def test_a_film_is_turned_as_its_container_says_but_not_in_exact(
     assert size_of(studio.convert(turned, quality="exact", **fields)) == (106, 60)
 
 
+@pytest.mark.both_ffmpegs
 def test_wide_pixels_are_shown_wide_but_not_in_exact(studio: Studio, screen_media: Media) -> None:
     clip = screen_media("wide_pixels.mkv")
     fields = {"output_format": "bimg", "fps": 1}
@@ -167,6 +171,7 @@ def test_what_can_be_seen_through_is_over_the_background(
     assert (middle[21:] == WHITE).all()
 
 
+@pytest.mark.both_ffmpegs
 def test_transparency_is_ignored_in_exact(studio: Studio, screen_media: Media) -> None:
     assert (plane(studio, screen_media("half_there.png"), quality="exact") == WHITE).all()
 
@@ -182,6 +187,7 @@ def test_sound_alone_is_sent_to_the_other_tool(studio: Studio, media_dir: Path, 
     assert studio.left() == []
 
 
+@pytest.mark.both_ffmpegs
 def test_cover_art_is_no_film(studio: Studio, screen_media: Media) -> None:
     with pytest.raises(MediaError, match="/api/ffmpeg") as caught:
         studio.convert(screen_media("cover.mp3"), output_format="bimg")

@@ -55,6 +55,14 @@ def test_starting_the_command_loads_no_server_and_no_database(module: str) -> No
     assert HEAVY.isdisjoint(json.loads(output))
 
 
+def test_what_is_loaded_is_not_looked_through_once_more_at_the_end() -> None:
+    # What is registered first is called last.
+    tell = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count()))"
+    code = f"{tell}; import gmapi.__main__"
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout
+    assert int(output) > 10_000
+
+
 @pytest.mark.parametrize("command", ["serve", "convert", "tasks", "doctor"])
 def test_help_names_the_commands(command: str) -> None:
     assert command in run("--help").stdout
@@ -225,6 +233,16 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "41 %" not in shown
     assert "1:01 left" in shown
     assert "[red]" + "x" * 200 in shown
+
+
+def test_a_file_that_grows_takes_nothing_from_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    output = Terminal()
+    with Display(output) as display:
+        display.report(progress=42, message="Converting: 3 s done.", eta=61)
+        display.report(result={"size": 6000})
+    assert "1:01 left" in output.getvalue().rpartition("42 %")[2]
 
 
 def test_no_bar_on_a_terminal_that_cannot_move(monkeypatch: pytest.MonkeyPatch) -> None:

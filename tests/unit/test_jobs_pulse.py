@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from gmapi.errors import JobInterrupted, LeaseLost
+from gmapi.jobs import pulse as pulse_module
 from gmapi.jobs.model import Fence, Job, State
 from gmapi.jobs.pulse import LOG_BUFFER_MAX, Pulse
 from gmapi.jobs.store import JobStore
@@ -74,12 +75,32 @@ def fails(times: int, real: Callable[..., bool]) -> Callable[..., bool]:
 def test_what_is_reported_is_written_by_itself(store: JobStore, fence: Fence) -> None:
     written = threading.Event()
     with make(store, fence, on_write=written.set) as pulse:
-        pulse.report(progress=20, message="Going.", eta=4.0, result={"n": 1})
         pulse.log("a line")
+        pulse.report(progress=20, message="Going.", eta=4.0, result={"n": 1})
         assert written.wait(10)
     job = present(store, fence)
     assert (job.progress, job.message, job.eta, job.result) == (20, "Going.", 4.0, {"n": 1})
     assert lines(store, fence) == ["a line"]
+
+
+def test_the_first_result_is_written_at_once(
+    store: JobStore, fence: Fence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Players wait for it: it says where what is being made can be had."""
+    monkeypatch.setattr(pulse_module, "TICK_SECONDS", 600.0)
+    written = threading.Event()
+    with make(store, fence, on_write=written.set) as pulse:
+        pulse.report(progress=20, message="Going.", eta=4.0)
+        pulse.report(result={"size": 1})
+        assert written.wait(10)
+        assert present(store, fence).result == {"size": 1}
+        # Those after it are written with everything else.
+        pulse.report(result={"size": 2})
+        pulse.flush()
+    job = present(store, fence)
+    assert job.result == {"size": 2}
+    # A result alone says nothing of the time left.
+    assert job.eta == 4.0
 
 
 def test_the_lease_is_renewed(store: JobStore, fence: Fence) -> None:

@@ -53,6 +53,7 @@ RESERVED = {
     "click": {"terminal"},
     "rich": {"terminal"},
     "numpy": {"computercraft"},
+    "isal": {"computercraft"},
 }
 # The supervisor restarts web and workers, which are this program itself.
 PROCESS_STARTERS = {"sandbox", "supervisor.py"}

@@ -279,3 +279,17 @@ def test_what_belongs_together_lies_apart() -> None:
     # Text is not read, wherever it is.
     text = replace(sound, kind=b"text", form=b"tx3g")
     assert fast_start.plan(found(film([pictures, text], order=[0] * 4 + [1] * 4, first=True)))
+
+
+def test_sound_may_begin_later_and_end_earlier() -> None:
+    pictures = Made([[bytes(400_000)] for _ in range(12)], step=1000)
+    sound = Made([[bytes(1000)] for _ in range(3)], b"soun", b"mp4a", step=1000)
+    early = [0, 1, 0, 1, 0, 1, *[0] * 9]
+    assert fast_start.plan(found(film([pictures, sound], order=early, first=True))) == WHOLE
+    late = replace(sound, edits=[(9000, -1), (3000, 0)])
+    order = [*[0] * 9, 1, 0, 1, 0, 1, 0]
+    assert fast_start.plan(found(film([pictures, late], order=order, first=True))) == WHOLE
+    with pytest.raises(IndexUnusable, match="apart"):
+        fast_start.plan(found(film([pictures, late], order=early, first=True)))
+    with pytest.raises(IndexUnusable, match="apart"):
+        fast_start.plan(found(film([pictures, sound], order=order, first=True)))

@@ -176,3 +176,11 @@ def test_sound_that_nothing_begins_with_is_not_alone() -> None:
     both = film([late(Made([[b"a" * 9]])), late(Made([[b"b" * 9]], b"soun", b"mp4a"))])
     with pytest.raises(IndexUnusable, match="at once"):
         sound_alone.of(found(both))
+
+
+@pytest.mark.parametrize("chunks", [[], [[b""]], [[b"", b""], [b""]]])
+def test_sound_without_bytes_is_none(chunks: list[list[bytes]]) -> None:
+    data = film([Made([[b"a" * 9]]), Made(chunks, b"soun", b"mp4a")])
+    assert fast_start.plan(found(data))
+    with pytest.raises(IndexUnusable, match="no sound"):
+        sound_alone.of(found(data), 0)

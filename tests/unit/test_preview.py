@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from gmapi.computercraft import preview
 from gmapi.computercraft.preview_font import GLYPH_HEIGHT, GLYPH_WIDTH, glyphs
@@ -114,23 +112,3 @@ def test_nothing_gives_an_empty_picture() -> None:
     none = np.zeros((0, 0), np.uint8)
     indexes, _ = preview.render([Screen(none, none, np.zeros((1, 3), np.uint8))])
     assert indexes.size == 0
-
-
-@LITTLE
-@given(
-    arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40)), elements=st.integers(0, 5)),
-    st.integers(0, 9),
-)
-def test_png_holds_indexes_and_palette(indexes: U8, level: int) -> None:
-    palette = np.arange(18, dtype=np.uint8).reshape(6, 3)
-    read, colors_read = decoders.png(preview.png(indexes, palette, level))
-    assert np.array_equal(read, indexes)
-    assert np.array_equal(colors_read, palette)
-
-
-@pytest.mark.parametrize("count", [1, 255, 256])
-def test_png_has_up_to_256_colours(count: int) -> None:
-    palette = np.random.default_rng(count).integers(0, 256, (count, 3), np.uint8)
-    indexes = np.arange(count, dtype=np.uint8).reshape(1, -1)
-    read, colors_read = decoders.png(preview.png(indexes, palette))
-    assert np.array_equal(colors_read[read], palette[indexes])

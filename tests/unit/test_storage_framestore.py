@@ -225,15 +225,77 @@ def test_a_full_disk_is_told_and_the_flush_can_be_tried_again(
         assert sent(reader.pack([1, 2])) == wire([png(1, 5000), png(2, 5000)])
 
 
-@given(st.integers(1, 999_999_999))
-def test_frame_names_round_trip(number: int) -> None:
-    assert parse_frame_name(frame_name(number)) == number
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 130), st.integers(1, 60)), max_size=5), st.data())
+def test_equal_neighbours_may_share_their_bytes(
+    runs: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    frames = [png(n, size) for n, (count, size) in enumerate(runs) for _ in range(count)]
+    with tempfile.TemporaryDirectory() as folder:
+        with FrameWriter(Path(folder), share_equal=True) as writer:
+            for n, frame in enumerate(frames, 1):
+                assert writer.append(bytes(bytearray(frame))) == n
+                if data.draw(st.booleans()):
+                    writer.flush()
+        stored = sum(path.stat().st_size for path in Path(folder).glob("*.pack"))
+        assert stored == writer.size
+        # Once in each chunk that it is in.
+        each = {(n // FRAMES_PER_CHUNK, frame) for n, frame in enumerate(frames)}
+        assert stored == sum(4 + len(frame) for _, frame in each)
+        with FrameReader(Path(folder)) as reader:
+            assert reader.count() == len(frames)
+            numbers = data.draw(
+                st.lists(st.integers(1, len(frames)), max_size=40) if frames else st.just([])
+            )
+            some = range(1, min(len(frames), 256) + 1)
+            for asked in (numbers, some):
+                pack = reader.pack(asked)
+                assert sent(pack) == wire([frames[n - 1] for n in asked])
+                assert pack.length == len(sent(pack))
+            assert [reader.frame(n).read() for n in numbers] == [frames[n - 1] for n in numbers]
 
 
-@given(st.from_regex(r"frame_[0-9]{1,12}\.png", fullmatch=True) | st.text())
-def test_a_frame_has_one_name(text: str) -> None:
+def test_equal_neighbours_have_bytes_of_their_own_unless_asked_for(tmp_path: Path) -> None:
+    with FrameWriter(tmp_path) as writer, FrameReader(tmp_path) as reader:
+        for _ in range(20):
+            writer.append(png(1, 50))
+        writer.flush()
+        assert writer.size == 20 * 54
+        assert len(reader.pack(range(1, 21)).slices) == 1
+
+
+def test_a_full_disk_spoils_no_frame_that_is_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, fails = framestore.write_at, [False]
+
+    def full(file: FileIO, offset: int, data: bytearray) -> None:
+        if fails[0]:
+            raise OSError(errno.ENOSPC, "full")
+        real(file, offset, data)
+
+    monkeypatch.setattr(framestore, "write_at", full)
+    with FrameWriter(tmp_path, share_equal=True) as writer, FrameReader(tmp_path) as reader:
+        for _ in range(FRAMES_PER_CHUNK):
+            writer.append(png(1, 50))
+        fails[0] = True
+        with pytest.raises(NoSpaceError):
+            writer.append(png(1, 50))
+        fails[0] = False
+        assert writer.append(png(1, 50)) == FRAMES_PER_CHUNK + 1
+        writer.flush()
+        assert sent(reader.pack([1, 100, 101])) == wire([png(1, 50)] * 3)
+
+
+@given(st.integers(1, 999_999_999), st.sampled_from(["png", "jpg"]))
+def test_frame_names_round_trip(number: int, ending: str) -> None:
+    assert parse_frame_name(frame_name(number, ending)) == number
+
+
+@given(st.from_regex(r"frame_[0-9]{1,12}\.(png|jpg)", fullmatch=True) | st.text())
+def test_a_frame_has_one_name_of_each_ending(text: str) -> None:
     number = parse_frame_name(text)
-    assert number is None or (number >= 1 and frame_name(number) == text)
+    assert number is None or (number >= 1 and frame_name(number, text[-3:]) == text)
 
 
 @pytest.mark.parametrize(
@@ -244,6 +306,7 @@ def test_a_frame_has_one_name(text: str) -> None:
         "frame_0000001.png",
         "frame_1000000000.png",
         "frame_000001.PNG",
+        "frame_000001.jpeg",
         "frame_000001.png\n",
         "../frame_000001.png",
         "frame_00000\u0661.png",

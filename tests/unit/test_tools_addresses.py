@@ -15,6 +15,7 @@ WRAPPED = [f'"{URL}"', f"<{URL}>", f" {URL}\n", f"“{URL}”", f"`{URL}`"]
 FIELDS: list[tuple[str, str, dict[str, Any]]] = [
     ("ffmpeg", "input_url", {"output_format": "dfpwm"}),
     ("ffmpeg", "input_urls", {"output_format": "dfpwm"}),
+    ("radio", "input_url", {}),
     ("sanjuuni", "input_url", {"output_format": "bimg"}),
     ("sanjuuni", "subtitle_url", {"output_format": "32vid", "input_url": URL}),
     ("video_frame", "video_url", {}),

@@ -44,3 +44,11 @@ def test_without_a_known_length_there_is_no_percentage() -> None:
     told = Told()
     progress_reports(told, total=None)(at(5.0))
     assert told.reports == [{"progress": None, "message": "Converting: 5.0 s done.", "eta": None}]
+
+
+def test_a_source_that_arrives_tells_by_its_bytes_how_far_it_is() -> None:
+    told = Told()
+    progress_reports(told, None, lambda: 0.5)(at(5.0))
+    assert told.reports[0]["progress"] == FETCHED + (CONVERTED - FETCHED) / 2
+    progress_reports(told, None, lambda: None)(at(5.0))
+    assert told.reports[1]["progress"] is None

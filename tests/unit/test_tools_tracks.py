@@ -31,7 +31,8 @@ def request(tool: str = "ffmpeg", **fields: Any) -> ToolRequest:
 
 
 def test_each_tool_is_tried() -> None:
-    assert set(BODIES) == set(TOOLS)
+    # What is live is what is on, and the same for all.
+    assert set(BODIES) == {name for name, tool in TOOLS.items() if not tool.is_live}
 
 
 @pytest.mark.parametrize("tool", BODIES)

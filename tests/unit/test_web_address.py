@@ -43,7 +43,7 @@ def addresses(**settings: Any) -> Addresses:
 
 def base(host: str | None = None, *, trusted: str = "", **options: str) -> str:
     with asked(host, **options):
-        return addresses(trusted_proxies=trusted).base()
+        return addresses(trusted_proxies=trusted).base(request.environ)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_host_that_is_none_is_not_repeated(host: str) -> None:
 def test_a_server_name_that_is_an_ipv6_address_gets_brackets() -> None:
     with asked("?"):
         request.environ["SERVER_NAME"] = "::1"
-        assert addresses().base() == "http://[::1]:5000"
+        assert addresses().base(request.environ) == "http://[::1]:5000"
 
 
 @given(st.text(max_size=60))
@@ -109,7 +109,7 @@ def test_whatever_the_host_is_the_base_is_an_address(host: str) -> None:
 def test_a_public_url_wins() -> None:
     with asked("example.org", peer=PROXY, x_forwarded_host="other.example"):
         found = addresses(public_url="https://media.example.org/gmapi/", trusted_proxies=PROXY)
-        assert found.base() == "https://media.example.org/gmapi"
+        assert found.base(request.environ) == "https://media.example.org/gmapi"
 
 
 def test_forwarded_headers_of_strangers_are_ignored() -> None:
@@ -204,13 +204,13 @@ def test_the_caller_is_the_last_hop_that_is_no_proxy(
 ) -> None:
     headers = {"x_forwarded_for": forwarded} if forwarded else {}
     with asked("h", peer=peer, **headers):
-        assert addresses(trusted_proxies="10.0.0.0/8").client() == client
+        assert addresses(trusted_proxies="10.0.0.0/8").client(request.environ) == client
 
 
 @given(st.text(max_size=80))
 def test_whatever_a_proxy_sends_the_caller_is_never_the_proxy(forwarded: str) -> None:
     with asked("h", peer=PROXY, x_forwarded_for=forwarded):
-        found = addresses(trusted_proxies=PROXY).client()
+        found = addresses(trusted_proxies=PROXY).client(request.environ)
     assert found == UNKNOWN or (is_address(found) and found != PROXY) or PROXY in forwarded
 
 
@@ -220,7 +220,7 @@ def test_the_operator_is_told_once_of_a_proxy_that_tells_no_addresses(
     found = addresses(trusted_proxies=PROXY)
     for _ in range(3):
         with asked("h", peer=PROXY):
-            found.client()
+            found.client(request.environ)
     assert [record.message for record in caplog.records] == [
         "a proxy of GMAPI_TRUSTED_PROXIES sends no X-Forwarded-For that can be read: all its "
         "callers count as one, who can list and cancel nothing"
@@ -267,13 +267,13 @@ def test_a_trusted_proxy_tells_the_path_before_ours(sent: str, prefix: str) -> N
 def test_the_prefix_is_that_of_the_public_url_or_of_the_mount() -> None:
     with asked("example.org", peer=PROXY, x_forwarded_prefix="/other"):
         found = addresses(public_url="https://media.example.org/gm/", trusted_proxies=PROXY)
-        assert found.prefix() == "/gm"
-        assert addresses(trusted_proxies=PROXY).prefix() == "/other"
-        assert addresses().prefix() == ""
+        assert found.prefix(request.environ) == "/gm"
+        assert addresses(trusted_proxies=PROXY).prefix(request.environ) == "/other"
+        assert addresses().prefix(request.environ) == ""
         request.environ["SCRIPT_NAME"] = "/mounted here"
-        assert addresses().base() == "http://example.org:5000/mounted%20here"
+        assert addresses().base(request.environ) == "http://example.org:5000/mounted%20here"
 
 
 def test_a_caller_without_an_address_is_unknown() -> None:
     with asked("h", peer=""):
-        assert addresses(trusted_proxies=PROXY).client() == "unknown"
+        assert addresses(trusted_proxies=PROXY).client(request.environ) == "unknown"

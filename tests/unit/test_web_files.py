@@ -6,13 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flask import Flask, Response
+from flask import Flask, Response, request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gmapi.storage.base import OpenFile, Slice, new_file_id
 from gmapi.storage.local import LocalStorage
-from gmapi.web.files import READ_BYTES, FileBody, binary_type, body_response, send_file, send_slice
+from gmapi.web.files import (
+    READ_BYTES,
+    FileBody,
+    binary_type,
+    body_answer,
+    file_answer,
+    slice_answer,
+)
 
 CONTENT = bytes(range(256)) * 40
 
@@ -39,7 +46,9 @@ def sent(opened: OpenFile, method: str = "GET", **headers: str) -> tuple[Respons
     """The response to a request with these headers (`If_Range="..."`), and its body."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     with Flask(__name__).test_request_context("/", method=method, headers=named):
-        response = send_file(opened, "application/octet-stream", nobody_asks)
+        response = file_answer(
+            request.environ, opened, "application/octet-stream", nobody_asks
+        ).response()
         body = b"".join(response.response)  # type: ignore[arg-type]
         response.close()
     return response, body
@@ -119,7 +128,7 @@ def test_a_file_is_closed_when_the_answer_is_broken_off(
 ) -> None:
     opened = publish(CONTENT)
     with Flask(__name__).test_request_context("/"):
-        response = send_file(opened, "audio/mpeg", nobody_asks)
+        response = file_answer(request.environ, opened, "audio/mpeg", nobody_asks).response()
     assert not is_closed(opened)
     response.close()
     assert is_closed(opened)
@@ -135,9 +144,11 @@ def test_any_range_gives_an_exact_part_or_all(
         path.open("rb", buffering=0) as source,
         Flask(__name__).test_request_context("/", headers={"Range": f"bytes={value}"}),
     ):
-        response = send_slice(
-            Slice(source, 0, len(CONTENT)), '"e"', 1.0, "image/png", lambda: None, nobody_asks
-        )
+        response = slice_answer(
+            request.environ,
+            *(Slice(source, 0, len(CONTENT)), '"e"', 1.0, "image/png"),
+            *(lambda: None, nobody_asks),
+        ).response()
         body = b"".join(response.response)  # type: ignore[arg-type]
         if response.status_code == 206:
             unit, _, rest = response.headers["Content-Range"].partition(" ")
@@ -156,7 +167,9 @@ def test_a_body_of_parts_is_sent_in_order_and_closed_once(tmp_path: Path) -> Non
     closed: list[bool] = []
     with path.open("rb", buffering=0) as source:
         parts = [b"head", Slice(source, 10, 5), b"", Slice(source, 0, len(CONTENT) * 60)]
-        response = body_response(parts, 9, "image/png", lambda: closed.append(True), nobody_asks)
+        response = body_answer(
+            parts, 9, "image/png", lambda: closed.append(True), nobody_asks
+        ).response()
         assert isinstance(response.response, FileBody)
         pieces = list(response.response)
         response.close()
@@ -182,7 +195,9 @@ def test_a_file_counts_as_used_all_the_while_it_is_sent(
     opened = publish(bytes(4 * READ_BYTES))
     used: list[int] = []
     with Flask(__name__).test_request_context("/"):
-        response = send_file(opened, "audio/mpeg", lambda: used.append(1))
+        response = file_answer(
+            request.environ, opened, "audio/mpeg", lambda: used.append(1)
+        ).response()
         sent_so_far = 0
         for piece in response.response:
             sent_so_far += len(piece)

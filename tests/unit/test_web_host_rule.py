@@ -51,7 +51,7 @@ def refusal(
         if asked is None:
             context.request.environ.pop("HTTP_HOST")
         try:
-            HostRule(made, Addresses(made)).check()
+            HostRule(made, Addresses(made)).check(context.request.environ)
         except HostError as error:
             assert error.status == 421
             return error.message

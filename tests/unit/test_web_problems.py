@@ -137,7 +137,7 @@ def problem(model: type[Any], values: Any) -> tuple[str, str | None]:
         (
             TasksQuery,
             {"tool": "sanjuni"},
-            "tool must be one of 'ffmpeg', 'sanjuuni' or 'video_frame' (got \"sanjuni\").",
+            "tool must be one of 'ffmpeg', 'radio', 'sanjuuni' or 'video_frame' (got \"sanjuni\").",
             "tool",
         ),
     ],

@@ -3,8 +3,6 @@ starting the game. A character is 6 x 9 pixels there, so a pixel of a cell is 3 
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -23,8 +21,6 @@ _EMPTY = frozenset({0, BLANK, 0xA0})
 _FIRST_PATTERN, _LAST_PATTERN = 128, 159
 _BLACK = (0, 0, 0)
 _COLORS_MAX = 256
-
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def render(screens: Sequence[Screen], columns: int = 1, scale: int = 3) -> tuple[U8, U8]:
@@ -122,29 +118,3 @@ def _shape(code: int) -> Mask:
     else:
         shape[1 : 1 + GLYPH_HEIGHT, :GLYPH_WIDTH] = glyph
     return shape
-
-
-def png(indexes: U8, palette: U8, level: int = 1) -> bytes:
-    """An 8-bit PNG with a palette, from (height, width) u8 and (1 to 256, 3) u8.
-
-    `level` is zlib's, 0 to 9; 6 takes four times as long as 1 and gives three quarters of the size.
-    """
-    height, width = indexes.shape
-    # Filter 2 (difference to the row above): scaled rows repeat, and differences of 0 pack well.
-    lines = np.full((height, width + 1), 2, np.uint8)
-    lines[:1, 1:] = indexes[:1]
-    np.subtract(indexes[1:], indexes[:-1], out=lines[1:, 1:])
-    return b"".join(
-        (
-            _SIGNATURE,
-            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
-            _chunk(b"PLTE", palette.tobytes()),
-            _chunk(b"IDAT", zlib.compress(lines.tobytes(), level)),
-            _chunk(b"IEND", b""),
-        )
-    )
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    checksum = zlib.crc32(data, zlib.crc32(kind))
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)

@@ -22,7 +22,7 @@ RESERVED_HEADERS = frozenset(
     }
 )  # fmt: skip
 # The only caller headers that go along when a redirect leaves the origin they were meant for.
-HARMLESS_HEADERS = frozenset({"accept", "accept-language", "referer", "user-agent"})
+HARMLESS_HEADERS = frozenset({"accept", "accept-language", "icy-metadata", "referer", "user-agent"})
 
 
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:

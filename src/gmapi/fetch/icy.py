@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+from gmapi.fetch import song_title
 
 STATUS = b"ICY "
 """What a status line begins with instead of HTTP and its version."""
 
 SIGN = "icy-protocol"
 """The header that an answer with such a status line is given here."""
+
+ASK_FOR_TITLES = "Icy-MetaData"
+"""The header of a request, `1`, by which a station mixes titles into its sound."""
 
 _INTERVAL_MIN = 64
 _INTERVAL = re.compile(r"[0-9]{1,9}")
@@ -41,12 +46,22 @@ def titles_every(value: str | None) -> int | None:
     return interval if interval >= _INTERVAL_MIN else None
 
 
+OnTitle = Callable[[str], None]
+"""Told each title that comes, as one short line; empty where a station tells that there is none."""
+
+
+def nobody_listens(title: str) -> None:
+    """For whoever wants the sound alone."""
+
+
 class Titles:
     """Takes out the titles of songs that a station mixes into its sound every `interval` bytes:
-    one byte with their length in pieces of 16 bytes, then the text."""
+    one byte with their length in pieces of 16 bytes, then the text, which goes to `on_title`."""
 
-    def __init__(self, interval: int) -> None:
+    def __init__(self, interval: int, on_title: OnTitle = nobody_listens) -> None:
         self._interval = interval
+        self._on_title = on_title
+        self._text = bytearray()
         self._sound_left = interval
         self._title_left = 0
 
@@ -58,6 +73,9 @@ class Titles:
             if self._title_left:
                 step = min(self._title_left, len(data) - at)
                 self._title_left -= step
+                self._text += data[at : at + step]
+                if not self._title_left:
+                    self._tell()
             elif self._sound_left:
                 step = min(self._sound_left, len(data) - at)
                 sound += data[at : at + step]
@@ -68,3 +86,9 @@ class Titles:
                 self._sound_left = self._interval
             at += step
         return bytes(sound)
+
+    def _tell(self) -> None:
+        title = song_title.in_icy(bytes(self._text))
+        self._text.clear()
+        if title is not None:
+            self._on_title(title)

@@ -14,12 +14,9 @@ from gmapi.fetch.address import SourceUrl
 from gmapi.fetch.arrival import OnBegin
 from gmapi.fetch.connection import Connection
 from gmapi.fetch.fetcher import watched
-from gmapi.fetch.playlists import PartProgress, Reading, media_playlist
+from gmapi.fetch.playlists import LIVE_EDGE, PartProgress, Reading, media_playlist
 from gmapi.fetch.segments import Segment, bad_playlist
 from gmapi.fetch.track_files import Part, Recorder, Room, TrackFile
-
-LIVE_EDGE = 3
-"""A recording begins this many segments before the newest one (RFC 8216, 6.3.3)."""
 
 _RELOAD_SECONDS_MIN = 0.2
 _READING_SHARE = 4.0

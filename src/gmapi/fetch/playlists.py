@@ -24,6 +24,9 @@ from gmapi.fetch.terms import LIST_BYTES_MAX, FetchRules
 from gmapi.fetch.transfer import Transfer
 from gmapi.fetch.unending import Portion
 
+LIVE_EDGE = 3
+"""A live stream begins this many segments before the newest one (RFC 8216, 6.3.3)."""
+
 PartProgress = Callable[[float, str], None]
 """Told which part is done, 0 to 1, and what to say of it."""
 

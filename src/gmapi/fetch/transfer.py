@@ -52,6 +52,7 @@ class Transfer:
         version: str | None = None,
         wanted: frozenset[str] = frozenset(),
         parts_do: bool = False,
+        on_title: icy.OnTitle = icy.nobody_listens,
         on_begin: Callable[[str, int, str | None], None] | None = None,
     ) -> None:
         self.received = 0
@@ -66,6 +67,7 @@ class Transfer:
         self._version = version
         self._wanted = wanted
         self._parts_do = parts_do
+        self._on_title = on_title
         self._on_begin = on_begin
         self._has_begun = False
         self._known_bytes = 0
@@ -84,6 +86,11 @@ class Transfer:
     def source(self) -> SourceUrl:
         """Where the file is, as far as is known by now."""
         return self._route.source
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Those of the answer, once `begin` has returned None."""
+        return self._answer.headers if self._answer is not None else {}
 
     @property
     def is_untold(self) -> bool:
@@ -225,7 +232,7 @@ class Transfer:
         self.total = int(length[:20]) if _LENGTH.fullmatch(length) and not chunked else told
         self.is_radio = icy.is_radio(answer.headers)
         every = icy.titles_every(answer.headers.get("icy-metaint"))
-        self._titles = icy.Titles(every) if every else None
+        self._titles = icy.Titles(every, self._on_title) if every else None
         # What is sent with titles is more than what is kept.
         if self._titles or (self._parts_do and icy.is_length_made_up(answer.headers)):
             self.total = None

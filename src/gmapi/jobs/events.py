@@ -70,6 +70,7 @@ class EventHub:
         self._lock = threading.Lock()
         self._cache: Recent[str, Job] = Recent(CACHE_BYTES, CACHE_SECONDS)
         self._labels: Recent[str, dict[str, str]] = Recent(CACHE_BYTES, CACHE_SECONDS)
+        self._files: Recent[str, Job] = Recent(CACHE_BYTES, CACHE_SECONDS)
         self._cache_counter = -1
         self._tails: Recent[str, tuple[int, list[LogLine]]] = Recent(CACHE_BYTES, CACHE_SECONDS)
         self._stopped = threading.Event()
@@ -115,6 +116,10 @@ class EventHub:
                 self._tails.drop(job_id)
         return job
 
+    def by_file(self, file_id: str) -> Job | None:
+        """The job that publishes under this file id, as it is now."""
+        return self._read(self._files, file_id, self._store.by_file, _job_bytes)
+
     def labels(self, job_id: str) -> dict[str, str]:
         """What callers call a job, by caller, those who asked first first."""
         return self._read(self._labels, job_id, self._store.labels, footprint) or {}
@@ -122,7 +127,7 @@ class EventHub:
     def _read(
         self,
         cache: Recent[str, T],
-        job_id: str,
+        key: str,
         look: Callable[[str], T | None],
         size: Callable[[T], int],
     ) -> T | None:
@@ -131,14 +136,15 @@ class EventHub:
             if counter != self._cache_counter:
                 self._cache.clear()
                 self._labels.clear()
+                self._files.clear()
                 self._cache_counter = counter
-            elif (kept := cache.get(job_id)) is not None:
+            elif (kept := cache.get(key)) is not None:
                 return kept
-        found = look(job_id)
+        found = look(key)
         with self._lock:
             # What does not exist is not kept: callers may ask for endless made-up ids.
             if found is not None and self._cache_counter == counter:
-                cache.put(job_id, found, size(found))
+                cache.put(key, found, size(found))
         return found
 
     def log_tail(self, job: Job) -> list[LogLine]:
@@ -210,6 +216,7 @@ class EventHub:
         with self._lock:
             self._cache.drop_unused()
             self._labels.drop_unused()
+            self._files.drop_unused()
             self._tails.drop_unused()
 
     def _notify_changed(self, now: float) -> bool:

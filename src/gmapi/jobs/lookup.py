@@ -150,6 +150,12 @@ class Lookup:
         with read(self.engine) as connection:
             return list(connection.execute(query).scalars())
 
+    def last_wanted(self, job_id: str) -> float:
+        """When somebody last used a job's files or asked for it; 0 when there is none any more."""
+        with read(self.engine) as connection:
+            row = connection.execute(sa.select(last_wanted()).where(jobs.c.id == job_id)).first()
+        return float(row[0]) if row is not None else 0.0
+
     def is_ours(self, fence: Fence) -> bool:
         """Whether the fence still stands, by a read."""
         with read(self.engine) as connection:
@@ -190,6 +196,11 @@ def standing(fence: Fence) -> tuple[sa.ColumnElement[bool], ...]:
         jobs.c.attempt == fence.attempt,
         jobs.c.state == State.RUNNING,
     )
+
+
+def last_wanted() -> sa.ColumnElement[float]:
+    """When somebody last used what a job makes, or asked for it."""
+    return sa.func.coalesce(jobs.c.accessed, jobs.c.created)
 
 
 def last_use() -> sa.ColumnElement[float]:

@@ -26,29 +26,37 @@ log = logging.getLogger(__name__)
 
 
 class Overdue:
-    """Looks whether the job at hand is stuck: its lease is renewed for as long as the process
+    """Looks whether a job of this worker is stuck: its lease is renewed for as long as the process
     lives, so only the end of the process ends it."""
 
     def __init__(self, settings: Settings, store: JobStore) -> None:
         self._settings = settings
         self._store = store
-        self._running: tuple[Fence, float] | None = None
+        self._running: dict[Fence, float] = {}
 
     @contextmanager
     def watched(self, fence: Fence, claimed: float) -> Iterator[None]:
         """The time during which a job runs; `claimed` is its begin, as monotonic time."""
-        self._running = fence, claimed + self._settings.job_timeout + GRACE_SECONDS
+        self._running[fence] = self._end(claimed)
         try:
             yield
         finally:
-            self._running = None
+            del self._running[fence]
+
+    def prolong(self, fence: Fence) -> None:
+        """Let the time of a job count from now; it has shown that it is not stuck."""
+        if fence in self._running:
+            self._running[fence] = self._end(time.monotonic())
+
+    def _end(self, begin: float) -> float:
+        return begin + self._settings.job_timeout + GRACE_SECONDS
 
     def look(self) -> None:
-        """End the process when its job should have ended. Call it often, from another thread."""
-        running = self._running
-        if running is None or time.monotonic() <= running[1]:
+        """End the process when a job should have ended. Call it often, from another thread."""
+        now = time.monotonic()
+        fence = next((fence for fence, end in list(self._running.items()) if now > end), None)
+        if fence is None:
             return
-        fence = running[0]
         log.error("job %s does not end by itself; this worker ends with it", fence.job_id)
         error = out_of_time(self._settings)
         try:

@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 
 
 class Pulse:
-    """Gathers what a job reports and writes it every tick, under the fence.
+    """Gathers what a job reports and writes it every tick, under the fence; its first result, for
+    which players wait, at once.
 
     `check` is what running work calls often: it raises LeaseLost as soon as the job belongs to
     somebody else (cancelled, or taken over after this worker was frozen) and JobInterrupted when
@@ -55,6 +56,8 @@ class Pulse:
         self._dropped = 0
         self._lost = threading.Event()
         self._stop = threading.Event()
+        self._has_result = False
+        self._wake = threading.Event()
         self._valid_until = claimed + lease
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
 
@@ -64,6 +67,7 @@ class Pulse:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
+        self._wake.set()
         self._thread.join()
 
     def report(
@@ -74,12 +78,18 @@ class Pulse:
         eta: float | None = None,
         result: dict[str, Any] | None = None,
     ) -> None:
-        """Note progress (0 to 100), a sentence, the seconds left and the result so far."""
+        """Note progress (0 to 100), a sentence, the seconds left and the result so far. A result
+        alone says nothing of the time left."""
         new = {"progress": progress, "message": message, "result": result}
         with self._gathering:
             self._values.update((key, value) for key, value in new.items() if value is not None)
-            self._eta = eta
+            if progress is not None or message is not None:
+                self._eta = eta
             self._dirty = True
+            is_first = result is not None and not self._has_result
+            self._has_result = self._has_result or is_first
+        if is_first:
+            self._wake.set()
 
     def log(self, line: str) -> None:
         """Note a log line; beyond what one tick can take, lines are counted, not kept."""
@@ -147,7 +157,11 @@ class Pulse:
 
     def _beat(self) -> None:
         renew_at = time.monotonic() + self._lease / 5
-        while not self._stop.wait(TICK_SECONDS):
+        while True:
+            self._wake.wait(TICK_SECONDS)
+            self._wake.clear()
+            if self._stop.is_set():
+                return
             try:
                 asked = time.monotonic()
                 if asked >= renew_at:

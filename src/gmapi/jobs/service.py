@@ -134,7 +134,8 @@ class JobService:
         room, UnavailableError when the database is too busy.
         """
         tool.accept(request)
-        most = self.settings.result_max_age
+        # What is live is nothing but what is on now.
+        most = 0.0 if tool.is_live else self.settings.result_max_age
         with _database_errors():
             self._room.check()
             submission = self._store.submit(
@@ -147,8 +148,9 @@ class JobService:
                 rate=rate,
                 caller=caller,
                 label=label,
-                max_age=most if request.max_age is None else request.max_age,
+                max_age=most if tool.is_live or request.max_age is None else request.max_age,
                 usable=lambda job: outputs.are_there(job, self.storage),
+                live_max=self.settings.radio_max if tool.is_live else None,
             )
         if not submission.joined:  # a lost message does no harm: the reaper sends it again
             self._messages.put(submission.job)
@@ -263,7 +265,7 @@ class JobService:
     def file_owner(self, file_id: str) -> Job:
         """The job that publishes under this file id; counts as an access. Raises NotFoundError."""
         with _database_errors():
-            job = self._store.by_file(file_id) if check_file_id(file_id) else None
+            job = self.events.by_file(file_id) if check_file_id(file_id) else None
         if job is None:
             raise NotFoundError(
                 "There is no file with this address; it never existed, was deleted, or its "
@@ -272,10 +274,11 @@ class JobService:
         self.touch(job)
         return job
 
-    def touch(self, job: Job) -> None:
-        """Count an access to a job's files, written at most now and then; never waits for that."""
+    def touch(self, job: Job, most: float = 60.0) -> None:
+        """Count an access to a job's files, written at most now and then, every `most` seconds;
+        never waits for that."""
         now = time.monotonic()
-        pause = min(60.0, self.settings.file_expiry * TOUCH_SHARE)
+        pause = min(most, self.settings.file_expiry * TOUCH_SHARE)
         if now - self._touched.get(job.id, -pause) < pause:
             return
         self._touched[job.id] = now

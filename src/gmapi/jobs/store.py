@@ -18,10 +18,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from gmapi.access import Rate
-from gmapi.errors import QueueFullError
-from gmapi.jobs import fair_order, rates, sharing
+from gmapi.jobs import fair_order, places, rates, sharing
 from gmapi.jobs.database import write
-from gmapi.jobs.lookup import JOB_COLUMNS, Lookup, last_use, standing, to_job
+from gmapi.jobs.lookup import JOB_COLUMNS, Lookup, last_use, last_wanted, standing, to_job
 from gmapi.jobs.model import (
     FINISHED,
     NOTHING_PUBLISHED,
@@ -59,12 +58,14 @@ class JobStore(Lookup):
         label: str | None = None,
         max_age: float = math.inf,
         usable: Callable[[Job], bool] = lambda _: True,
+        live_max: int | None = None,
     ) -> Submission:
         """Insert a job, or join the one with the same key.
 
         `client` is what limits count, `caller` (if it is another name) who may list it and take it
         back, `label` what the caller calls it. A finished job is joined up to `max_age` seconds
-        after its end, and if it is `usable`.
+        after its end, and if it is `usable`. `live_max` is how many jobs of this tool there may
+        be that wait or run, where it is for what is live.
 
         Raises RateLimitedError when the client submits faster than `rate`, and QueueFullError
         when too many jobs wait already; neither counts as a submission.
@@ -81,7 +82,9 @@ class JobStore(Lookup):
                     sa.update(jobs).where(jobs.c.id == found.id).values(accessed=now)
                 )
                 return Submission(replace(found, label=label), joined=True)
-            self._check_room(connection, queue_max)
+            places.check_waiting(connection, queue_max)
+            if live_max is not None:
+                places.check_live(connection, tool, live_max)
             sharing.check_room(connection, client, queue_max_per_client)
             row = connection.execute(
                 sa.insert(jobs)
@@ -131,17 +134,6 @@ class JobStore(Lookup):
             return job
         connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(key=None))
         return None
-
-    def _check_room(self, connection: Connection, queue_max: int) -> None:
-        waiting = connection.execute(
-            sa.select(sa.func.count()).select_from(jobs).where(jobs.c.state == State.PENDING)
-        ).scalar_one()
-        if waiting >= queue_max:
-            raise QueueFullError(
-                f"The queue is full: {waiting} jobs are waiting. Try again in half a minute.",
-                waiting=waiting,
-                retry_after=30,
-            )
 
     # -- running ------------------------------------------------------------------------------
 
@@ -216,16 +208,25 @@ class JobStore(Lookup):
         return True
 
     def finish(
-        self, fence: Fence, result: dict[str, Any], message: str, *, takes_key: str | None = None
+        self,
+        fence: Fence,
+        result: dict[str, Any],
+        message: str,
+        *,
+        takes_key: str | None = None,
+        wanted_until: float | None = None,
     ) -> bool:
         """The fenced end of a job that worked; False when it is no longer ours.
 
         It is joined from now on by requests with the key `takes_key`, instead of an older result.
+        With `wanted_until` it ends only if nobody has used it or asked for it since.
         """
+        unwanted = [] if wanted_until is None else [last_wanted() <= wanted_until]
         with write(self.engine) as connection:
             ended = self._end(
                 connection,
                 fence,
+                *unwanted,
                 state=State.COMPLETED,
                 result=result,
                 message=message,
@@ -280,11 +281,18 @@ class JobStore(Lookup):
                 version=jobs.c.version + 1,
             )
 
-    def _end(self, connection: Connection, fence: Fence, **values: Any) -> bool:
+    def _end(
+        self,
+        connection: Connection,
+        fence: Fence,
+        *conditions: sa.ColumnElement[bool],
+        **values: Any,
+    ) -> bool:
         now = self.now()
         ended = self._fenced(
             connection,
             fence,
+            *conditions,
             finished=now,
             owner=None,
             lease_until=None,
@@ -296,11 +304,15 @@ class JobStore(Lookup):
             sharing.end(connection, jobs.c.id == fence.job_id, now)
         return ended
 
-    def _fenced(self, connection: Connection, fence: Fence, **values: Any) -> bool:
-        return (
-            connection.execute(sa.update(jobs).where(*standing(fence)).values(**values)).rowcount
-            == 1
-        )
+    def _fenced(
+        self,
+        connection: Connection,
+        fence: Fence,
+        *conditions: sa.ColumnElement[bool],
+        **values: Any,
+    ) -> bool:
+        statement = sa.update(jobs).where(*standing(fence), *conditions).values(**values)
+        return connection.execute(statement).rowcount == 1
 
     # -- from outside the worker --------------------------------------------------------------
 

@@ -11,9 +11,12 @@ import socket
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
@@ -31,6 +34,7 @@ from gmapi.errors import (
 from gmapi.fetch.fetcher import FetchRules
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.jobs import schema
+from gmapi.jobs.attendance import Attendance
 from gmapi.jobs.database import connect
 from gmapi.jobs.model import (
     GIVEN_UP,
@@ -131,6 +135,7 @@ class Worker:
         self._stop_at: float | None = None
         self._stopped = threading.Event()
         self._current: str | None = None
+        self._live: list[threading.Thread] = []
 
     def run(self) -> None:
         """Deliver jobs until SIGTERM; a job that outlasts the grace is handed back."""
@@ -154,6 +159,9 @@ class Worker:
         try:
             consumer.run()
         finally:
+            self._on_stop()
+            for thread in self._live:  # before their children are killed
+                thread.join()
             self._stopped.set()
             for thread in threads:
                 thread.join()
@@ -170,18 +178,24 @@ class Worker:
     def _must_stop(self) -> bool:
         return self._stop_at is not None and time.monotonic() > self._stop_at
 
+    def _stops(self) -> bool:
+        return self._stop_at is not None
+
     def _sign_on(self) -> None:
         while True:
             self.overdue.look()
             try:
                 row = self._row
                 self.roster.report(
-                    WorkerRow(row.id, row.pid, row.host, row.started, 0, self._current, row.info)
+                    replace(row, seen=0, job_id=self._current, info=row.info | self._counts())
                 )
             except (OperationalError, MemoryError) as error:
                 log.warning("this worker could not report itself: %s", error)
             if self._stopped.wait(min(2.0, self.settings.lease_seconds / 5)):
                 return
+
+    def _counts(self) -> dict[str, Any]:
+        return {"sources": asdict(self.sources.counts)}
 
     # -- one job --------------------------------------------------------------------------------
 
@@ -214,13 +228,33 @@ class Worker:
         return None if job is None else (job, claimed)
 
     def _run_claimed(self, job: Job, claimed: float) -> None:
+        if TOOLS[job.tool].is_live:
+            # It waits nearly all the time, and for nobody knows how long: others need not.
+            self._live = [thread for thread in self._live if thread.is_alive()]
+            thread = threading.Thread(
+                target=self._run_beside, args=(job, claimed), name=f"live {job.id}", daemon=True
+            )
+            self._live.append(thread)
+            thread.start()
+            return
         self._current = job.id
+        try:
+            self._run_one(job, claimed)
+        finally:
+            self._current = None
+
+    def _run_beside(self, job: Job, claimed: float) -> None:
+        try:
+            self._run_one(job, claimed)
+        except Exception:  # its lease runs out, and it is run again
+            log.exception("job %s was lost", job.id)
+
+    def _run_one(self, job: Job, claimed: float) -> None:
         self.wakeup.poke()
         log.info("job %s (%s) starts, attempt %d", job.id, job.tool, job.attempt)
         try:
             outcome = self._attempt(job, claimed)
         finally:
-            self._current = None
             self.wakeup.poke()
         log.info("job %s: %s after %.1f s", job.id, outcome, time.monotonic() - claimed)
         if self.settings.running_max_per_client:
@@ -249,7 +283,8 @@ class Worker:
                     fence,
                     self.settings.lease_seconds,
                     claimed=claimed,
-                    interrupted=self._must_stop,
+                    # What is live comes to no end by being waited for.
+                    interrupted=self._stops if TOOLS[job.tool].is_live else self._must_stop,
                     on_write=self.wakeup.poke,
                 ) as pulse,
                 self.overdue.watched(fence, claimed),
@@ -267,6 +302,7 @@ class Worker:
         assert job.file_id is not None
         if job.attempt > 1:
             pulse.log(next_attempt(job.attempt))
+        attendance = Attendance(self.store, self.overdue, fence)
         try:
             with space_errors():
                 work = Work(
@@ -279,12 +315,17 @@ class Worker:
                     sources=FetchedSources(self.sources),
                     storage=self.storage,
                     reporter=pulse,
+                    attempt=job.attempt,
+                    attendance=attendance,
                 )
                 request = tool.request.restore(job.request)
                 with closing(work):
                     result = work.with_warnings(tool.run(work, request))
             pulse.check()
             message = result.message or "Done."
+            if tool.is_live:
+                end = partial(self.store.finish, fence, result.values(), message)
+                return self._end_live(job, fence, pulse, partial(end, wanted_until=attendance.seen))
             # A run that joined nothing is what others join from now on.
             key = request.identity(tool.name) if request.no_cache else None
             ended = pulse.end(
@@ -306,6 +347,25 @@ class Worker:
             message = "The server met an internal error with this job; its log says more."
             self._fail(fence, pulse, message, "internal")
             return "broke", False
+
+    def _end_live(
+        self, job: Job, fence: Fence, pulse: Pulse, finish: Callable[[], bool]
+    ) -> tuple[str, bool]:
+        """End a job that nobody uses any more; where somebody has come back at the last moment, it
+        begins again."""
+        finished = False
+
+        def end() -> bool:
+            nonlocal finished
+            finished = finish()
+            return finished or self.store.requeue(fence, "Somebody has come back.")
+
+        if not pulse.end(end):
+            return "lost to another worker", False
+        if finished:
+            return "completed", True
+        self._send(job.id, job.priority)
+        return "begins again, somebody has come back", False
 
     def _explain(self, job: Job, fence: Fence, pulse: Pulse, error: GmapiError) -> str:
         """Tell a failure of the job from one of this worker, which the job can do nothing for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gmapi.media import command, shapes, tones
 from gmapi.media.timing import ends_before, picture_count
@@ -15,6 +15,27 @@ if TYPE_CHECKING:
     from gmapi.media.selection import Selection
     from gmapi.media.shapes import PictureSize
     from gmapi.media.timing import PictureTimes
+
+
+Written = Literal["rgb", "gray", "jpeg"]
+"""How pictures are handed on: three bytes a pixel, or one, row by row; or as JPEG files."""
+
+# A picture is not to wait for the next ones, which may come late.
+_RAW = ["-c:v", "rawvideo", "-f", "rawvideo", "-flush_packets", "1"]
+
+_WRITTEN: dict[Written, tuple[list[str], list[str]]] = {
+    "rgb": ([], _RAW),
+    "gray": (["format=gray"], _RAW),
+    # All of the colours: a pixel of pictures this small is large, and half of them cost up to
+    # 15 dB to save a third of the bytes.
+    "jpeg": (
+        ["scale=out_color_matrix=bt601:out_range=full", "format=yuv444p",
+         "setparams=colorspace=bt470bg:range=pc"],
+        # Full range in this pixel format is not official to older versions.
+        ["-c:v", "mjpeg", "-strict", "unofficial", "-q:v", "3", "-f", "image2pipe"],
+    ),
+}  # fmt: skip
+"""Filters after those that all have, and the options of the output."""
 
 
 def live_on(chosen: Selection, size: PictureSize) -> bool:
@@ -96,13 +117,14 @@ def frames(
     start: float = 0.0,
     duration: float | None = None,
     fps: float,
+    written: Written = "rgb",
     max_pixels: int,
     progress_fd: int,
 ) -> list[str]:
-    """The command that writes `fps` pictures a second to stdout, PNG files one after another.
+    """The command that writes `fps` pictures a second to stdout and nothing else, all of this size.
 
-    They are 8-bit RGB, not interlaced, square pixels, rotated as the source says, and over black
-    where the source has transparency. The first one stands for `lead` more.
+    They have 8 bits, square pixels, are rotated as the source says, and over black where the
+    source has transparency. The first one stands for `lead` more.
     """
     # A whole source gives one picture even when it is shorter than that, as a still is; a part of
     # one gives no picture beyond its end.
@@ -117,17 +139,15 @@ def frames(
     ]
     if size.has_bars:
         chain.append(shapes.pad(size, "black"))
+    filters, words = _WRITTEN[written]
     return [
         *command.head(ffmpeg, progress_fd, "warning"),
         *command.span(start, duration),
         *source(chosen, size, max_pixels),
-        "-map", chosen.picture_map, "-vf", ",".join(chain), "-fps_mode", "passthrough",
+        "-map", chosen.picture_map, "-vf", ",".join([*chain, *filters]), "-fps_mode", "passthrough",
         # A still has its picture and perhaps others beside it.
         *(["-frames:v", "1"] if chosen.is_still else []),
-        # Measured: Paeth prediction with zlib's level 1 costs least time of all, and higher
-        # levels save 4 to 9 percent for half as much time again.
-        "-c:v", "png", "-pred", "paeth", "-compression_level", "1",
-        "-f", "image2pipe", "pipe:1",
+        *words, "pipe:1",
         *chosen.beside(chosen.picture),
     ]  # fmt: skip
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmapi.errors import LimitError
-from gmapi.media.pipes import through_pipes
+from gmapi.media.pipes import FIRST_PIPE_FD, ONLY_PIPE_FD, through_pipes
 from gmapi.media.progress import Progress, ProgressParser
 from gmapi.sandbox.feeding import Feed, Feeder, widen
 from gmapi.sandbox.folder_watch import FolderWatch
@@ -80,8 +80,9 @@ def run(
 ) -> Finished:
     """Run a program to its end, in the caller's thread.
 
-    An input that is one of `feeds` comes through a pipe, see `feeding`; it needs a launcher that
-    `passes_pipes`. What ends its source early ends the run, and passes through.
+    An input that is one of `feeds` comes through a pipe, see `feeding`. With a launcher that does
+    not `passes_pipes` there can be one such input, and no progress then. What ends its source
+    early ends the run, and passes through.
     Of the file system it may touch what `grants` says, and nothing but its own libraries without.
     `on_line` gets each line of standard error: printable, at most 1,000 characters, without the
     folders in `hide`; `on_leveled` gets the same with ffmpeg's level of it. `on_progress` gets
@@ -100,8 +101,10 @@ def run(
     sinks: dict[int, Callable[[bytes], None]] = {PROGRESS_FD: report, 2: log.feed}
     if stdout is not None:
         sinks[1] = stdout
-    words, pipes = through_pipes(argv, feeds or {})
+    first = FIRST_PIPE_FD if launcher.passes_pipes else ONLY_PIPE_FD
+    words, pipes = through_pipes(argv, feeds or {}, first)
     if pipes:
+        sinks.pop(first, None)
         fed = {path.absolute() for path in pipes.values()}
         grants = replace(grants, read=tuple(path for path in grants.read if path not in fed))
     with ExitStack() as stack:
@@ -176,7 +179,7 @@ class _Feeders:
         fds = {}
         for number, feed in feeds.items():
             fds[number], writer = os.pipe()
-            widen(writer)
+            widen(writer, feed.pipe_bytes)
             self._ends.append((feed, fds[number], writer))
         self._stack.callback(self._close)
         return fds

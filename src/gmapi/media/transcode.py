@@ -104,6 +104,8 @@ def transcode(
     if target.muxer in SAMPLES:
         # What ffmpeg says of tags could be taken for what it says of such an output.
         words = ["-map_metadata", "-1", *words]
+    if target.muxer == "dfpwm":
+        changed += ["-flush_packets", "1"]  # it is read while it is made
     return [*command, *words, *changed, "-f", target.muxer, f"file:{output}"]
 
 

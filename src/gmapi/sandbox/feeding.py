@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
+
+PIPE_BYTES = 1 << 20
+"""Of a pipe with room, where the system has it: fewer switches between the two processes."""
 
 _SEND_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
@@ -46,18 +49,22 @@ class Span:
     length: int | None = None
 
 
-Plan = Sequence["bytes | Span"]
-"""What a child is to read in place of a file: bytes of our own, and parts of the file."""
+Plan = Iterable["bytes | Span"]
+"""What a child is to read in place of a file: bytes of our own, and parts of the file. They may be
+made as they are asked for; whoever waits for the next one yields b"" now and then meanwhile, so
+that the feeder notices when it is not wanted any more."""
 
 WHOLE: Plan = (Span(0),)
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What goes into a pipe."""
+    """What goes into a pipe; without a source its plan is of bytes alone."""
 
-    source: Arriving
+    source: Arriving | None
     plan: Plan = WHOLE
+    pipe_bytes: int = PIPE_BYTES
+    """How much of it may wait in the pipe."""
 
 
 class Feeder:
@@ -101,6 +108,8 @@ class Feeder:
     def _run(self) -> None:
         try:
             for piece in self._feed.plan:
+                if self._stopped.is_set():
+                    break
                 if isinstance(piece, bytes):
                     self._write(piece)
                 else:
@@ -114,6 +123,8 @@ class Feeder:
 
     def _send(self, span: Span) -> None:
         source, at = self._feed.source, span.first
+        if source is None:
+            raise ValueError("a part of no file")
         end = None if span.length is None else span.first + span.length
         while not self._stopped.is_set() and (end is None or at < end):
             # Before the size: of a whole file that is the last one.
@@ -138,8 +149,8 @@ class Feeder:
             view = view[os.write(self._writer, view) :]
 
 
-def widen(pipe: int, size: int = 1 << 20) -> None:
-    """A larger buffer where the system has it: fewer switches between the two processes."""
+def widen(pipe: int, size: int = PIPE_BYTES) -> None:
+    """Another size of a pipe's buffer, where the system can."""
     with suppress(ImportError, AttributeError, OSError):
         import fcntl
 

@@ -1,4 +1,5 @@
-"""What every storage offers: published files by id and name, also while they grow, and frames."""
+"""What every storage offers: published files by id and name, also while they grow, frames, and
+streams in numbered parts."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Protocol
 from gmapi.storage.base import OpenFile, StoredFile
 from gmapi.storage.framestore import FrameReader, FrameWriter
 from gmapi.storage.growing import GrowingFile, GrowingReader
+from gmapi.storage.parts import PartReader, PartWriter
 
 
 class Storage(Protocol):
@@ -49,8 +51,17 @@ class Storage(Protocol):
     def address(self, file_id: str, name: str) -> str:
         """Path of a published file in the web server."""
 
-    def frame_writer(self, file_id: str) -> FrameWriter:
-        """Start the frames of an id, which has one writer in its life."""
+    def frame_writer(self, file_id: str, *, share_equal: bool = False) -> FrameWriter:
+        """Start the frames of an id, which has one writer in its life; see `FrameWriter`."""
 
     def frame_reader(self, file_id: str) -> FrameReader:
         """Read the frames of an id, of which there may be none yet."""
+
+    def part_writer(
+        self, file_id: str, stream: str, *, first: int = 1, window: int | None = None
+    ) -> PartWriter:
+        """Start a stream of an id, whose parts are numbered from `first` on and of which the last
+        `window` are kept, or all."""
+
+    def part_reader(self, file_id: str, stream: str) -> PartReader:
+        """Read a stream of an id, of which there may be nothing yet."""

@@ -1,6 +1,7 @@
 """Storage in a local folder: `<root>/<file id>/<name>` and `<root>/<file id>/frames/`.
 
-A file that grows has a hidden name until it is finished; see `growing`.
+A file that grows has a hidden name until it is finished; see `growing`. Streams are in
+`<root>/<file id>/parts/<stream>/`; see `parts`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from gmapi.storage.base import (
 )
 from gmapi.storage.framestore import FrameReader, FrameWriter
 from gmapi.storage.growing import GrowingFile, GrowingReader
+from gmapi.storage.parts import PARTS_FOLDER, PartReader, PartWriter, check_stream
 
 FRAMES_FOLDER = "frames"
 
@@ -136,15 +138,30 @@ class LocalStorage:
         """Path of a published file in the web server."""
         return f"/download/{file_id}/{name}"
 
-    def frame_writer(self, file_id: str) -> FrameWriter:
+    def frame_writer(self, file_id: str, *, share_equal: bool = False) -> FrameWriter:
         """Start the frames of an id; see `FrameWriter`."""
-        return FrameWriter(self._folder(file_id) / FRAMES_FOLDER)
+        return FrameWriter(self._folder(file_id) / FRAMES_FOLDER, share_equal=share_equal)
 
     def frame_reader(self, file_id: str) -> FrameReader:
         """Read the frames of an id, of which there may be none yet."""
         if not check_file_id(file_id):
             raise NotFoundError("There are no such frames, or they have expired.")
-        return FrameReader(self._folder(file_id) / FRAMES_FOLDER)
+        # To join paths as objects takes longer than all else here.
+        return FrameReader(f"{self._root}/{file_id}/{FRAMES_FOLDER}")
+
+    def part_writer(
+        self, file_id: str, stream: str, *, first: int = 1, window: int | None = None
+    ) -> PartWriter:
+        """Start a stream of an id; see `PartWriter`."""
+        if not check_stream(stream):
+            raise ValueError(f"not the name of a stream: {stream!r}")
+        return PartWriter(self._folder(file_id) / PARTS_FOLDER / stream, first=first, window=window)
+
+    def part_reader(self, file_id: str, stream: str) -> PartReader:
+        """Read a stream of an id, of which there may be nothing yet."""
+        if not (check_file_id(file_id) and check_stream(stream)):
+            raise NotFoundError("There is no such stream, or it has expired.")
+        return PartReader(self._folder(file_id) / PARTS_FOLDER / stream)
 
     def _statuses(self, file_id: str) -> Iterator[os.stat_result]:
         """Of the folder of an id and all in it, as far as it still exists."""

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 from typing import Literal
 
 # Longer headers are ignored, so that no number in them is costly to parse.
@@ -61,7 +62,12 @@ class OpenRange:
 
 def http_date(modified: float) -> str:
     """Last-Modified for a Unix time, in whole seconds as `choose` compares them."""
-    return formatdate(int(modified), usegmt=True)
+    return _date(int(modified))
+
+
+@lru_cache(256)
+def _date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def choose(

@@ -89,6 +89,8 @@ class Display:
         result: dict[str, Any] | None = None,
     ) -> None:
         """Show progress (0 to 100, never falling), a sentence and the seconds left."""
+        if progress is None and message is None:  # a file can be read that is still being made
+            return
         if progress is not None:
             self._percent = min(100.0, max(self._percent, progress))
         if message is not None:

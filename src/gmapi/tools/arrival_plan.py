@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -22,6 +24,8 @@ WORTH_BYTES = 1 << 20
 
 NEAR_BYTES = 1 << 20
 """What comes within so many bytes is waited for; what is further on is asked for."""
+
+NEAR_SECONDS = 0.3
 
 SEGMENT_BYTES = 4096
 """Of what comes in segments so much is there at once, or almost."""
@@ -108,19 +112,30 @@ class Opening:
 
     def _read(self, first: int, length: int) -> bytes:
         """Bytes of the file for its index. Raises SourceError where they cannot be had ahead."""
-        if first + length > self.arrival.size + NEAR_BYTES and self.parts.are_exact:
-            return self.parts.read(first, length)
-        if first > self.arrival.size + NEAR_BYTES:
+        end = first + length
+        is_near = end <= self.arrival.size + NEAR_BYTES
+        if self.parts.are_exact:
+            # Not to ask for what comes anyway; but a slow source may take long even for a little.
+            patience = NEAR_SECONDS if is_near else 0.0
+            self._first(min(end, self.beginning.total or end), patience)
+            if self.arrival.size < end:
+                return self.parts.read(first, length)
+        elif not is_near:
             raise SourceError(
                 "The server of the source names no versions, so that its end cannot be read ahead.",
                 code="source_truncated",
             )
-        self._first(first + length)
+        self._first(end)
         return os.pread(self.arrival.fileno(), length, first)
 
-    def _first(self, size: int) -> bytes:
-        """So many bytes, as soon as they are there; fewer where the source is shorter."""
+    def _first(self, size: int, patience: float = math.inf) -> bytes:
+        """So many bytes, as soon as they are there; fewer where the source is shorter, or after so
+        many seconds."""
+        until = time.monotonic() + patience
         while not self.arrival.has_ended and self.arrival.size < size:
             self.check()
-            self.arrival.wait(size - 1, _LOOK_SECONDS)
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            self.arrival.wait(size - 1, min(left, _LOOK_SECONDS))
         return os.pread(self.arrival.fileno(), size, 0)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gmapi.fetch.arrival import Arrival
-from gmapi.fetch.parts import Parts
 from gmapi.media.mp4.layout import Layout
 from gmapi.sandbox.feeding import Feed, Plan, Span
+
+if TYPE_CHECKING:
+    from gmapi.fetch.parts import Parts
 
 _LOOK_SECONDS = 0.1
 
@@ -114,6 +116,11 @@ class ArrivingSources:
     def is_whole(self, path: Path) -> bool:
         """Whether all of a source is there."""
         return self.get(path) is None
+
+    def share(self, path: Path) -> float | None:
+        """How much of a source has come, from 0 to 1; None when it is whole."""
+        source = self.get(path)
+        return None if source is None or not source.total else source.arrival.size / source.total
 
     def has_all(self, path: Path) -> bool:
         """Whether all bytes of a source are there, though they may not be put away yet."""

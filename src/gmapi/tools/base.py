@@ -66,6 +66,18 @@ class Reporter(Protocol):
     def check(self) -> None: ...
 
 
+class Attendance(Protocol):
+    """Who is there for work that goes on for as long as somebody uses it."""
+
+    def unused(self) -> float:
+        """Seconds since somebody last used what the work makes, or asked for it."""
+        ...
+
+    def prolong(self) -> None:
+        """Begin the time of the job anew."""
+        ...
+
+
 @dataclass(frozen=True)
 class Tool:
     """One kind of job.
@@ -81,6 +93,9 @@ class Tool:
     result: type[ToolResult]
     check: Callable[[Any], None]
     run: Callable[[Work, Any], ToolResult]
+    is_live: bool = False
+    """Whether its work goes on for as long as somebody uses it. Then it runs beside the jobs of
+    its worker, and who asks for the same later shares it only while it goes on."""
 
     def accept(self, request: ToolRequest) -> None:
         """Check everything about a request that can be told without fetching its source."""
@@ -128,6 +143,8 @@ class Work:
         sources: Sources,
         storage: Storage,
         reporter: Reporter,
+        attempt: int = 1,
+        attendance: Attendance | None = None,
     ) -> None:
         self.job_id = job_id
         self.file_id = file_id
@@ -137,6 +154,8 @@ class Work:
         self.launcher = launcher
         self.storage = storage
         self.reporter = reporter
+        self.attempt = attempt
+        self._attendance = attendance
         self._sources = sources
         self._deadline = time.monotonic() + settings.job_timeout
         self.inputs = folder / "in"
@@ -160,6 +179,17 @@ class Work:
             raise out_of_time(self.settings)
         if shutil.disk_usage(self.folder).free < self._reserve:
             raise NoSpaceError("The disk of this server is full.", cause="free space reserve")
+
+    def unused(self) -> float:
+        """Seconds since somebody last used what this work makes, or asked for it."""
+        return self._attendance.unused() if self._attendance is not None else 0.0
+
+    def prolong(self) -> None:
+        """Begin the time of this job anew, for work that somebody goes on using. Whoever calls it
+        shows that it is not stuck."""
+        self._deadline = time.monotonic() + self.settings.job_timeout
+        if self._attendance is not None:
+            self._attendance.prolong()
 
     def fetch(
         self,
@@ -235,11 +265,13 @@ class Work:
         *,
         on_progress: Callable[[Progress], None] | None = None,
         stdout: Callable[[bytes], None] | None = None,
+        on_look: Callable[[], None] = lambda: None,
         outputs: Sequence[Path] = (),
         context: failures.Context | None = None,
     ) -> None:
         """Run one ffmpeg command that makes `outputs`; its log goes to the job's log, and what is
-        lost of a damaged source to `warn`.
+        lost of a damaged source to `warn`. `on_look` is called some times a second, also while
+        the source has nothing to give.
 
         Raises MediaError (or LimitError, NoSpaceError) with a public sentence when it fails.
         """
@@ -251,8 +283,12 @@ class Work:
             if stdout is not None:
                 stdout(data)
 
+        def look() -> None:
+            self.check()
+            on_look()
+
         def go(feeds: dict[Path, Feed]) -> None:
-            self._run_once(argv, on_progress, stdout and take, outputs, context, feeds)
+            self._run_once(argv, on_progress, stdout and take, look, outputs, context, feeds)
 
         feeds = self.arriving.feeds()
         try:
@@ -271,6 +307,7 @@ class Work:
         argv: Sequence[str],
         on_progress: Callable[[Progress], None] | None,
         stdout: Callable[[bytes], None] | None,
+        look: Callable[[], None],
         outputs: Sequence[Path],
         context: failures.Context | None,
         feeds: dict[Path, Feed],
@@ -488,6 +525,6 @@ class Work:
         """The path under which a published file is served."""
         return self.storage.address(self.file_id, name)
 
-    def frame_writer(self) -> FrameWriter:
-        """Where this attempt's frames go."""
-        return self.storage.frame_writer(self.file_id)
+    def frame_writer(self, *, share_equal: bool = False) -> FrameWriter:
+        """Where this attempt's frames go; see `FrameWriter`."""
+        return self.storage.frame_writer(self.file_id, share_equal=share_equal)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,8 +15,9 @@ from gmapi.media import failures
 from gmapi.media.arguments import check_arguments, check_input_arguments
 from gmapi.media.command import Options
 from gmapi.media.duration import expected_duration, needed_seconds
-from gmapi.media.formats import output_format
+from gmapi.media.formats import OutputFormat, output_format
 from gmapi.media.progress import Progress, estimate
+from gmapi.storage.base import StoredFile
 from gmapi.tools import made, sound
 from gmapi.tools.base import Reporter, Tool, Work
 from gmapi.tools.converted import Converted
@@ -29,8 +31,9 @@ from gmapi.tools.fields import (
     field_error,
     file_name,
 )
+from gmapi.tools.growing_output import GrowingOutput
 from gmapi.tools.results import GAME_REPLY_MAX, FileResult
-from gmapi.tools.sound_making import SoundMaking
+from gmapi.tools.sound_making import SoundMaking, unsettled_bytes
 from gmapi.tools.subtitle_encoding import in_utf8
 
 INPUTS_MAX = 8
@@ -141,7 +144,7 @@ def _check_size(request: FfmpegRequest) -> None:
 
 
 def run(work: Work, request: FfmpegRequest) -> FileResult:
-    """Fetch, convert and publish."""
+    """Fetch, convert and publish; DFPWM can be read while it is made."""
     target = output_format(request.output_format, work.ffmpeg)
     args = check_arguments(request.args, inputs=len(request.sources()))
     input_args = check_input_arguments(request.input_args)
@@ -172,20 +175,36 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
         info=wanted.info,
         args=tuple(args),
     )
-    if wanted.chosen is not None:
-        with sound.unchained(work, wanted.chosen, args) as whole:
-            total = expected_duration(whole.info, input_args, args)
-            told = progress_reports(work.reporter, total)
-            making = SoundMaking(work, whole, input_args, args, target, output)
-            making.run(wanted.of_whole(whole).command, told, context)
-    else:
+    if target.muxer != "dfpwm":
+        _convert(work, wanted, context)
+        return _publish(work, name, wanted, lambda: work.publish(name, output))
+
+    def announce(size: int) -> None:
+        so_far = work.with_warnings(_result(work, name, target, size, growing=True))
+        work.reporter.report(result=so_far.values())
+
+    held = unsettled_bytes(args)
+    with GrowingOutput(work, output, name, held=held, announce=announce) as growing:
+        _convert(work, wanted, context)
+        return _publish(work, name, wanted, growing.finish)
+
+
+def _convert(work: Work, wanted: Converted, context: failures.Context) -> None:
+    input_args, args = wanted.input_args, wanted.args
+    if wanted.chosen is None:
         work.run_ffmpeg(
-            wanted.command(inputs[0], input_args, wanted.args),
+            wanted.command(wanted.inputs[0], input_args, args),
             on_progress=progress_reports(work.reporter, None),
-            outputs=[output],
+            outputs=[wanted.output],
             context=context,
         )
-    return _publish(work, output, name, wanted)
+        return
+    with sound.unchained(work, wanted.chosen, args) as whole:
+        total = expected_duration(whole.info, input_args, args)
+        arrived = partial(work.arriving.share, whole.path)
+        told = progress_reports(work.reporter, total, arrived)
+        making = SoundMaking(work, whole, input_args, args, wanted.target, wanted.output)
+        making.run(wanted.of_whole(whole).command, told, context)
 
 
 def _can_arrive(
@@ -200,18 +219,24 @@ def _can_arrive(
     return lambda kind: kind not in _CHAINED and not (copied and kind in _CLOCKS_ADJUSTED)
 
 
-def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progress], None]:
+def progress_reports(
+    reporter: Reporter,
+    total: float | None,
+    arrived: Callable[[], float | None] = lambda: None,
+) -> Callable[[Progress], None]:
     """What turns ffmpeg's progress into that of the job; `total` is the output's length in
-    seconds, where it is known."""
+    seconds, where it is known. Else it goes by what of the source has `arrived`, from 0 to 1,
+    while that is converted as it comes."""
     started = time.monotonic()
 
     def report(now: Progress) -> None:
         if now.out_time is None:  # not yet, or no longer known: what was said last still holds
             return
-        percent, eta = estimate(now.out_time, total, time.monotonic() - started)
+        done, whole = (now.out_time, total) if total else (arrived() or 0.0, 1.0)
+        percent, eta = estimate(done, whole, time.monotonic() - started)
         speed = f" at {now.speed:.1f} times real time" if now.speed else ""
         reporter.report(
-            progress=FETCHED + (CONVERTED - FETCHED) * percent / 100 if total else None,
+            progress=FETCHED + (CONVERTED - FETCHED) * percent / 100 if done else None,
             message=f"Converting: {now.out_time:.1f} s done{speed}.",
             eta=eta,
         )
@@ -219,23 +244,30 @@ def progress_reports(reporter: Reporter, total: float | None) -> Callable[[Progr
     return report
 
 
-def _publish(work: Work, output: Path, name: str, source: Converted) -> FileResult:
-    facts = made.facts(work, output, source.target)
-    if trouble := made.in_game(work, output, source.target):
+def _publish(
+    work: Work, name: str, made_of: Converted, store: Callable[[], StoredFile]
+) -> FileResult:
+    """Look at what was made, then `store` it."""
+    output, target = made_of.output, made_of.target
+    facts = made.facts(work, output, target)
+    if trouble := made.in_game(work, output, target):
         work.warn(trouble)
-    source.warn_of_mixing()
-    stored = work.publish(name, output)
-    message = f"Done: {name}, {stored.size:,} bytes."
-    if stored.size > GAME_REPLY_MAX:
+    made_of.warn_of_mixing()
+    size = store().size
+    message = f"Done: {name}, {size:,} bytes."
+    if size > GAME_REPLY_MAX:
         message += " A game computer must fetch it in ranges of at most 16 MiB."
+    return _result(work, name, target, size, message=message, **facts)
+
+
+def _result(work: Work, name: str, target: OutputFormat, size: int, **more: Any) -> FileResult:
     return FileResult(
-        message=message,
         download_url=work.address(name),
         file_id=work.file_id,
         file_name=name,
-        size=stored.size,
-        media_type=source.target.media_type,
-        **facts,
+        size=size,
+        media_type=target.media_type,
+        **more,
     )
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Self
 
 from gmapi.errors import JobError, MediaError
-from gmapi.media.mp4 import picture_tables
+from gmapi.media.mp4 import picture_tables, sound_tables
 from gmapi.media.mp4.boxes import IndexUnusable
 from gmapi.media.selection import Selection
 from gmapi.media.timing import (
     ONE_PICTURE,
     PictureTimes,
+    held,
     is_exact_last,
     may_be_held,
     picture_count,
@@ -167,12 +168,15 @@ def times_by_index(
     exact = is_exact_last(work.ffmpeg.major, chosen)
     try:
         times = picture_tables.times(source.index, chosen.picture.index, exact_last=exact)
+        if times is None or chosen.sound is None:
+            return times
+        if not with_sound or not may_be_held(times, chosen):
+            return times
+        heard = sound_tables.end(source.index, chosen.sound.index, exact_last=exact)
     except IndexUnusable as error:
-        work.reporter.log(f"the index of the source does not tell its pictures: {error}")
+        work.reporter.log(f"the index of the source does not tell its times: {error}")
         return None
-    if times is None or (with_sound and may_be_held(times, chosen)):
-        return None
-    return times
+    return None if heard is None else held(times, heard)
 
 
 class FilmTimes:

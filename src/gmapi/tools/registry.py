@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from gmapi.tools.base import Tool
 from gmapi.tools.ffmpeg import FFMPEG
+from gmapi.tools.radio import RADIO
 from gmapi.tools.sanjuuni import SANJUUNI
 from gmapi.tools.video_frame import VIDEO_FRAME
 
-TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (FFMPEG, SANJUUNI, VIDEO_FRAME)}
+TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (FFMPEG, RADIO, SANJUUNI, VIDEO_FRAME)}

@@ -36,9 +36,13 @@ class FileResult(ToolResult):
     download_url: str = Field(description="Where the file is, as a whole address.")
     file_id: str = Field(description="The id in that address.")
     file_name: str = Field(description="The name in that address, which ends in the format.")
-    size: int = Field(description="Bytes.")
+    size: int = Field(description="Bytes; so far, while the file grows.")
     media_type: str = Field(description="The Content-Type it is sent with.")
     duration: Sometimes[float] = Field(default=None, description="Seconds of sound or video.")
     width: Sometimes[int] = Field(default=None, description="Pixels from left to right.")
     height: Sometimes[int] = Field(default=None, description="Pixels from top to bottom.")
     frames: Sometimes[int] = Field(default=None, description="How many pictures it has.")
+    growing: Sometimes[bool] = Field(
+        default=None,
+        description="The file is still being written, and can be read already; only meanwhile.",
+    )

@@ -14,7 +14,7 @@ from gmapi.media.formats import OutputFormat
 from gmapi.media.pan import with_channels
 from gmapi.media.progress import Progress
 from gmapi.media.selection import Selection
-from gmapi.media.sound import FLAC_CHANNELS_MAX, RATE, is_clocked, prepared
+from gmapi.media.sound import FLAC_CHANNELS_MAX, QUIET_SECONDS, RATE, is_clocked, prepared
 from gmapi.tools import sound
 from gmapi.tools.base import Work
 
@@ -118,12 +118,12 @@ class SoundMaking:
             self._target.muxer == "dfpwm"
             and self._chosen.picture is not None
             and options.get("ac") in (None, "1")
-            and (options.get("ar") or "1").isdigit()
+            and (options.get("ar") or "1").isdecimal()
             and _keeps_length(self._args)
         )
 
     def _settle(self) -> None:
-        rate = int(Options(self._args).get("ar") or RATE)
+        rate = _rate(self._args)
         made = self._output.stat().st_size * 8 / rate
         chosen = self._work.look_again(self._chosen)
         seconds = self._expected(chosen.length)
@@ -138,6 +138,19 @@ class SoundMaking:
     def _expected(self, length: float | None) -> float | None:
         info = replace(self._chosen.info, duration=length)
         return expected_duration(info, self._input_args, self._args)
+
+
+def unsettled_bytes(args: Sequence[str]) -> int:
+    """How many bytes at the end of DFPWM that is made by these words of a caller may still be cut
+    off or changed when all has been made: the silence behind the sound of a film."""
+    # The last byte may be filled up with anything.
+    return round(QUIET_SECONDS * _rate(args) / 8) + 1
+
+
+def _rate(args: Sequence[str]) -> int:
+    """Samples a second of DFPWM that is made by these words."""
+    given = Options(args).get("ar") or ""
+    return int(given) if given.isdecimal() else RATE
 
 
 def _with_all_sound(args: Sequence[str]) -> list[str]:

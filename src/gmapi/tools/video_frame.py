@@ -1,4 +1,4 @@
-"""`video_frame`: cut a video into PNG frames and DFPWM sound, playable while it is being cut."""
+"""`video_frame`: cut a video into frames and DFPWM sound, playable while it is being cut."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pydantic import BeforeValidator, Field
 from gmapi.errors import LimitError, MediaError
 from gmapi.fetch.headers import check_headers
 from gmapi.media import failures, pictures, tones
-from gmapi.media.png_stream import PngSplitter
 from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
 from gmapi.media.selection import Selection
@@ -30,6 +29,7 @@ from gmapi.tools.fields import (
     ToolRequest,
     whole_number,
 )
+from gmapi.tools.frame_formats import FrameFormat, ending
 from gmapi.tools.outlook import FilmTimes
 from gmapi.tools.results import GAME_REPLY_MAX, ToolResult
 
@@ -86,6 +86,17 @@ class VideoFrameRequest(ToolRequest):
     )
     pad_to_target: LuaFlag = Field(
         False, description="Exactly w x h, scaled to fit and centred on black."
+    )
+    frame_format: FrameFormat = Field(
+        "png",
+        description="What the frames are: png, in full colour; png8, PNG with a palette of up to "
+        "255 colours that stays for a scene, about a quarter of the bytes; gray, PNG in shades of "
+        "grey; jpeg, which not everything in the game can read.",
+    )
+    skip_duplicates: LuaFlag = Field(
+        False,
+        description="Store a frame that is equal to the one before it without bytes of its own. "
+        "Every frame keeps its number and can be fetched.",
     )
 
     def sources(self) -> list[tuple[str, str]]:
@@ -151,14 +162,15 @@ class _Cut:
         self._size = _size(request, size)
         self._ended = threading.Event()
         self._frames = 0
-        self._bytes = 0
         self._audio_bytes = 0
         fps = request.fps
         self._result = VideoFrameResult(
             current_frames=0,
             total_frames=0,
             fps=int(fps) if fps.is_integer() else fps,
-            frame_pattern=f"/frames/{work.job_id}/frame_%06d.png",
+            width=self._size.width,
+            height=self._size.height,
+            frame_pattern=f"/frames/{work.job_id}/frame_%06d.{ending(request.frame_format)}",
             audio_urls=None,
             duration=None if chosen.is_still else chosen.length,
         )
@@ -198,23 +210,26 @@ class _Cut:
     # -- frames ---------------------------------------------------------------------------------
 
     def _cut_frames(self) -> None:
-        work = self._work
-        splitter = PngSplitter()
+        # Loaded by who cuts only, see `sanjuuni.run`.
+        from gmapi.tools.frame_files import WRITTEN, frame_files
+
+        work, request = self._work, self._request
+        files = frame_files(request.frame_format, self._size)
         argv = pictures.frames(
             work.ffmpeg,
             self._chosen,
             self._size,
             times=self._times.known,
-            fps=self._request.fps,
+            fps=request.fps,
+            written=WRITTEN[request.frame_format],
             max_pixels=work.settings.picture_max_pixels,
             progress_fd=PROGRESS_FD,
         )
-        with work.frame_writer() as writer:
+        with work.frame_writer(share_equal=request.skip_duplicates) as writer:
 
-            def add(png: bytes) -> None:
-                self._frames = writer.append(png)
-                self._bytes += len(png)
-                if self._bytes > work.settings.output_limit:
+            def add(file: bytes) -> None:
+                self._frames = writer.append(file)
+                if writer.size > work.settings.output_limit:
                     raise LimitError(
                         "The frames take more space than this server allows for one job. "
                         "Ask for a smaller size or fewer frames per second."
@@ -224,15 +239,14 @@ class _Cut:
             kept: deque[bytes] = deque()
 
             def take(data: bytes) -> None:
-                for png in splitter.feed(data):
+                for file in files.feed(data):
                     if self._frames == 0:
-                        self._note_size(png)
                         for number in range(self._lead):
-                            add(png)
+                            add(file)
                             # A stranger says how many these are.
                             if number % CHECKED_EVERY == 0:
                                 work.check()
-                    kept.append(png)
+                    kept.append(file)
                     if len(kept) > (KEPT_FRAMES if self._times.is_open else 0):
                         add(kept.popleft())
                 writer.flush()
@@ -244,7 +258,7 @@ class _Cut:
                     argv,
                     stdout=take,
                     context=limit,
-                    on_progress=lambda _: self._report("Cutting frames."),
+                    on_look=lambda: self._report("Cutting frames."),
                 )
             except MediaError as error:
                 if self._frames:
@@ -255,14 +269,9 @@ class _Cut:
                 times = self._times.whole()
                 self._note_length(times)
                 count = picture_count(times, self._request.fps)
-                for png in kept:
+                for file in kept:
                     if count is None or self._frames < count or not self._frames:
-                        add(png)
-
-    def _note_size(self, png: bytes) -> None:
-        # The IHDR chunk comes first: width and height stand at bytes 16 to 24.
-        self._result.width = int.from_bytes(png[16:20])
-        self._result.height = int.from_bytes(png[20:24])
+                        add(file)
 
     def _report(self, message: str) -> None:
         shown, expected = self._frames, self._times.count(self._request.fps)
@@ -374,7 +383,7 @@ def _size(request: VideoFrameRequest, source: tuple[int, int]) -> PictureSize:
 
 VIDEO_FRAME = Tool(
     name="video_frame",
-    summary="Cut a video into PNG frames and DFPWM sound",
+    summary="Cut a video into frames and DFPWM sound",
     description="Frames can be fetched one by one or in packs while the job still runs.",
     request=VideoFrameRequest,
     result=VideoFrameResult,

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from flask import current_app, request
+from flask import current_app
 
 from gmapi.hosts import Networks, plain_address
 from gmapi.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 UNKNOWN = "unknown"
 """The address of whoever comes through a trusted proxy that does not tell it readably."""
@@ -27,30 +31,30 @@ log = logging.getLogger(__name__)
 
 
 class Addresses:
-    """Derives addresses from a request; `X-Forwarded-*` counts from trusted proxies only."""
+    """Derives addresses from a request's environment; `X-Forwarded-*` counts from trusted proxies
+    only."""
 
     def __init__(self, settings: Settings) -> None:
         self._public_url = settings.public_url
         self._trusted = Networks(settings.trusted_proxies)
         self._told_unknown = False
 
-    def base(self) -> str:
+    def base(self, environ: WSGIEnvironment) -> str:
         """Scheme, host, port and path prefix that callers reach this server by, without a closing
         slash."""
         if self._public_url is not None:
             return self._public_url
-        environ = request.environ
         scheme, own_port = environ["wsgi.url_scheme"], True
         prefix = quote(environ.get("SCRIPT_NAME", ""))
-        if self.is_forwarded():
+        if self.is_forwarded(environ):
             scheme = _last(environ.get("HTTP_X_FORWARDED_PROTO")).lower() or scheme
             prefix = _forwarded_prefix(environ.get("HTTP_X_FORWARDED_PREFIX")) or prefix
             own_port = False
         if scheme not in _DEFAULT_PORTS:
             scheme = "http"
-        name, port = split_host(self.host())
+        name, port = split_host(self.host(environ))
         if not name:
-            name, port, own_port = _server_name(), "", True
+            name, port, own_port = _server_name(environ), "", True
         # Some clients send `Host: localhost` for http://localhost:5000.
         if not port and own_port:
             port = str(environ.get("SERVER_PORT", ""))
@@ -58,30 +62,29 @@ class Addresses:
                 port = ""
         return f"{scheme}://{name}:{port}{prefix}" if port else f"{scheme}://{name}{prefix}"
 
-    def prefix(self) -> str:
+    def prefix(self, environ: WSGIEnvironment) -> str:
         """The path that callers put before this server's own paths: empty, or such as `/gm`."""
-        return urlsplit(self.base()).path
+        return urlsplit(self.base(environ)).path
 
-    def host(self) -> str:
+    def host(self, environ: WSGIEnvironment) -> str:
         """The host, perhaps with a port, that the caller asked for, as sent; empty without one."""
-        environ = request.environ
         host = str(environ.get("HTTP_HOST", ""))
-        if self.is_forwarded():
+        if self.is_forwarded(environ):
             host = _last(environ.get("HTTP_X_FORWARDED_HOST")) or host
         return host
 
-    def is_forwarded(self) -> bool:
+    def is_forwarded(self, environ: WSGIEnvironment) -> bool:
         """Whether the request comes from a trusted proxy."""
-        return request.environ.get("REMOTE_ADDR", "") in self._trusted
+        return environ.get("REMOTE_ADDR", "") in self._trusted
 
-    def client(self) -> str:
+    def client(self, environ: WSGIEnvironment) -> str:
         """The caller's address; `UNKNOWN` where it cannot be told.
 
         That of a trusted proxy is never taken for its callers'.
         """
-        if not self.is_forwarded():
-            return request.remote_addr or UNKNOWN
-        found = forwarded_client(request.headers.get("X-Forwarded-For", ""), self._trusted)
+        if not self.is_forwarded(environ):
+            return environ.get("REMOTE_ADDR") or UNKNOWN
+        found = forwarded_client(environ.get("HTTP_X_FORWARDED_FOR", ""), self._trusted)
         if found == UNKNOWN and not self._told_unknown:
             self._told_unknown = True
             log.warning(
@@ -146,6 +149,6 @@ def split_host(host: str) -> tuple[str, str]:
     return match[1], match[2] or ""
 
 
-def _server_name() -> str:
-    name = str(request.environ.get("SERVER_NAME", "localhost"))
+def _server_name(environ: WSGIEnvironment) -> str:
+    name = str(environ.get("SERVER_NAME", "localhost"))
     return f"[{name}]" if ":" in name else name

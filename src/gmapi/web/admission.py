@@ -43,12 +43,10 @@ class Admission:
         """Before each request: raise RateLimitedError when the client has sent too many."""
         if request.method != "POST":
             return
-        is_tool = request.url_rule is not None and request.url_rule.rule in _TOOL_RULES
-        size = _body_bytes()
-        cost = 1 + size // TOOL_BYTES if is_tool else size // OTHER_BYTES
+        cost = price(request.url_rule.rule if request.url_rule is not None else "", _body_bytes())
         if not cost:
             return
-        address = self._addresses.client()
+        address = self._addresses.client(request.environ)
         if self._is_open and is_loopback(address):
             return  # whoever is at this machine has no limits
         self._take(client_network(address), cost)
@@ -68,6 +66,11 @@ class Admission:
         self._buckets.move_to_end(client)
         while len(self._buckets) > CLIENTS_KEPT:
             self._buckets.popitem(last=False)
+
+
+def price(rule: str, size: int) -> int:
+    """How many requests a POST to a route counts as, with a body of so many bytes."""
+    return 1 + size // TOOL_BYTES if rule in _TOOL_RULES else size // OTHER_BYTES
 
 
 def _body_bytes() -> int:

@@ -16,6 +16,8 @@ from gmapi.jobs.service import NewLines
 
 REASON_MAX = 100
 
+JSON_TYPE = "application/json"
+
 JSON_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -38,7 +40,7 @@ def json_bytes(values: Mapping[str, Any]) -> bytes:
 
 def json_response(values: Mapping[str, Any], status: int = 200) -> Response:
     """An answer with a JSON body."""
-    return Response(json_bytes(values), status, content_type="application/json")
+    return Response(json_bytes(values), status, content_type=JSON_TYPE)
 
 
 def success(values: Mapping[str, Any], status: int = 200) -> Response:

@@ -30,9 +30,12 @@ from gmapi.web.body import JsonRequest, too_large
 from gmapi.web.gate import Gate
 from gmapi.web.host_rule import HostRule
 from gmapi.web.misspelt import warnings
+from gmapi.web.polls import Polls
 from gmapi.web.problems import describe
-from gmapi.web.routes import documentation, downloads, framepack, health, live, tasks, tools
+from gmapi.web.reuse import ReuseCounts
+from gmapi.web.routes import documentation, downloads, framepack, health, live, stream, tasks, tools
 from gmapi.web.schemas import Failure, FramepackRequest, failures
+from gmapi.web.short_way import ShortWay
 
 DESCRIPTION = """A media URL goes in, a converted file's URL comes out.
 
@@ -77,16 +80,21 @@ def create_app(settings: Settings, service: JobService) -> OpenAPI:
     addresses = Addresses(settings)
     gate = Gate(settings, addresses)
     app.extensions.update(gmapi_addresses=addresses, gmapi_gate=gate)
-    app.before_request(HostRule(settings, addresses).check)
+    host_rule = HostRule(settings, addresses)
+    app.before_request(lambda: host_rule.check(request.environ))
     app.before_request(Admission(settings, addresses).check)
     app.before_request(gate.check)
-    tools.register(app, service)
-    tasks.register(app, service)
+    reuse = ReuseCounts()
+    tools.register(app, service, reuse)
+    polls = Polls(service)
+    tasks.register(app, service, polls)
     live.register(app, service)
     downloads.register(app, service)
     framepack.register(app, service)
-    health.register(app, service)
+    stream.register(app, service)
+    health.register(app, service, reuse)
     documentation.register(app, gate)
+    app.short_way = ShortWay(service, polls, addresses, host_rule, gate).answer
     app.register_error_handler(GmapiError, failure)
     app.register_error_handler(RequestError, _request_failure)
     app.register_error_handler(HTTPException, _http_failure)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
 
-from flask import Response, request
+from flask import Response
 
 from gmapi.storage.base import OpenFile, Slice
-from gmapi.storage.ranges import choose, http_date
+from gmapi.storage.ranges import Choice, choose, http_date
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 READ_BYTES = 256 * 1024
 LOOK_SECONDS = 0.1
@@ -19,6 +25,9 @@ MEDIA_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
+
+
+FILE_CACHING = "private, max-age=300"
 
 
 class BrokenAnswer(Exception):
@@ -57,82 +66,147 @@ class FileBody:
         self._close()
 
 
+class Answer(NamedTuple):
+    """An answer as WSGI wants it: status line, headers and body."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: Iterable[bytes]
+
+    def response(self) -> Response:
+        """The same for Flask."""
+        response = Response(self.body, self.status, self.headers, direct_passthrough=True)
+        if all(name != "Content-Type" for name, _ in self.headers):
+            del response.headers["Content-Type"]  # which Flask would call HTML
+        return response
+
+
+@cache
+def status_line(status: int) -> str:
+    """Code and phrase, as Flask writes them."""
+    return f"{status} {HTTPStatus(status).phrase.upper()}"
+
+
 def binary_type(media_type: str) -> str:
     """The media type as old game versions need it: they decode by its charset (rule A8)."""
     return media_type if "charset=" in media_type else media_type + BINARY_CHARSET
 
 
-def body_response(
+def body_answer(
     parts: Sequence[bytes | Slice],
     length: int,
     media_type: str,
     close: Callable[[], None],
     in_use: Callable[[], None],
-) -> Response:
+    status: int = 200,
+) -> Answer:
     """An answer of known length made of slices; see FileBody."""
-    body = FileBody(parts, close, in_use)
-    response = Response(
-        body, content_type=binary_type(media_type), direct_passthrough=True, headers=MEDIA_HEADERS
-    )
-    response.content_length = length
-    return response
+    headers = [*_content(media_type, length), *MEDIA_HEADERS.items()]
+    return Answer(status_line(status), headers, FileBody(parts, close, in_use))
 
 
-def send_file(opened: OpenFile, media_type: str, in_use: Callable[[], None]) -> Response:
-    """A published file; takes over `opened`."""
+def file_answer(
+    environ: WSGIEnvironment, opened: OpenFile, media_type: str, in_use: Callable[[], None]
+) -> Answer:
+    """A published file, as it is asked for; takes over `opened`."""
     stored = opened.stored
     whole = opened.slice(0, stored.size)
-    return send_slice(whole, stored.etag, stored.modified, media_type, opened.close, in_use)
+    return slice_answer(
+        environ, whole, stored.etag, stored.modified, media_type, opened.close, in_use
+    )
 
 
 def bodiless(status: int) -> Response:
     """An answer about a file that sends nothing of it."""
-    response = Response(status=status, headers=MEDIA_HEADERS)
-    del response.headers["Content-Type"]  # which Flask would call HTML
-    return response
+    return Answer(status_line(status), [*MEDIA_HEADERS.items()], ()).response()
 
 
-def send_slice(
+def slice_answer(
+    environ: WSGIEnvironment,
     whole: Slice,
     etag: str,
     modified: float,
     media_type: str,
     close: Callable[[], None],
     in_use: Callable[[], None],
-) -> Response:
+) -> Answer:
     """A representation with ETag, ranges, conditions and HEAD (rules D1 to D3).
 
     `close` is called when it has been sent, or at once when there is nothing to send; `in_use`
     while it is sent.
     """
-    headers = request.headers
-    chosen = choose(
-        whole.length,
+    chosen = _choose(environ, whole.length, etag, modified, environ.get("HTTP_RANGE"))
+    part = Slice(whole.source, whole.offset + chosen.offset, chosen.length)
+    answer = _chosen(environ, chosen, [part], media_type, close, in_use)
+    answer.headers.append(("Accept-Ranges", "bytes"))
+    return _validated(answer, chosen, etag, modified, FILE_CACHING)
+
+
+def whole_answer(
+    environ: WSGIEnvironment,
+    parts: Sequence[bytes | Slice],
+    length: int,
+    etag: str,
+    modified: float,
+    media_type: str,
+    close: Callable[[], None],
+    in_use: Callable[[], None],
+    caching: str,
+) -> Answer:
+    """As `slice_answer`, of what is sent whole or not at all."""
+    chosen = _choose(environ, length, etag, modified, None)
+    answer = _chosen(environ, chosen, parts, media_type, close, in_use)
+    return _validated(answer, chosen, etag, modified, caching)
+
+
+def _choose(
+    environ: WSGIEnvironment, length: int, etag: str, modified: float, wanted: str | None
+) -> Choice:
+    return choose(
+        length,
         etag,
         modified,
-        method=request.method,
-        range_header=headers.get("Range"),
-        if_range=headers.get("If-Range"),
-        if_match=headers.get("If-Match"),
-        if_unmodified_since=headers.get("If-Unmodified-Since"),
-        if_none_match=headers.get("If-None-Match"),
-        if_modified_since=headers.get("If-Modified-Since"),
+        method=environ["REQUEST_METHOD"],
+        range_header=wanted,
+        if_range=environ.get("HTTP_IF_RANGE"),
+        if_match=environ.get("HTTP_IF_MATCH"),
+        if_unmodified_since=environ.get("HTTP_IF_UNMODIFIED_SINCE"),
+        if_none_match=environ.get("HTTP_IF_NONE_MATCH"),
+        if_modified_since=environ.get("HTTP_IF_MODIFIED_SINCE"),
     )
-    if chosen.status in (304, 412, 416) or request.method == "HEAD":
-        close()
-        response = bodiless(chosen.status)
-        if chosen.status == 200:
-            response.content_type = binary_type(media_type)
-            response.content_length = chosen.length
+
+
+def _chosen(
+    environ: WSGIEnvironment,
+    chosen: Choice,
+    parts: Sequence[bytes | Slice],
+    media_type: str,
+    close: Callable[[], None],
+    in_use: Callable[[], None],
+) -> Answer:
+    if chosen.status in (200, 206) and environ["REQUEST_METHOD"] != "HEAD":
+        answer = body_answer(parts, chosen.length, media_type, close, in_use, chosen.status)
     else:
-        part = Slice(whole.source, whole.offset + chosen.offset, chosen.length)
-        response = body_response([part], chosen.length, media_type, close, in_use)
-        response.status_code = chosen.status
+        close()
+        headers = [*MEDIA_HEADERS.items()]
+        if chosen.status == 200:
+            headers += _content(media_type, chosen.length)
+        elif chosen.status != 304:
+            headers.append(("Content-Length", "0"))
+        answer = Answer(status_line(chosen.status), headers, ())
     if chosen.content_range is not None:
-        response.headers["Content-Range"] = chosen.content_range
-    response.headers["Accept-Ranges"] = "bytes"
-    response.headers["ETag"] = etag
-    response.headers["Last-Modified"] = http_date(modified)
+        answer.headers.append(("Content-Range", chosen.content_range))
+    return answer
+
+
+def _content(media_type: str, length: int) -> list[tuple[str, str]]:
+    return [("Content-Type", binary_type(media_type)), ("Content-Length", str(length))]
+
+
+def _validated(answer: Answer, chosen: Choice, etag: str, modified: float, caching: str) -> Answer:
     failed = chosen.status in (412, 416)
-    response.headers["Cache-Control"] = "no-store" if failed else "private, max-age=300"
-    return response
+    answer.headers.append(("ETag", etag))
+    if chosen.status != 304:  # there the ETag says it all
+        answer.headers.append(("Last-Modified", http_date(modified)))
+    answer.headers.append(("Cache-Control", "no-store" if failed else caching))
+    return answer

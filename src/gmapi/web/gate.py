@@ -2,7 +2,7 @@
 
 Where tokens are set every address below `/api/` needs one, but for looking at a task: whoever has
 a task's id, 128 random bits, was handed it, and clients poll without any header (contract rules
-R7 and D4). For the same reason files and frames need none.
+R7 and D4). For the same reason files and frames need none, nor do frames in packs by their address.
 """
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ from gmapi.settings import Settings
 from gmapi.web.address import UNKNOWN, Addresses
 
 LOOKS_AT_A_TASK = frozenset(
-    {"/api/task/<task_id>", "/api/task/<task_id>/events", "/api/task/<task_id>/ws"}
+    {
+        "/api/task/<task_id>",
+        "/api/task/<task_id>/events",
+        "/api/task/<task_id>/ws",
+        "/api/framepack/<task_id>/<frames>",
+    }
 )
 READS = frozenset({"GET", "HEAD"})
 FIELD = "token"
@@ -73,9 +78,9 @@ class Gate:
             name = f"token:{self._token_name(_presented())}"
             rate = self._settings.submission_rate(anonymous=False)
             return Caller(name, name, rate, is_local=False, knows_details=True)
-        address = self._addresses.client()
+        address = self._addresses.client(request.environ)
         # What a proxy tells is good enough to count by, not to give rights.
-        nearby = is_loopback(address) and not self._addresses.is_forwarded()
+        nearby = is_loopback(address) and not self._addresses.is_forwarded(request.environ)
         is_local = nearby and self._settings.access_mode is Mode.OPEN
         rate = self._settings.submission_rate(anonymous=not is_local)
         # Of those without an address nobody can tell whose a task is: each is somebody new.

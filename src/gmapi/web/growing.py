@@ -24,7 +24,7 @@ from gmapi.web.files import (
     BrokenAnswer,
     binary_type,
     bodiless,
-    body_response,
+    body_answer,
 )
 
 READ_BYTES = 64 * 1024
@@ -83,10 +83,10 @@ def _send_range(
     except BaseException:
         reader.close()
         raise
-    response = body_response(
-        [part], chosen.length, media_type, reader.close, partial(service.touch, job)
-    )
-    response.status_code = chosen.status
+    in_use = partial(service.touch, job)
+    response = body_answer(
+        [part], chosen.length, media_type, reader.close, in_use, chosen.status
+    ).response()
     response.headers.update(GROWING_HEADERS)
     response.headers["Content-Range"] = chosen.content_range
     return response

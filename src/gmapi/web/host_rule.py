@@ -12,15 +12,17 @@ names above may use it. Programs send no `Origin`, so none of this concerns them
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-from flask import request
 
 from gmapi.access import Mode
 from gmapi.errors import HostError
 from gmapi.hosts import is_address, is_loopback, plain_address
 from gmapi.settings import Settings
 from gmapi.web.address import Addresses, split_host
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 SETTING = "GMAPI_ALLOWED_HOSTS"
 ANY = "*"
@@ -52,38 +54,38 @@ class HostRule:
             self._private or settings.access_mode is not Mode.TOKENS
         )
 
-    def check(self) -> None:
+    def check(self, environ: WSGIEnvironment) -> None:
         """Raise HostError when the request is not meant for this server."""
-        origin = request.environ.get("HTTP_ORIGIN") if self._minds_page else None
+        origin = environ.get("HTTP_ORIGIN") if self._minds_page else None
         if origin is None and not self._minds_host:
             return
-        asked = self._addresses.host()
+        asked = self._addresses.host(environ)
         name = _name(split_host(asked)[0])
         if self._minds_host and asked and not self._is_ours(name):
             raise _refusal("This server does not go by the name", name)
         if origin is None:
             return
         page = _name(_origin_host(origin))
-        if not (page and self._may_use(page, name)):
+        if not (page and self._may_use(page, name, environ)):
             raise _refusal("This server takes no requests from pages of", page)
 
-    def _may_use(self, page: str, asked: str) -> bool:
+    def _may_use(self, page: str, asked: str, environ: WSGIEnvironment) -> bool:
         if page in self._names or is_loopback(page):
             return True
         if page != asked:
             return False
         # The page seems to be ours. A name that was rebound leads here only from inside.
         return (
-            request.method in READS
+            environ["REQUEST_METHOD"] in READS
             or is_address(page)
             or "." not in page
             or page.endswith(NOBODYS)
-            or self._comes_from_outside()
+            or self._comes_from_outside(environ)
         )
 
-    def _comes_from_outside(self) -> bool:
+    def _comes_from_outside(self, environ: WSGIEnvironment) -> bool:
         try:
-            return plain_address(self._addresses.client()).is_global
+            return plain_address(self._addresses.client(environ)).is_global
         except ValueError:
             return False
 

@@ -12,6 +12,9 @@ from gmapi.tools.fields import LuaModel, LuaStrings, Sometimes
 
 Responses = dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None]
 
+FRAMES_MAX = 256
+"""Frames in one pack (rule K4)."""
+
 EXAMPLE_ID = "0123456789abcdef0123456789abcdef"
 ID_PATTERN = "^[0-9a-f]{32}$"
 WARNINGS = "Sentences about fields that are not known, and look like typing errors."
@@ -151,23 +154,28 @@ class FramepackRequest(LuaModel):
 
     urls: LuaStrings = Field(
         min_length=1,
-        max_length=256,
+        max_length=FRAMES_MAX,
         description="Addresses of frames, as paths or whole URLs, in the order wanted.",
         examples=[[f"/frames/{EXAMPLE_ID}/frame_000001.png"]],
     )
 
 
-class FileHeaders(BaseModel):
-    """What of a file is wanted, and on what conditions."""
+class FramepackPath(BaseModel):
+    """Frames of a task that follow each other."""
 
-    wanted: Sometimes[str] = Field(
-        None, alias="Range", description="A range of bytes, such as bytes=0-1023."
+    task_id: str = Field(
+        description="The task's id.",
+        json_schema_extra={"pattern": ID_PATTERN, "example": EXAMPLE_ID},
     )
-    if_range: Sometimes[str] = Field(
-        None,
-        alias="If-Range",
-        description="The ETag or Last-Modified of the file that `Range` means; else all is sent.",
+    frames: str = Field(
+        description=f"First and last frame, counted from 1; at most {FRAMES_MAX} frames.",
+        json_schema_extra={"pattern": "^[0-9]{1,9}-[0-9]{1,9}$", "example": "1-20"},
     )
+
+
+class Conditions(BaseModel):
+    """On what conditions a file is wanted."""
+
     if_match: Sometimes[str] = Field(
         None, alias="If-Match", description="ETags; 412 when the file has another one."
     )
@@ -179,6 +187,19 @@ class FileHeaders(BaseModel):
     )
     if_unmodified_since: Sometimes[str] = Field(
         None, alias="If-Unmodified-Since", description="A time; 412 when the file is newer."
+    )
+
+
+class FileHeaders(Conditions):
+    """What of a file is wanted, and on what conditions."""
+
+    wanted: Sometimes[str] = Field(
+        None, alias="Range", description="A range of bytes, such as bytes=0-1023."
+    )
+    if_range: Sometimes[str] = Field(
+        None,
+        alias="If-Range",
+        description="The ETag or Last-Modified of the file that `Range` means; else all is sent.",
     )
 
 
@@ -203,9 +224,26 @@ class FramePath(BaseModel):
         json_schema_extra={"pattern": ID_PATTERN, "example": EXAMPLE_ID},
     )
     name: str = Field(
-        description="frame_000001.png and so on.",
-        json_schema_extra={"pattern": "^frame_[0-9]{6}\\.png$", "example": "frame_000001.png"},
+        description="frame_000001.png and so on; JPEG frames are called frame_000001.jpg, too.",
+        json_schema_extra={
+            "pattern": "^frame_[0-9]{6}\\.(png|jpg)$",
+            "example": "frame_000001.png",
+        },
     )
+
+
+class SecondPath(BaseModel):
+    """A second of a station's sound."""
+
+    task_id: str = Field(
+        description="The task's id.",
+        json_schema_extra={"pattern": ID_PATTERN, "example": EXAMPLE_ID},
+    )
+    number: str = Field(
+        description="Its number, from `first` to `last` of the task's result.",
+        json_schema_extra={"pattern": "^[1-9][0-9]{0,11}$", "example": "1"},
+    )
+    channel: Literal["mono", "left", "right"] = Field(description="Which channel of it.")
 
 
 class IndexAnswer(BaseModel):
@@ -227,6 +265,21 @@ class Kernels(BaseModel):
     detail: str = Field(description="Why these.")
 
 
+class Reuse(BaseModel):
+    """How often something was there already."""
+
+    hits: int = Field(description="It was there.")
+    joins: int = Field(description="It was being made for somebody else.")
+    misses: int = Field(description="It was made or fetched.")
+
+
+class Caches(BaseModel):
+    """What was asked for since the processes started."""
+
+    results: Reuse = Field(description="Requests to tools, of this web process.")
+    sources: Reuse = Field(description="Sources, of all workers.")
+
+
 class HealthAnswer(BaseModel):
     """How the server fares. Strangers see the status only: those without a token or, where the
     server has none, from elsewhere."""
@@ -242,6 +295,7 @@ class HealthAnswer(BaseModel):
         None, description="How many are alive, how many there should be, how many work."
     )
     disk: Sometimes[dict[str, int]] = Field(None, description="Bytes; a budget of 0 is none.")
+    cache: Sometimes[Caches] = Field(None, description="What did not have to be done again.")
     database: Sometimes[str] = Field(None, description="Whether it answers.")
     sandbox: Sometimes[dict[str, Any]] = Field(None, description="How conversions are locked in.")
     kernels: Sometimes[Kernels] = Field(None, description="What converts pictures.")

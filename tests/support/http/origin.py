@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -96,6 +97,8 @@ class Origin:
         self.connections = 0
         self.closing = threading.Event()
         self.requests: list[Received] = []
+        self.mistakes: list[BaseException | None] = []
+        """What went wrong in routes: mistakes of the tests themselves."""
         self._routes: dict[str, Handler] = {}
         origin = self
 
@@ -121,7 +124,10 @@ class Origin:
             daemon_threads = True
 
             def handle_error(self, request: Any, client_address: Any) -> None:
-                pass  # clients of these tests break connections off on purpose
+                error = sys.exception()
+                # Clients of these tests break connections off on purpose.
+                if not isinstance(error, OSError | ValueError):
+                    origin.mistakes.append(error)
 
         self._server = Server((host, 0), RequestHandler)
         self._scheme = "https" if tls else "http"
@@ -140,6 +146,8 @@ class Origin:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        if exception == (None, None, None):
+            assert not self.mistakes, self.mistakes
 
     @property
     def port(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import subprocess
@@ -20,16 +21,21 @@ U8 = npt.NDArray[np.uint8]
 
 def ffprobe(path: Path, *words: str) -> dict[str, Any]:
     """Format and streams as ffprobe tells them; the test is skipped where there is none."""
+    shown = words or ("-show_format", "-show_streams")
+    found: dict[str, Any] = json.loads(_told(path, path.stat().st_mtime_ns, shown))
+    return found
+
+
+@functools.lru_cache(16)
+def _told(path: Path, _changed: int, words: tuple[str, ...]) -> str:
+    """Several facts of one file are asked for one by one, and ffprobe is slow to start."""
     program = shutil.which("ffprobe")
     if program is None:
         pytest.skip("there is no ffprobe on this machine")
-    shown = words or ("-show_format", "-show_streams")
-    done = subprocess.run(
-        [program, "-v", "error", *shown, "-of", "json", str(path)],
+    return subprocess.run(
+        [program, "-v", "error", *words, "-of", "json", str(path)],
         check=True, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    ).stdout  # fmt: skip
 
 
 def first_stream(path: Path, kind: str) -> dict[str, Any]:

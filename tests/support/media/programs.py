@@ -19,8 +19,13 @@ if SYSTEM is not None and Path(SYSTEM).resolve() != Path(BUNDLED).resolve():
 
 def ffmpeg_output(*words: str) -> bytes:
     """What the product's ffmpeg writes to standard output; an error is one of the test."""
+    return program_output(BUNDLED, *words)
+
+
+def program_output(program: str, *words: str) -> bytes:
+    """The same of another ffmpeg."""
     return subprocess.run(
-        [BUNDLED, "-v", "error", "-nostdin", "-y", *words],
+        [program, "-v", "error", "-nostdin", "-y", *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         timeout=60,

@@ -28,16 +28,18 @@ def film(seconds: float) -> list[str]:
     return ["-f", "lavfi", "-i", f"testsrc=s=32x24:r=10:d={seconds}"]
 
 
-def changing(folder: Path, codec: str, shapes: Sequence[tuple[int, str]]) -> Path:
+def changing(
+    folder: Path, codec: str, shapes: Sequence[tuple[int, str]], seconds: float = PART_SECONDS
+) -> Path:
     """A broadcast (MPEG-TS) of parts whose sound has these rates and layouts."""
     whole = folder / f"{codec}_changing.ts"
     data = b""
     for number, (rate, layout) in enumerate(shapes):
         part = make_media(
-            folder / "part.ts", *film(PART_SECONDS),
-            *tone(TONES[number], PART_SECONDS, rate=rate, layout=layout),
+            folder / "part.ts", *film(seconds),
+            *tone(TONES[number], seconds, rate=rate, layout=layout),
             "-map", "0:v", "-map", "1:a", *_CODED, "-c:a", codec,
-            "-output_ts_offset", str(10 + number * PART_SECONDS), "-muxdelay", "0",
+            "-output_ts_offset", str(10 + number * seconds), "-muxdelay", "0",
         )  # fmt: skip
         data += part.read_bytes()
     whole.write_bytes(data)

@@ -22,9 +22,10 @@ from types import FrameType
 from support.patterns.collected import Pattern
 from support.patterns.worst import recipes
 
-SIZE = 1 << 20
-SECONDS = 3.0
-"""Of processor time for one text of 1 MiB: a linear search takes some hundredths, at most 0.3."""
+SIZE = 1 << 19
+SECONDS = 1.5
+"""Of processor time for one text of 512 KiB: a linear search takes some hundredths, at most 0.15;
+a quadratic one takes minutes."""
 _SMALL = 400
 _SMALL_SECONDS = 0.05
 """Long enough that what is worse than linear stands out, short enough to be over in time."""

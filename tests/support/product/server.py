@@ -280,7 +280,9 @@ def fork_servers() -> list[psutil.Process]:
 
 def _is_fork_server(process: psutil.Process) -> bool:
     try:
-        return any("gmapi.sandbox.fork_server" in word for word in process.cmdline())
+        # A process has no arguments yet when whoever started it is told that it has started.
+        words = wait_for(process.cmdline, 10, "a command line")
+        return any("gmapi.sandbox.fork_server" in word for word in words)
     except psutil.ZombieProcess:
         return True  # its command line is gone; nothing else here is left unreaped
     except psutil.NoSuchProcess:

@@ -129,13 +129,18 @@ class Tools:
         if tool == "video_frame":
             with work.storage.frame_reader(work.file_id) as reader:
                 frames = [reader.frame(number).read() for number in range(1, reader.count() + 1)]
-        made = self._folder / "files" / work.file_id
+        made = self.published / work.file_id
         found = {path.name: path for path in made.iterdir() if path.is_file()}
         return Ran(result, notes, found, frames, list(work.warnings))
 
+    @property
+    def published(self) -> Path:
+        """The folder of all files that can be fetched, each below its file id."""
+        return self._folder / "files"
+
     def left(self) -> list[str]:
         """Files that can be fetched."""
-        files = (self._folder / "files").rglob("*")
+        files = self.published.rglob("*")
         return sorted(path.name for path in files if path.is_file())
 
 

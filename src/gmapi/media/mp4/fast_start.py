@@ -54,11 +54,11 @@ class _Move:
     before: int
     after: int
 
-    def of(self, offsets: Sequence[int]) -> list[int]:
+    def of(self, offsets: Sequence[int]) -> Sequence[int]:
         # Almost always all are on one side.
         if max(offsets, default=0) < self.index:
-            before = self.before
-            return [first + before for first in offsets]
-        return [
-            max(0, first + (self.before if first < self.index else self.after)) for first in offsets
-        ]
+            return places.numbers(map(self.before.__add__, offsets))
+        before, after, index = self.before, self.after, self.index
+        return places.numbers(
+            max(0, first + (before if first < index else after)) for first in offsets
+        )

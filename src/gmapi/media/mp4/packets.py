@@ -97,6 +97,14 @@ def _start(layout: Layout, track: Track) -> Fraction | None:
     return Fraction(rescaled(ticks, _MICROSECONDS, track.ticks), _MICROSECONDS)
 
 
+def shift(layout: Layout, track: Track) -> int:
+    """How many of its ticks later than in its tables a track is played at first; 0 where that is
+    not known."""
+    gap = _first_gap(layout, track)
+    start = next((edit.start for edit in track.edits or () if edit.start is not None), 0)
+    return (gap or 0) - start
+
+
 def _first_gap(layout: Layout, track: Track) -> int | None:
     """How long nothing of a track is played at first, in its ticks; None where that is all, or
     not known."""

@@ -20,6 +20,8 @@ _FORMS = frozenset(
         b"jpeg", b"mjpa", b"apch", b"apcn", b"apcs", b"apco", b"ap4h", b"ap4x", b"png ", b"rle ",
     }
 )  # fmt: skip
+# Those whose packets ffmpeg takes to pieces, and forgets how long they are.
+_PARSED = frozenset({b"vp08", b"vp09"})
 
 
 def times(layout: Layout, track_index: int, *, exact_last: bool) -> timing.PictureTimes | None:
@@ -59,13 +61,14 @@ def _newer_lengths(track: Track, found: Packets) -> Sequence[int] | None:
 
 def _older_lengths(track: Track, found: Packets) -> Sequence[int] | None:
     """How long ffmpeg 5 takes packets for: until the next one, but where that does not tell, or
-    pictures are not shown in the order of decoding, as long as the frame rate says; None where
-    that is not known."""
+    pictures are not shown in the order of decoding, or are taken to pieces, as long as the frame
+    rate says; None where that is not known."""
     between = [b - a for a, b in pairwise([*found.times, found.end])]
-    if not track.delays and between[-1] > 0:
+    is_guessed = bool(track.delays) or any(form in _PARSED for form, _ in track.descriptions)
+    if not is_guessed and between[-1] > 0:
         return between
     runs = [run for run in track.steps if run[0]]
     if len(runs) > 2 or (len(runs) == 2 and runs[1][0] > 1):
         return None
     step = runs[0][1]
-    return array("q", [step]) * len(between) if track.delays else [*between[:-1], step]
+    return array("q", [step]) * len(between) if is_guessed else [*between[:-1], step]

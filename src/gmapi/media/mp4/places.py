@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress, islice, permutations
 from operator import add, le
 
 from gmapi.media.mp4.boxes import IndexUnusable, full
 from gmapi.media.mp4.layout import Layout
+from gmapi.media.mp4.packets import shift
 from gmapi.media.mp4.tracks import Track
 
 # What ffmpeg holds in memory when it wants another track first.
@@ -28,7 +29,7 @@ def check(layout: Layout) -> None:
         check_track(layout, track)
     together = [track for track in layout.tracks if track.kind in _SEEN_AND_HEARD and track.offsets]
     if len(together) > 1:
-        _check_apart(together)
+        _check_apart(layout, together)
 
 
 def check_track(layout: Layout, track: Track) -> None:
@@ -57,16 +58,21 @@ def check_track(layout: Layout, track: Track) -> None:
         raise IndexUnusable("a track has places inside the index")
 
 
-def _check_apart(tracks: Sequence[Track]) -> None:
+def _check_apart(layout: Layout, tracks: Sequence[Track]) -> None:
     """What is seen and heard at one time lies together, by looks all over the film. What is
     between two looks cannot lie apart much more than they do, since places ascend."""
     if any(max(track.chunk_sizes) > _CHUNK_BYTES_MAX for track in tracks):
         raise IndexUnusable("pictures and sound come in very large pieces")
     looks = max(100, _LOOKS_MAX // len(tracks))
     for one, other in permutations(tracks, 2):
+        later, behind = shift(layout, one), shift(layout, other)
+        end = sum(count * step for count, step in other.steps)
         for at in range(0, len(one.offsets), max(1, len(one.offsets) // looks)):
-            time = one.chunk_times[at] * other.ticks // one.ticks
-            beside = max(0, bisect_right(other.chunk_times, time) - 1)
+            time = (one.chunk_times[at] + later) * other.ticks // one.ticks - behind
+            # Sound may begin later or end earlier than pictures.
+            if not 0 <= time < end:
+                continue
+            beside = bisect_right(other.chunk_times, time) - 1
             first, far = one.offsets[at], other.offsets[beside]
             gap = max(first - far - other.chunk_sizes[beside], far - first - one.chunk_sizes[at])
             if gap > _APART_BYTES_MAX:
@@ -78,12 +84,20 @@ def fit(offsets: Sequence[int]) -> bool:
     return max(offsets, default=0) <= _SHORT_MAX
 
 
-def table(offsets: Sequence[int], *, short: bool) -> bytes:
-    """A table of offsets as a box, with 32 or 64 bits for each."""
+def numbers(offsets: Iterable[int]) -> array[int]:
+    """Places one behind another in memory. Raises IndexUnusable where 64 bits are not enough."""
     try:
-        values: array[int] = array("I" if short else "Q", offsets)
+        return array("Q", offsets)
     except OverflowError as error:
         raise IndexUnusable("places beyond all files") from error
+
+
+def table(offsets: Sequence[int], *, short: bool) -> bytes:
+    """A table of offsets as a box, with 32 or 64 bits for each. Raises IndexUnusable where that is
+    not enough."""
+    if short and not fit(offsets):
+        raise IndexUnusable("places beyond 4 GiB")
+    values: array[int] = array("I", offsets) if short else numbers(offsets)
     if sys.byteorder == "little":
         values.byteswap()
     return full(b"stco" if short else b"co64", len(values).to_bytes(4) + values.tobytes())

@@ -5,7 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import merge
 from itertools import accumulate
+from operator import itemgetter
 
 from gmapi.media.mp4 import boxes, places
 from gmapi.media.mp4.boxes import IndexUnusable
@@ -44,13 +46,13 @@ def of(layout: Layout, track_number: int | None = None) -> SoundAlone:
     sounds = [track for track in layout.tracks if track.kind == b"soun"]
     if track_number is not None:
         sounds = sounds[track_number : track_number + 1]
-    if not any(track.offsets for track in sounds):
-        raise IndexUnusable("no sound")
-    if clock_start(layout) != 0:
-        raise IndexUnusable("no track is known to begin at once")
     for track in sounds:
         places.check_track(layout, track)
     ranges = _ranges(sounds)
+    if not ranges:
+        raise IndexUnusable("no sound")
+    if clock_start(layout) != 0:
+        raise IndexUnusable("no track is known to begin at once")
     # With the old places only to see how long it gets.
     size = sum(length for _, length in ranges)
     begin = len(_head(layout, sounds, [track.offsets for track in sounds], size))
@@ -62,19 +64,15 @@ def of(layout: Layout, track_number: int | None = None) -> SoundAlone:
         number = max(0, bisect_right(firsts, offset) - 1)
         return min(starts[number] + max(0, offset - firsts[number]), starts[number + 1])
 
-    moved = [[place(offset) for offset in track.offsets] for track in sounds]
+    moved = [places.numbers(map(place, track.offsets)) for track in sounds]
     return SoundAlone(_head(layout, sounds, moved, size), tuple(ranges))
 
 
 def _ranges(sounds: Sequence[Track]) -> list[tuple[int, int]]:
-    """Where the sound lies, in the order of the file."""
+    """Where the sound lies, in the order of the file, in which the chunks of each track are."""
     ranges: list[tuple[int, int]] = []
-    chunks = sorted(
-        chunk
-        for track in sounds
-        for chunk in zip(track.offsets, track.chunk_sizes, strict=True)
-        if chunk[1]
-    )
+    each = (zip(track.offsets, track.chunk_sizes, strict=True) for track in sounds)
+    chunks = merge(*(filter(itemgetter(1), chunks) for chunks in each))
     for first, size in chunks:
         last, length = ranges[-1] if ranges else (0, 0)
         end = last + length

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gmapi.computercraft import monitor, preview
+from gmapi.computercraft import monitor, png, preview
 from gmapi.computercraft.converter import BestConverter, Converter, ExactConverter, PlaneConverter
 from gmapi.computercraft.formats import nfp
 from gmapi.computercraft.formats.bimg import BimgWriter
@@ -118,7 +118,7 @@ class ChunkMaker:
         if self._plan.preview is not None:
             columns = self._wall.columns if self._wall else 1
             indexes, palette = preview.render(screens, columns, PREVIEW_SCALE)
-            return Chunk(preview.png(indexes, palette, level=1), 1)
+            return Chunk(png.indexed(indexes, palette), 1)
         return Chunk(self.writer.frame(screens, seconds), len(screens), events)
 
 

@@ -119,6 +119,8 @@ class Conversion:
                 file.flush()
                 self._report(file.size)
 
+            if sound is not None:
+                sound.on_wait = lambda: self._tell(report)
             self._pictures(mixer.picture, report, end)
             mixer.rest()
             size = file.finish().size
@@ -154,14 +156,7 @@ class Conversion:
         def deliver(chunk: Chunk) -> None:
             take(chunk)
             self._frames += 1
-            tell()
-
-        def tell() -> None:
-            now = time.monotonic()
-            if now - self._reported >= _REPORT_SECONDS:
-                self._reported = now
-                work.check()  # one picture of a source may stand for any number
-                report()
+            self._tell(report)
 
         source, size = self._source, self._source.size
         times, fps = source.times, source.look.fps
@@ -180,7 +175,9 @@ class Conversion:
             kept = KeptBack(pipeline.picture_bytes, pipeline.feed)
             feed = kept.feed if times.is_open else pipeline.feed
             try:
-                work.run_ffmpeg(argv, stdout=feed, context=limit, on_progress=lambda _: tell())
+                work.run_ffmpeg(
+                    argv, stdout=feed, context=limit, on_look=lambda: self._tell(report)
+                )
             except MediaError as error:
                 if pipeline.finish():
                     raise
@@ -193,6 +190,14 @@ class Conversion:
             pipeline.finish()
         if self._frames == 0:
             raise failures.unreadable()
+
+    def _tell(self, report: Callable[[], None]) -> None:
+        """Report, but not too often."""
+        now = time.monotonic()
+        if now - self._reported >= _REPORT_SECONDS:
+            self._reported = now
+            self._work.check()  # one picture of a source may stand for any number
+            report()
 
     def _report(self, size: int) -> None:
         expected = self._source.rhythm.expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Self
 
@@ -37,6 +38,8 @@ class SoundTrack:
         self._read = 0
         self._heard = False
         self._stopped = False
+        self.on_wait: Callable[[], None] = lambda: None
+        """Called some times a second while a piece is waited for."""
 
     def __enter__(self) -> Self:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="sound")
@@ -86,6 +89,7 @@ class SoundTrack:
         """The next piece, waited for; shorter at the end, and empty after it."""
         while not self._made.done() and self._size() - self._read < self.piece_bytes:
             self._work.check()
+            self.on_wait()
             wait([self._made], timeout=_LOOK_SECONDS)
         if self._made.done():
             self._made.result()

@@ -87,7 +87,9 @@ def register(app: OpenAPI, gate: Gate) -> None:
         return json.dumps(found, separators=(",", ":")).encode("ascii")
 
     def openapi() -> Response:
-        return Response(document(addresses().prefix()), content_type="application/json")
+        return Response(
+            document(addresses().prefix(request.environ)), content_type="application/json"
+        )
 
     def page() -> Response:
         folder = "" if request.path.endswith("/") else "docs/"

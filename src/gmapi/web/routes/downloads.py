@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-from flask import Response
+from flask import Response, request
 from flask_openapi3 import OpenAPI, Tag
 
-from gmapi.errors import NotFoundError, UnavailableError
-from gmapi.jobs.model import Job
+from gmapi.errors import NotFoundError
 from gmapi.jobs.service import JobService
 from gmapi.media.formats import media_type_of
-from gmapi.storage.framestore import MissingFrame, parse_frame_name
 from gmapi.web.application import describe_parameters
-from gmapi.web.files import send_file, send_slice
+from gmapi.web.files import Answer, file_answer
+from gmapi.web.frames import frame_answer
 from gmapi.web.growing import send_growing
 from gmapi.web.schemas import FileHeaders, FilePath, FramePath, Responses, binary, failures
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 TAG = Tag(name="files", description="What tasks have made")
-ESTIMATE_SLACK = 10
 ANSWERS_TO_CONDITIONS: Responses = {"304": None, "412": None, "416": None}
 MEDIA_TYPES = ("application/*", "audio/*", "image/*", "text/*", "video/*")
 
@@ -27,10 +29,7 @@ def register(app: OpenAPI, service: JobService) -> None:
     """Add the file routes; Flask answers HEAD by the same views."""
 
     def download(file_id: str, name: str) -> Response:
-        response = _file(service, file_id, name)
-        # The name has been looked up: it is a plain word.
-        response.headers["Content-Disposition"] = f'inline; filename="{name}"'
-        return response
+        return _file(service, file_id, name)
 
     describe_parameters(download, path=FilePath, header=FileHeaders)
     app.get(
@@ -52,7 +51,7 @@ def register(app: OpenAPI, service: JobService) -> None:
     )(download)
 
     def frame(task_id: str, name: str) -> Response:
-        return _frame(service, task_id, name)
+        return frame_answer(service, request.environ, task_id, name).response()
 
     describe_parameters(frame, path=FramePath, header=FileHeaders)
     app.get(
@@ -60,8 +59,8 @@ def register(app: OpenAPI, service: JobService) -> None:
         summary="One frame of a video_frame task",
         tags=[TAG],
         responses={
-            "200": binary("The frame.", "image/png", partial=True),
-            "206": binary("The range asked for.", "image/png", partial=True),
+            "200": binary("The frame.", "image/png", "image/jpeg", partial=True),
+            "206": binary("The range asked for.", "image/png", "image/jpeg", partial=True),
             **ANSWERS_TO_CONDITIONS,
             **failures("404", "503"),
         },
@@ -69,52 +68,31 @@ def register(app: OpenAPI, service: JobService) -> None:
 
 
 def _file(service: JobService, file_id: str, name: str) -> Response:
-    job = service.file_owner(file_id)
-    media_type = media_type_of(name)
     try:
-        opened = service.storage.open(file_id, name)
+        return published_answer(service, request.environ, file_id, name).response()
     except NotFoundError:
-        growing = service.storage.open_growing(file_id, name)
-        if growing is not None:
-            response = send_growing(service, job, growing, media_type)
-            if response is not None:
-                return response
-        # It may have been finished since the first look.
-        opened = service.storage.open(file_id, name)
-    return send_file(opened, media_type, partial(service.touch, job))
+        job = service.file_owner(file_id)
+    growing = service.storage.open_growing(file_id, name)
+    if growing is not None:
+        response = send_growing(service, job, growing, media_type_of(name))
+        if response is not None:
+            response.headers.extend([_as_file(name)])
+            return response
+    # It may have been finished since the first look.
+    return published_answer(service, request.environ, file_id, name).response()
 
 
-def _frame(service: JobService, task_id: str, name: str) -> Response:
-    job = service.job(task_id)
-    number = parse_frame_name(name)
-    if number is None:
-        raise NotFoundError("Frames are called frame_000001.png and so on.")
-    if job.file_id is None:
-        raise missing_frame(job, number)
-    service.touch(job)
-    reader = service.storage.frame_reader(job.file_id)
-    try:
-        png = reader.frame(number)
-    except MissingFrame:
-        reader.close()
-        raise missing_frame(job, number) from None
-    etag = f'"{job.file_id}-{number}-{png.length}"'
-    in_use = partial(service.touch, job)
-    return send_slice(png, etag, job.created, "image/png", reader.close, in_use)
+def published_answer(
+    service: JobService, environ: WSGIEnvironment, file_id: str, name: str
+) -> Answer:
+    """A published file. Raises NotFoundError for what is none, or none yet."""
+    job = service.file_owner(file_id)
+    opened = service.storage.open(file_id, name)
+    answer = file_answer(environ, opened, media_type_of(name), partial(service.touch, job))
+    answer.headers.append(_as_file(name))
+    return answer
 
 
-def will_come(job: Job, number: int) -> bool:
-    """Whether a frame that is not there may still be made."""
-    total = job.result.get("total_frames") or 0
-    return (
-        job.tool == "video_frame"
-        and not job.is_finished
-        and (not total or number <= total + ESTIMATE_SLACK)
-    )
-
-
-def missing_frame(job: Job, number: int) -> NotFoundError | UnavailableError:
-    """Why a frame cannot be had: not yet, or never."""
-    if will_come(job, number):
-        return UnavailableError(f"Frame {number} is not ready yet.", retry_after=1)
-    return NotFoundError(f"There is no frame {number} in this task.")
+def _as_file(name: str) -> tuple[str, str]:
+    # The name has been looked up: it is a plain word.
+    return "Content-Disposition", f'inline; filename="{name}"'

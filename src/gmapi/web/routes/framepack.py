@@ -7,65 +7,116 @@ import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from flask import Response
+from flask import Response, request
 from flask_openapi3 import OpenAPI, Tag
 
 from gmapi.errors import NotFoundError, RequestError, TooLargeError, UnavailableError
-from gmapi.jobs.model import Job
 from gmapi.jobs.service import JobService
-from gmapi.storage.base import Slice
-from gmapi.storage.framestore import FrameReader, MissingFrame, parse_frame_name
-from gmapi.tools.results import GAME_REPLY_MAX
+from gmapi.storage.framestore import parse_frame_name
 from gmapi.web.address import addresses
+from gmapi.web.application import describe_parameters
 from gmapi.web.files import (
     LOOK_SECONDS,
     MEDIA_HEADERS,
     BrokenAnswer,
     binary_type,
-    body_response,
+    bodiless,
+    body_answer,
 )
-from gmapi.web.routes.downloads import missing_frame
-from gmapi.web.schemas import FramepackRequest, binary, failures
-
-BYTES_MAX = GAME_REPLY_MAX
-"""Rule K4."""
+from gmapi.web.frames import PACK_TYPE, pack_answer
+from gmapi.web.gathering import Gathering
+from gmapi.web.schemas import (
+    FRAMES_MAX,
+    Conditions,
+    FramepackPath,
+    FramepackRequest,
+    Responses,
+    binary,
+    failures,
+)
 
 GRACE_SECONDS = 1.2
 """Clients give up after 2 to 3 s of silence; by then the answer must be on its way."""
 
 DRIP_SECONDS = 1.2
 PATIENCE_SECONDS = 30.0
-SOON_SECONDS = 6.0
 RESERVE_BYTES = 256
 FIRST_BYTE = b"\0"
-MEDIA_TYPE = "application/octet-stream"
+TAG = Tag(name="files")
+PACK = (
+    "Big-endian u32 count, then for each frame big-endian u32 size and the PNG bytes. All frames "
+    "or none: those that are not ready yet are waited for, and come as they are made."
+)
 
 _FRAME_URL = re.compile(r"/frames/([0-9a-f]{32})/([A-Za-z0-9_.]{1,40})")
+_RANGE = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 
 
 def register(app: OpenAPI, service: JobService) -> None:
-    """Add the framepack route."""
+    """Add the framepack routes; Flask answers HEAD by the view for GET."""
+    not_sent: Responses = {"304": None, "412": None}
 
     @app.post(
         "/api/framepack",
         summary="Many frames in one answer",
-        description="Big-endian u32 count, then for each frame big-endian u32 size and the PNG "
-        "bytes. All frames or none: those that are not ready yet are waited for, and come as "
-        "they are made.",
-        tags=[Tag(name="files")],
+        description=PACK,
+        tags=[TAG],
         responses={
-            "200": binary("The pack.", MEDIA_TYPE),
+            "200": binary("The pack.", PACK_TYPE),
             **failures("400", "404", "408", "413", "503"),
         },
     )
     def framepack(body: FramepackRequest) -> Response:
-        prefix = addresses().prefix()
-        gathering = _Gathering(service, [_parse(url, prefix) for url in body.urls])
-        try:
-            return _answer(gathering)
-        except BaseException:
-            gathering.close()
-            raise
+        prefix = addresses().prefix(request.environ)
+        return _gathered(service, [_parse(url, prefix) for url in body.urls], "urls")
+
+    def framepack_range(task_id: str, frames: str) -> Response:
+        numbers = parse_range(frames)
+        answer = pack_answer(service, task_id, numbers, request.environ)
+        if answer is not None:
+            return answer.response()
+        return _gathered(service, [(task_id, number) for number in numbers], "frames")
+
+    describe_parameters(framepack_range, path=FramepackPath, header=Conditions)
+    app.get(
+        "/api/framepack/<task_id>/<frames>",
+        summary="Frames that follow each other, in one answer that may be kept",
+        description=f"{PACK} When all are there at once, the answer has an `ETag` and may be kept "
+        "by browsers and caches. Needs no token: like those of single frames, the address is the "
+        "right to them.",
+        tags=[TAG],
+        responses={
+            "200": binary("The pack.", PACK_TYPE),
+            **not_sent,
+            **failures("400", "404", "413", "503"),
+        },
+    )(framepack_range)
+
+
+def parse_range(text: str) -> range:
+    """The numbers of the frames that `START-END` means. Raises RequestError."""
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        raise RequestError(
+            "frames: give the numbers of the first and the last frame, such as 1-20.",
+            field="frames",
+        )
+    first, last = int(match[1]), int(match[2])
+    if first < 1:
+        raise RequestError("frames: frames are counted from 1.", field="frames")
+    if last < first:
+        raise RequestError(
+            f"frames: the first, {first}, comes after the last, {last}; give the smaller number "
+            "first.",
+            field="frames",
+        )
+    if last - first >= FRAMES_MAX:
+        raise RequestError(
+            f"frames: {last - first + 1} are too many for one answer; ask for at most "
+            f"{FRAMES_MAX}.",
+            field="frames",
+        )
+    return range(first, last + 1)
 
 
 def _parse(url: str, prefix: str) -> tuple[str, int]:
@@ -86,7 +137,16 @@ def _parse(url: str, prefix: str) -> tuple[str, int]:
     return match[1], number
 
 
-def _answer(gathering: _Gathering) -> Response:
+def _gathered(service: JobService, wanted: list[tuple[str, int]], field: str) -> Response:
+    gathering = Gathering(service, wanted, field)
+    try:
+        return _answer(gathering)
+    except BaseException:
+        gathering.close()
+        raise
+
+
+def _answer(gathering: Gathering) -> Response:
     deadline = time.monotonic() + GRACE_SECONDS
     while not gathering.look():
         left = deadline - time.monotonic()
@@ -94,24 +154,25 @@ def _answer(gathering: _Gathering) -> Response:
             break
         gathering.pause(min(left, LOOK_SECONDS))
     if gathering.complete:
-        return body_response(
+        return body_answer(
             [gathering.header, *gathering.ready],
             len(gathering.header) + gathering.length,
-            MEDIA_TYPE,
+            PACK_TYPE,
             gathering.close,
             gathering.touch,
-        )
+        ).response()
     if not gathering.soon():
         raise UnavailableError(
             "These frames are not ready yet; ask again in a moment.", retry_after=1
         )
+    if request.method == "HEAD":
+        gathering.close()
+        return bodiless(200)
     # Chunked: there is no telling the length. The generator closes what it reads from.
-    return Response(
-        _trickle(gathering), content_type=binary_type(MEDIA_TYPE), headers=MEDIA_HEADERS
-    )
+    return Response(_trickle(gathering), content_type=binary_type(PACK_TYPE), headers=MEDIA_HEADERS)
 
 
-def _trickle(gathering: _Gathering) -> Iterator[bytes]:
+def _trickle(gathering: Gathering) -> Iterator[bytes]:
     """Send what is ready, and while waiting a byte now and then of a small reserve held back."""
     try:
         # A frame is smaller than 16 MiB: the first byte of its size is known before it comes.
@@ -143,114 +204,3 @@ def _trickle(gathering: _Gathering) -> Iterator[bytes]:
         raise BrokenAnswer(error.message) from error
     finally:
         gathering.close()
-
-
-class _Gathering:
-    """The frames of one request, found in order as they become readable."""
-
-    def __init__(self, service: JobService, wanted: list[tuple[str, int]]) -> None:
-        self._service = service
-        self._wanted = wanted
-        self._readers: dict[str, FrameReader] = {}
-        self._found = 0
-        self._first_seen: tuple[float, int] | None = None
-        self.header = len(wanted).to_bytes(4)
-        self.length = 0
-        self.ready: list[Slice] = []
-        self._jobs = [service.job(task_id) for task_id in {task_id for task_id, _ in wanted}]
-        self.touch()
-
-    def touch(self) -> None:
-        """Count an access to the tasks whose frames these are."""
-        for job in self._jobs:
-            self._service.touch(job)
-
-    @property
-    def complete(self) -> bool:
-        """Whether all frames have been found."""
-        return self._found == len(self._wanted)
-
-    def look(self) -> bool:
-        """Find what has become readable; True when that is all.
-
-        Raises NotFoundError for a frame that will never be, TooLargeError beyond 16 MiB.
-        """
-        while not self.complete:
-            task_id, number = self._wanted[self._found]
-            run = self._run_length()
-            reader = self._reader(self._service.job(task_id))
-            try:
-                pack = reader.pack([n for _, n in self._wanted[self._found : self._found + run]])
-            except MissingFrame as missing:
-                # Take the frames before the missing one, then look at that one alone.
-                before = [n for _, n in self._wanted[self._found : self._found + run]]
-                before = before[: before.index(missing.number)]
-                if not before:
-                    # Read anew: its last frames may have come between the look and the end.
-                    self._check_missing(self._service.job(task_id), reader, number)
-                    self._first_seen = self._first_seen or (time.time(), reader.count())
-                    return False
-                pack, run = reader.pack(before), len(before)
-            self.ready += pack.slices
-            self.length += pack.length - len(pack.header)
-            self._found += run
-            if self.length + 4 > BYTES_MAX:
-                raise TooLargeError(
-                    "These frames together are larger than the 16 MiB a game computer accepts; "
-                    "ask for fewer at a time.",
-                    field="urls",
-                )
-        return True
-
-    def _check_missing(self, job: Job, reader: FrameReader, number: int) -> None:
-        error = missing_frame(job, number)
-        if isinstance(error, NotFoundError) and reader.count() < number:
-            raise error
-
-    def _run_length(self) -> int:
-        task_id = self._wanted[self._found][0]
-        end = self._found
-        while end < len(self._wanted) and self._wanted[end][0] == task_id:
-            end += 1
-        return end - self._found
-
-    def take(self) -> list[Slice]:
-        """The slices found since the last call."""
-        ready, self.ready = self.ready, []
-        return ready
-
-    def soon(self) -> bool:
-        """Whether the missing frames can be expected within a few seconds."""
-        missing = self._wanted[self._found :]
-        job = self._service.job(missing[0][0])
-        if job.is_finished:
-            return True  # the next look finds them, or that they will never be
-        if job.started is None or job.file_id is None:
-            return False
-        count, now = self._reader(job).count(), time.time()
-        rate = count / max(0.1, now - job.started)
-        if self._first_seen is not None:
-            # After a slow fetch the whole run tells less than the last second.
-            at, before = self._first_seen
-            rate = max(rate, (count - before) / max(0.1, now - at))
-        behind = max(number for _, number in missing) - count
-        return rate > 0 and behind / rate <= SOON_SECONDS
-
-    def pause(self, seconds: float) -> None:
-        """Wait for a change of the job whose frame is missing."""
-        with self._service.events.watch(self._wanted[self._found][0]) as watch:
-            watch.wait(seconds)
-
-    def _reader(self, job: Job) -> FrameReader:
-        if job.file_id is None and job.is_finished:
-            raise NotFoundError("There are no frames in this task; it was not completed.")
-        if job.file_id is None:
-            raise UnavailableError("The task has not started yet.", retry_after=1)
-        if job.file_id not in self._readers:
-            self._readers[job.file_id] = self._service.storage.frame_reader(job.file_id)
-        return self._readers[job.file_id]
-
-    def close(self) -> None:
-        """Close all files."""
-        for reader in self._readers.values():
-            reader.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Response, request
 from flask_openapi3 import OpenAPI, Tag
 
 from gmapi import __version__
@@ -12,6 +12,7 @@ from gmapi.tools.registry import TOOLS
 from gmapi.web.address import addresses
 from gmapi.web.answers import json_response, reason_phrase, success
 from gmapi.web.gate import gate
+from gmapi.web.reuse import ReuseCounts, total
 from gmapi.web.schemas import HealthAnswer, IndexAnswer
 
 TAG = Tag(name="server", description="The server itself")
@@ -21,7 +22,7 @@ STRANGERS_SECONDS = 3.0
 """How old may be what strangers are told, however many of them ask."""
 
 
-def register(app: OpenAPI, service: JobService) -> None:
+def register(app: OpenAPI, service: JobService, reuse: ReuseCounts) -> None:
     """Add `/health` and `/`."""
 
     @app.get(
@@ -60,6 +61,10 @@ def register(app: OpenAPI, service: JobService) -> None:
                 "free_bytes": state.free_bytes,
                 "budget_bytes": int(service.settings.disk_budget),
             },
+            "cache": {
+                "results": reuse.shown(),
+                "sources": total(worker.info.get("sources") for worker in state.workers),
+            },
             "database": "ok" if state.database_ok else "error",
             "sandbox": {
                 "state": info.get("sandbox", "unknown"),
@@ -74,7 +79,7 @@ def register(app: OpenAPI, service: JobService) -> None:
 
     @app.get("/", summary="What this is", tags=[TAG], responses={"200": IndexAnswer})
     def index() -> Response:
-        base = addresses().base()
+        base = addresses().base(request.environ)
         return success(
             {
                 "name": "GMapiServer",

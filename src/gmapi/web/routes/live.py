@@ -42,7 +42,7 @@ def register(app: OpenAPI, service: JobService) -> None:
         if seen.end and job.is_finished and not service.events.logs(job, seen.line):
             return Response(status=204)  # tells a browser to stop reconnecting
         label = labelled(service, job).label
-        stream = _sse(feed, job.id, seen.line, addresses().base(), label)
+        stream = _sse(feed, job.id, seen.line, addresses().base(request.environ), label)
         return Response(stream, content_type="text/event-stream", headers=SSE_HEADERS)
 
     describe_parameters(task_events, path=TaskPath, query=LogQuery, header=EventsHeaders)
@@ -119,7 +119,7 @@ def _websocket(service: JobService, feed: Feed, job: Job, since: int) -> Respons
     reason = CloseReason.NORMAL_CLOSURE
     try:
         told_all = False
-        for push in feed.follow(job.id, since, addresses().base(), job.label):
+        for push in feed.follow(job.id, since, addresses().base(request.environ), job.label):
             if push is not None:
                 for message in push.websocket():
                     socket.send(message)

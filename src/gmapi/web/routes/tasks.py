@@ -13,10 +13,11 @@ from gmapi.jobs.model import Job, State, Withdrawal
 from gmapi.jobs.service import JobService, NewLines
 from gmapi.web import news
 from gmapi.web.address import addresses
-from gmapi.web.answers import json_response, success, task_fields, with_lines
+from gmapi.web.answers import JSON_TYPE, json_response, success, task_fields
 from gmapi.web.application import describe_parameters
 from gmapi.web.events import Mark
 from gmapi.web.gate import caller
+from gmapi.web.polls import Polls
 from gmapi.web.schemas import Responses, failures
 from gmapi.web.task_schemas import TaskAnswer, TaskPath, TaskQuery, TasksAnswer, TasksQuery
 
@@ -25,20 +26,18 @@ DELETED = "The task and its outputs were deleted."
 TAG = Tag(name="tasks", description="State, progress and log of tasks")
 
 
-def register(app: OpenAPI, service: JobService) -> None:
+def register(app: OpenAPI, service: JobService, polls: Polls) -> None:
     """Add the task routes."""
     known: Responses = {"200": TaskAnswer, **failures("404")}
     changed: Responses = {**known, **failures("403", "503", "507")}
 
     def fields(job: Job) -> dict[str, object]:
-        return task_fields(job, addresses().base(), service.settings.file_expiry)
+        return task_fields(job, addresses().base(request.environ), service.settings.file_expiry)
 
     def task(**parameters: str) -> Response:
         job, lines = _look(service, parameters["task_id"])
-        found = fields(labelled(service, job))
-        if job.state is State.PENDING:
-            found["queue_position"] = service.position(job)
-        return json_response(with_lines(found, lines))
+        base = addresses().base(request.environ)
+        return Response(polls.body(labelled(service, job), lines, base), content_type=JSON_TYPE)
 
     describe_parameters(task, path=TaskPath, query=TaskQuery)
 
