@@ -24,10 +24,6 @@ class Progress:
     finished: bool
 
 
-NOT_YET = Progress(None, None, None, None, False)
-"""That of which nothing is known now."""
-
-
 class ProgressParser:
     """Reads the key=value lines of `-progress` (ffmpeg manual, main options), in any pieces.
 

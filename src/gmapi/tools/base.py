@@ -28,7 +28,7 @@ from gmapi.media.header import MediaInfo
 from gmapi.media.loudness import peak
 from gmapi.media.pipes import through_pipes
 from gmapi.media.probe import probe, seen_size
-from gmapi.media.progress import NOT_YET, Progress
+from gmapi.media.progress import Progress
 from gmapi.media.reading import Reading, read_through
 from gmapi.media.selection import Selection, Track
 from gmapi.media.timing import ONE_PICTURE, PictureTimes, picture_times
@@ -313,13 +313,6 @@ class Work:
         feeds: dict[Path, Feed],
     ) -> None:
         run = Listener(self.reporter.log, on_progress)
-
-        def look() -> None:
-            self.check()
-            # Older ffmpegs say nothing while they wait for what arrives.
-            if feeds and on_progress is not None:
-                on_progress(NOT_YET)
-
         finished = process.run(
             self.launcher,
             argv,

@@ -27,6 +27,8 @@ HEAD_BYTES = 1 << 19
 HEAD_BYTES_MAX = 8 << 20
 """Of a track in which pictures begin after its first ones."""
 
+TS_PACKET_BYTES = 188
+
 CLOCKED = frozenset({"mpegts", "mp4"})
 """The kinds that are `command.CLOCKED`."""
 
@@ -108,7 +110,8 @@ class Joining:
 
         feeds = {path: Feed(source.arrival, source.plan) for path, source in self._sources.items()}
         try:
-            self._join([arrival.path for arrival in self._tracks.both], joined, feeds, look)
+            paths = [arrival.path for arrival in self._tracks.both]
+            self._join(paths, joined, feeds, look, self._work.reporter.log)
         except MediaError as error:
             joined.unlink(missing_ok=True)
             if has_begun:
@@ -125,39 +128,50 @@ class Joining:
     def sound(self, check: Callable[[], None]) -> Path:
         """See `arriving.Apart`."""
         self._tracks.sound.wait_for_end(check)
+        head = self._beginning(self._tracks.pictures, self._pictures, check)
+        if head is None:
+            raise MediaError("The first pictures are in no parts.")
         pictures = self._folder / "first_pictures"
-        pictures.write_bytes(_first(self._pictures, HEAD_BYTES))
+        pictures.write_bytes(head)
         return self._joined([pictures, self._tracks.sound.path], "sound", check)
 
     def both_ends(self, check: Callable[[], None]) -> Path | None:
         """See `arriving.Apart`."""
-        head = self._first_parts(check)
+        head = self._beginning(self._tracks.pictures, self._pictures, check)
+        first_sound = self._beginning(self._tracks.sound, self._sound, check)
         last = self._tracks.last() if head is not None else None
-        if head is None or last is None:
+        if head is None or first_sound is None or last is None:
             return None
         pictures, sound = self._folder / "both_ends", self._folder / "first_sound"
         pictures.write_bytes(head + last)
-        sound.write_bytes(_first(self._sound, HEAD_BYTES))
+        sound.write_bytes(first_sound)
         return self._joined([pictures, sound], "ends", check)
 
-    def _first_parts(self, check: Callable[[], None]) -> bytes | None:
-        """The first pictures, to where others can follow; None when there is no such place."""
-        source = self._sources[self._tracks.pictures.path]
+    def _beginning(self, track: Arrival, link: Path, check: Callable[[], None]) -> bytes | None:
+        """The beginning of a track, to where something else can follow; None when there is no such
+        place."""
+        kind = self._sources[track.path].kind
         size = HEAD_BYTES
         while size <= HEAD_BYTES_MAX:
-            while _size(self._pictures) < size and not source.arrival.has_ended:
+            while _size(link) < size and not track.has_ended:
                 check()
                 time.sleep(_LOOK_SECONDS)
-            head = _first(self._pictures, size)
-            end = fragments.whole(head) if source.kind == "mp4" else len(head) // 188 * 188
-            if end or source.arrival.has_ended:
-                return head[:end] if end else None
+            with open(link, "rb") as file:
+                head = file.read(size)
+            if kind == "mp4":
+                end = fragments.whole(head)
+            else:
+                end = len(head) // TS_PACKET_BYTES * TS_PACKET_BYTES
+            if end:
+                return head[:end]
+            if track.has_ended:
+                return None
             size *= 2
         return None
 
     def _joined(self, tracks: Sequence[Path], name: str, check: Callable[[], None]) -> Path:
         made = self._folder / name
-        self._join(tracks, made, {}, check)
+        self._join(tracks, made, {}, check, _quiet)
         return made.replace(self._work.inputs / f"joined.{name}")
 
     def _join(
@@ -166,6 +180,7 @@ class Joining:
         output: Path,
         feeds: dict[Path, Feed],
         check: Callable[[], None],
+        log: Callable[[str], None],
     ) -> None:
         work = self._work
         limit = work.settings.picture_max_pixels
@@ -179,7 +194,7 @@ class Joining:
                 write=(self._folder.absolute(),),
             ),
             watch=process.Watch((self._folder,), work.settings.output_limit, FILES_MAX, math.inf),
-            on_line=work.reporter.log,
+            on_line=log,
             cancelled=check,
             hide=(work.folder, work.settings.data_dir),
             feeds=feeds,
@@ -187,9 +202,8 @@ class Joining:
         failures.check(finished, [output])
 
 
-def _first(path: Path, size: int) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(size)
+def _quiet(line: str) -> None:
+    """For what is said of files that end in the middle."""
 
 
 def _size(path: Path) -> int:

@@ -17,7 +17,7 @@ from gmapi.media.formats import OutputFormat
 from gmapi.media.header import MediaInfo, Stream
 from gmapi.media.links import copy_part, link_starts
 from gmapi.media.process import PROGRESS_FD
-from gmapi.media.progress import NOT_YET, Progress
+from gmapi.media.progress import Progress
 from gmapi.media.selection import Selection, choose
 from gmapi.tools.base import Work
 
@@ -94,10 +94,13 @@ def run(
     except SoundChanged:
         even = evened(
             work, chosen, maps=maps, channels=channels, rate=rate,
-            on_progress=lambda _: on_progress(NOT_YET),
+            on_progress=lambda _: on_progress(_NOT_YET),
         )  # fmt: skip
         with even as copy:
             go(argv(copy))
+
+
+_NOT_YET = Progress(None, None, None, None, False)
 
 
 @contextmanager
