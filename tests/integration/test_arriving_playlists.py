@@ -3,6 +3,7 @@ fetched as a whole before."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,7 @@ from support.http.held_streams import HeldStream
 from support.http.origin import Exchange, Origin, content
 from support.media.programs import ffmpeg_output
 from support.product.arrivals import Watched, made, same
-from support.product.works import make_work, run_tool
+from support.product.works import Stopped, make_work, run_tool
 
 SECONDS = 16
 FPS = 20
@@ -211,6 +212,71 @@ def test_a_segment_that_is_missing_is_never_called_done(
     with pytest.raises(SourceError, match=r"but not segment [78]: The server .* HTTP 404"):
         running.result(60)
     assert not list((work.folder.parent.parent / "sources").glob("*.tmp"))
+
+
+def test_what_is_not_needed_is_not_waited_for(bench: Bench, pool: ThreadPoolExecutor) -> None:
+    _, entry, _, last = KINDS["dash"]
+    stream, work = bench.stream("dash"), bench.work()
+    stream.hold(lambda name: name == last)
+    fields = {"output_format": "wav", "args": ["-t", "3"]}
+    running = pool.submit(run_tool, work, "ffmpeg", input_url=stream.url(entry), **fields)
+    assert running.result(30).duration == pytest.approx(3, abs=0.01)
+    kept = [path.name for path in (work.folder.parent.parent / "sources").glob("*.data")]
+    assert len(kept) == 1  # the sound, which was there
+    assert not list((work.folder.parent.parent / "sources").glob("*.tmp"))
+
+
+def test_a_second_job_reads_what_the_first_one_fetches(
+    bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    _, entry, _, last = KINDS["dash"]
+    stream, work, other = bench.stream("dash"), bench.work(), bench.work()
+    url = stream.url(entry)
+    stream.hold(lambda name: name == last)
+    first = pool.submit(run_tool, work, "sanjuuni", input_url=url, output_format="32vid", width=40)
+    bench.notes.wait(lambda result: result["frames"] >= 1, first)
+    with ThreadPoolExecutor(1) as another:
+        second = another.submit(run_tool, other, "video_frame", video_url=url, w=96)
+        bench.notes.wait(lambda result: result.get("current_frames", 0) >= 200, second)
+        stream.release()
+        second.result(60)
+    first.result(60)
+    _, files = bench.whole(url, "video_frame", w=96)
+    assert bench.files(other) == files
+    assert bench.origin.count(f"/dash/{last}") == 2  # one for both, one for the whole
+
+
+def test_a_cancelled_job_leaves_nothing(bench: Bench, pool: ThreadPoolExecutor) -> None:
+    _, entry, _, last = KINDS["apart"]
+    stream, work = bench.stream("apart"), bench.work()
+    stream.hold(lambda name: name == last)
+    running = pool.submit(run_tool, work, "video_frame", video_url=stream.url(entry), w=96)
+    bench.notes.wait(lambda result: result["current_frames"] >= 200, running)
+    bench.notes.stop()
+    with pytest.raises(Stopped):
+        running.result(30)
+    assert not list((work.folder.parent.parent / "sources").glob("*.tmp"))
+    ours = ("gmapi-arrival", "gmapi-feeder", "gmapi-fetch")
+    assert not [thread.name for thread in threading.enumerate() if thread.name in ours]
+
+
+def test_clocks_that_leap_are_mended_before_anything_is_made(
+    bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    stream, work = bench.stream("mute"), bench.work()
+    stream.hold(lambda name: name == "index1.ts")
+    parts = ["index0.ts", "index1.ts", "index2.ts", "index7.ts"]
+    lines = "".join(f"#EXTINF:2.0,\n{name}\n" for name in parts[:-1])
+    text = f"#EXTM3U\n{lines}#EXT-X-DISCONTINUITY\n#EXTINF:2.0,\n{parts[-1]}\n#EXT-X-ENDLIST\n"
+    url = bench.origin.add("/mute/leap.m3u8", text.encode())
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96)
+    stream.await_asked("index1.ts")
+    stream.release()
+    result = running.result(60)
+    whole, files = bench.whole(url, "video_frame", w=96)
+    assert bench.files(work) == files
+    assert same(result, whole)
+    assert result.total_frames == pytest.approx(8 * FPS, abs=3)
 
 
 def test_a_live_stream_is_converted_while_it_is_recorded(

@@ -52,6 +52,10 @@ class _LiveTrack:
             self._next = listed.sequence
             if not listed.ended and count > LIVE_EDGE:
                 self._next += listed.segments[-LIVE_EDGE].number - first
+            # The first one of all may follow anything.
+            wanted = [s for s in listed.segments if listed.sequence + s.number > self._next]
+            if any(segment.leap for segment in wanted[1:]):
+                self._part.hide()
         self.target = listed.target or self.target
         new = False
         for header, segment in zip(listed.headers, listed.segments, strict=True):

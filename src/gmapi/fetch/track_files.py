@@ -171,6 +171,10 @@ class TrackFile(FileIO):
             self._size = super().truncate(size)
         return self._size
 
+    def hide(self) -> None:
+        """Let others wait until all of it is there."""
+        self._on_begin = ignore
+
     def begin(self) -> None:
         """Let others read what comes from now on."""
         if not self._is_told and self._on_begin is not ignore:
@@ -193,6 +197,10 @@ class Part:
         self._recorder = recorder
         self._headers: set[Segment] = set()
         self._header_digest = b""
+
+    def hide(self) -> None:
+        """Let nobody read it before all of it is there."""
+        self._file.hide()
 
     def add(self, segment: Segment) -> None:
         """Fetch a segment, or a header where it is needed. Raises SourceError."""

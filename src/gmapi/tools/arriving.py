@@ -20,6 +20,11 @@ _LOOK_SECONDS = 0.1
 class Apart(Protocol):
     """Pictures and sound that come apart, and are joined to one source as they come."""
 
+    @property
+    def seconds(self) -> float | None:
+        """How long the pictures play, perhaps only roughly; None when nobody knows that yet."""
+        ...
+
     def sound(self, check: Callable[[], None]) -> Path:
         """A source with the same beginning, and all of the sound, as soon as that has come. Raises
         what ended it early, MediaError, and what `check` raises."""

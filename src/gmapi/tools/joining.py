@@ -7,15 +7,17 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from gmapi.errors import MediaError
 from gmapi.fetch.arrival import Arrival, Beginning
 from gmapi.fetch.together import Tracks
-from gmapi.media import command, failures, process
+from gmapi.media import command, failures, process, streamable
 from gmapi.media.mp4 import fragments
 from gmapi.sandbox.feeding import Feed
 from gmapi.sandbox.launcher import Grants
+from gmapi.tools.arrival_plan import FROM_SEGMENTS
 from gmapi.tools.arriving import ArrivingSource
 from gmapi.tools.base import Work
 from gmapi.tools.bounds import FILES_MAX
@@ -41,22 +43,26 @@ _LOOK_SECONDS = 0.05
 class Joining:
     """Joins the tracks of one source, whose files are kept until the work ends.
 
-    `sources` are those that have begun to arrive, `check` raises when nobody needs the source any
-    more.
+    `beginning` is that of the pictures, `feeds` are what has begun to arrive, `kinds` those of both
+    tracks (`streamable.kind`); `check` raises when nobody needs the source any more.
     """
 
     def __init__(
         self,
         work: Work,
         tracks: Tracks,
-        sources: Sequence[ArrivingSource],
+        beginning: Beginning,
+        feeds: dict[Path, Feed],
+        kinds: dict[Path, str],
         check: Callable[[], None],
     ) -> None:
         self._work = work
         self._tracks = tracks
+        self._told = beginning
         self._check = check
-        self._sources = {source.path: source for source in sources}
-        self._clocked = all(source.kind in CLOCKED for source in sources)
+        self._feeds = feeds
+        self._kinds = kinds
+        self._clocked = all(kind in CLOCKED for kind in kinds.values())
         self._folder = work.folder / "joining"
         self._folder.mkdir(exist_ok=True)
         # Beginnings that stay readable, whatever becomes of the other names meanwhile.
@@ -67,26 +73,42 @@ class Joining:
 
     @classmethod
     def of(
-        cls, work: Work, tracks: Tracks, open_: Open, check: Callable[[], None]
+        cls,
+        work: Work,
+        tracks: Tracks,
+        open_: Open,
+        suits: Callable[[str], bool],
+        check: Callable[[], None],
     ) -> Joining | None:
-        """None when one of the tracks is there already, or has to be there first. Raises what ends
-        them early, and what `check` raises."""
+        """None when the pictures are there already, or a track has to be there first, as it is of
+        no kind that `suits`. Raises what ends them early, and what `check` raises."""
 
         def look() -> None:
             check()
             tracks.check()
 
-        sources = []
+        beginning = tracks.pictures.wait_to_begin(look)
+        if beginning is None:
+            return None
+        feeds, kinds = {}, {}
         for arrival in tracks.both:
-            beginning = arrival.wait_to_begin(look)
-            source = None if beginning is None else open_(arrival, beginning)
-            if source is None:
+            began = arrival.wait_to_begin(look)
+            source = None if began is None else open_(arrival, began)
+            if source is not None:
+                feeds[arrival.path] = Feed(arrival, source.plan)
+                kind = source.kind
+            elif not arrival.is_whole or not _is_fit(kind := _kind(arrival.path), suits):
                 return None
-            sources.append(source)
+            kinds[arrival.path] = kind
         try:
-            return cls(work, tracks, sources, look)
+            return cls(work, tracks, beginning, feeds, kinds, look)
         except OSError:  # one has just come to its end, or there are no links here
             return None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the pictures play, perhaps only roughly."""
+        return self._tracks.seconds
 
     def run(self, target: Path, begin: Callable[[Beginning], None]) -> bool:
         """Join them to `target`, of which `begin` is told when it can be read; False, with nothing
@@ -96,9 +118,7 @@ class Joining:
         end.
         """
         joined = self._folder / "joined"
-        pictures = self._sources[self._tracks.pictures.path].arrival.beginning
-        assert pictures is not None
-        told = Beginning(joined, pictures.url, None, None, pictures.seconds)
+        told = replace(self._told, file=joined)
         has_begun = False
 
         def look() -> None:
@@ -108,10 +128,9 @@ class Joining:
                 has_begun = True
                 begin(told)
 
-        feeds = {path: Feed(source.arrival, source.plan) for path, source in self._sources.items()}
         try:
             paths = [arrival.path for arrival in self._tracks.both]
-            self._join(paths, joined, feeds, look, self._work.reporter.log)
+            self._join(paths, joined, self._feeds, look, self._work.reporter.log)
         except MediaError as error:
             joined.unlink(missing_ok=True)
             if has_begun:
@@ -137,6 +156,8 @@ class Joining:
 
     def both_ends(self, check: Callable[[], None]) -> Path | None:
         """See `arriving.Apart`."""
+        if not self._clocked:
+            return None
         head = self._beginning(self._tracks.pictures, self._pictures, check)
         first_sound = self._beginning(self._tracks.sound, self._sound, check)
         last = self._tracks.last() if head is not None else None
@@ -150,7 +171,7 @@ class Joining:
     def _beginning(self, track: Arrival, link: Path, check: Callable[[], None]) -> bytes | None:
         """The beginning of a track, to where something else can follow; None when there is no such
         place."""
-        kind = self._sources[track.path].kind
+        kind = self._kinds[track.path]
         size = HEAD_BYTES
         while size <= HEAD_BYTES_MAX:
             while _size(link) < size and not track.has_ended:
@@ -158,10 +179,11 @@ class Joining:
                 time.sleep(_LOOK_SECONDS)
             with open(link, "rb") as file:
                 head = file.read(size)
+            end = len(head)
             if kind == "mp4":
                 end = fragments.whole(head)
-            else:
-                end = len(head) // TS_PACKET_BYTES * TS_PACKET_BYTES
+            elif kind == "mpegts":
+                end = end // TS_PACKET_BYTES * TS_PACKET_BYTES
             if end:
                 return head[:end]
             if track.has_ended:
@@ -200,6 +222,15 @@ class Joining:
             feeds=feeds,
         )
         failures.check(finished, [output])
+
+
+def _kind(path: Path) -> str:
+    with open(path, "rb") as file:
+        return streamable.kind(file.read(streamable.HEAD_BYTES)) or ""
+
+
+def _is_fit(kind: str, suits: Callable[[str], bool]) -> bool:
+    return kind in FROM_SEGMENTS and suits(kind)
 
 
 def _quiet(line: str) -> None:

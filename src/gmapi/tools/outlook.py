@@ -112,7 +112,8 @@ class Outlook:
         except JobError as error:
             self._work.reporter.log(f"the last segment tells nothing: {error.message}")
             return None
-        return times.end
+        # What of the last segment cannot be read has told nothing.
+        return times.end if apart.seconds and times.end > apart.seconds / 2 else None
 
     def _end_of_both_ends(self, packet: int) -> float | None:
         """By the last picture of a file of the first and the last bytes, with all times as they

@@ -7,6 +7,7 @@ before its pictures anyway.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gmapi.errors import MediaError, SourceError
@@ -37,14 +38,17 @@ class SoundAhead:
     own_clock: bool
 
 
-def fetch(work: Work, chosen: Selection, *, seconds_max: float) -> SoundAhead | None:
+def fetch(
+    work: Work, chosen: Selection, *, seconds_max: float, check: Callable[[], None]
+) -> SoundAhead | None:
     """The sound of a source as one of its own; None when it is not to be had so, or not sooner
-    than with the pictures, or longer than `seconds_max`. Raises what ended the source early."""
+    than with the pictures, or longer than `seconds_max`. Raises what ended the source early, and
+    what `check` raises while it is waited for, but for MediaError."""
     source = work.arriving.get(chosen.path)
     if source is None or chosen.sound is None or (chosen.length or 0.0) > seconds_max:
         return None
     if source.apart is not None and not source.is_live:
-        return _apart(work, chosen, source.apart)
+        return _apart(work, chosen, source.apart, check)
     if source.index is None or not source.parts.are_exact:
         return None
     sounds = [stream.index for stream in chosen.info.streams if stream.kind == "audio"]
@@ -67,9 +71,11 @@ def fetch(work: Work, chosen: Selection, *, seconds_max: float) -> SoundAhead | 
     return SoundAhead(alone_now, own_clock=True)
 
 
-def _apart(work: Work, chosen: Selection, apart: Apart) -> SoundAhead | None:
+def _apart(
+    work: Work, chosen: Selection, apart: Apart, check: Callable[[], None]
+) -> SoundAhead | None:
     try:
-        path = apart.sound(work.check)
+        path = apart.sound(check)
     except MediaError as error:
         work.reporter.log(f"the sound comes with the pictures: {error.message}")
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -60,6 +61,9 @@ class _Fetch:
         self._is_joined = False
         self._suits: Callable[[str], bool] | None = None
         self._is_handed_over = False
+        # Whether the file that has come becomes another before it is used.
+        self._is_settled = False
+        self._deciding = threading.Lock()
 
     def start(self, suits: Callable[[str], bool]) -> Path:
         """Fetch in a thread of its own, and return as soon as that is begun of a source of a kind
@@ -70,7 +74,9 @@ class _Fetch:
         arrival.start()
         try:
             source = self._begun(arrival, suits)
-            if source is None:
+            with self._deciding:
+                self._is_handed_over = source is not None and not self._is_settled
+            if not self._is_handed_over:
                 arrival.wait_for_end(work.check)
         except BaseException:
             arrival.stop()
@@ -78,7 +84,6 @@ class _Fetch:
         if source is None or arrival.is_whole:
             arrival.stop()
         else:
-            self._is_handed_over = True
             work.arriving.add(source)
         return self._target
 
@@ -108,7 +113,7 @@ class _Fetch:
         def open_(track: Arrival, beginning: Beginning) -> ArrivingSource | None:
             return self._opened(track, beginning, suits)
 
-        self._joining = Joining.of(self._work, tracks, open_, self._check)
+        self._joining = Joining.of(self._work, tracks, open_, suits, self._check)
         if self._joining is not None:
             self._is_joined = self._joining.run(self._target, arrival.begin)
 
@@ -128,8 +133,7 @@ class _Fetch:
         origin = "taken from the cache" if brought.from_cache else "fetched"
         reporter.log(f"source {origin}: {amount(brought.size, None)} from {source.host}")
         if brought.leaps:
-            for path in brought.paths:
-                self._run_through(path)
+            self._settle_leaps(brought.paths)
         if len(brought.paths) > 1 and not self._is_joined:
             self._join(brought.paths)
         if brought.untold or brought.is_part:
@@ -269,6 +273,20 @@ class _Fetch:
             beginning.unlink(missing_ok=True)
         else:
             beginning.replace(self._target)
+
+    def _settle_leaps(self, tracks: Sequence[Path]) -> None:
+        with self._deciding:
+            self._is_settled = True
+            is_used = self._is_handed_over or self._is_joined
+        if not is_used:
+            for path in tracks:
+                self._run_through(path)
+            return
+        # They were not in sight when its conversion began.
+        self._work.warn(
+            "The stream's clock changed on the way, as it does at advertisements; pictures and "
+            "sound may be a little apart from there on."
+        )
 
     def _run_through(self, track: Path) -> None:
         """Make one clock of those that the parts of a stream have, such as a film and its

@@ -308,7 +308,11 @@ class _Cut:
             return None
         outputs = {channel: work.outputs / name for channel, (_, name) in AUDIO_NAMES.items()}
 
-        ahead = sound_first.fetch(work, self._chosen, seconds_max=SOUND_FIRST_SECONDS)
+        def check() -> None:
+            work.check()
+            self._stop_with_frames()
+
+        ahead = sound_first.fetch(work, self._chosen, seconds_max=SOUND_FIRST_SECONDS, check=check)
         source = ahead.chosen if ahead is not None else self._chosen
 
         def argv(chosen: Selection) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gmapi.tools.base import Work
-from support.product.works import Notes
+from support.product.works import Notes, Stopped
 
 
 class Watched(Notes):
@@ -18,11 +18,20 @@ class Watched(Notes):
     def __init__(self) -> None:
         super().__init__()
         self._news = threading.Condition()
+        self._is_stopped = False
 
     def report(self, **told: Any) -> None:
         with self._news:
             super().report(**told)
             self._news.notify_all()
+
+    def stop(self) -> None:
+        """Let the work be cancelled."""
+        self._is_stopped = True
+
+    def check(self) -> None:
+        if self._is_stopped:
+            raise Stopped
 
     def wait(self, true: Callable[[dict[str, Any]], bool], running: Future[Any]) -> dict[str, Any]:
         """The first result of which it is `true`."""
