@@ -205,7 +205,7 @@ def test_a_record_never_describes_the_data_of_another_version(
     fetch(url)
     own_origin.add("/a", BODY[::-1], etag='"2"')
     with monkeypatch.context() as patch:
-        patch.setattr(source_cache._Entry, "write", write)
+        patch.setattr(source_cache.Entry, "write", write)
         with pytest.raises(Crash):
             fetch(url)
     own_origin.add("/a", BODY, etag='"1"')

@@ -2,7 +2,7 @@
 
 Whoever downloads it appends to a file; all who want it, in this process or another, look at that
 same file. A download that begins again, since the process that ran it has died, begins another
-file: as long as it is the same version of the source, its readers go on where they were.
+file: as long as that begins with what was there before, its readers go on where they were.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from gmapi.errors import SourceError
 
 # Files that another process makes longer are looked at so often, seconds.
 _LOOK_SECONDS = 0.02
+_COMPARE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,10 @@ class Arrival:
     `fetch` runs in a thread of its own: it is given what to tell of beginnings, puts the whole
     source at `path`, and raises what is to be known of a failure. It must stop soon once
     `is_stopped`.
+
+    A download may begin again: others ran the one before and have died, or need no more. Once the
+    source is `take`n its new file must be of the same version, where that has a name, and begin
+    with all bytes of the one before; else it has changed.
     """
 
     def __init__(self, path: Path, fetch: Callable[[Arrival], None]) -> None:
@@ -80,7 +85,12 @@ class Arrival:
         self._news = threading.Condition()
         self._beginning: Beginning | None = None
         self._file: FileIO | None = None
+        # Of a download begun again, until it has what the one before had.
+        self._next: FileIO | None = None
+        self._compared = 0
+        # Somebody may be reading them.
         self._old: list[FileIO] = []
+        self._taken = False
         self._began: tuple[float, int] | None = None
         self._ended = False
         self._failure: BaseException | None = None
@@ -125,8 +135,7 @@ class Arrival:
     @property
     def size(self) -> int:
         """Bytes there are."""
-        file = self._file
-        return os.fstat(file.fileno()).st_size if file is not None else 0
+        return _size(self._file) if self._file is not None else 0
 
     @property
     def bytes_a_second(self) -> float | None:
@@ -142,7 +151,9 @@ class Arrival:
         deadline = time.monotonic() + seconds
         while True:
             self.check()
-            ended, size = self._ended, self.size
+            ended = self._ended
+            self._go_over()
+            size = self.size
             left = deadline - time.monotonic()
             if size > beyond or ended or left <= 0:
                 return size
@@ -167,30 +178,31 @@ class Arrival:
                 self._news.wait(0.1)
         self.check()
 
+    def take(self, beginning: Beginning) -> bool:
+        """From now on what has come counts, as somebody uses it; False when that is not what
+        began so any more."""
+        with self._news:
+            self._taken = self._taken or beginning == self._beginning
+            return self._taken
+
     def begin(self, beginning: Beginning) -> None:
         """Take note of a download that has begun: the growing file appears at `path`, unless file
-        systems forbid that. Raises SourceError `source_changed` when it is of another version
-        than before."""
-        before = self._beginning
-        if before is not None and not _same(before, beginning):
-            raise changed()
+        systems forbid that."""
         try:
             file = open(beginning.file, "rb", buffering=0)  # noqa: SIM115
         except OSError:  # it has just ended
             return
-        try:
-            if beginning.file != self.path:
-                self.path.unlink(missing_ok=True)
-                os.link(beginning.file, self.path)
-        except OSError:
-            file.close()
-            return
-        if self._file is not None:
-            self._old.append(self._file)  # somebody may be reading it
-        self._file = file
-        if self._began is None:
-            self._began = time.monotonic(), self.size
         with self._news:
+            before = self._beginning
+            if self._taken and before is not None and not _may_be_same(before, beginning):
+                file.close()
+                self._fail(changed())
+                return
+            if not self._appear(beginning.file) and before is None:
+                file.close()
+                return
+            self._follow(file)
+            self._began = self._began or (time.monotonic(), self.size)
             self._beginning = beginning
             self._news.notify_all()
 
@@ -198,7 +210,7 @@ class Arrival:
         """End the fetch if it runs, and wait until its thread has ended."""
         self._stopped.set()
         self._thread.join()
-        for file in (*self._old, self._file):
+        for file in (*self._old, self._file, self._next):
             if file is not None:
                 file.close()
 
@@ -207,29 +219,97 @@ class Arrival:
             self._fetch(self)
             self._finish()
         except BaseException as error:
-            self._failure = error
+            self._fail(error)
         finally:
             with self._news:
                 self._ended = True
                 self._news.notify_all()
+
+    def _fail(self, error: BaseException) -> None:
+        """End it early; the first reason is the one to be known."""
+        self._failure = self._failure or error
+        self._stopped.set()
+
+    def _appear(self, file: Path) -> bool:
+        """Have the growing file at `path`, where there is one at any time from then on."""
+        if file == self.path:
+            return True
+        # Not beside `path`, where it could be taken for one more source.
+        aside = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+        try:
+            os.link(file, aside)
+            os.replace(aside, self.path)
+        except OSError:
+            return False
+        finally:
+            aside.unlink(missing_ok=True)  # a link to what is there already is not moved
+        return True
+
+    def _follow(self, file: FileIO) -> None:
+        """Read this file from now on, or as soon as it has what was read of the one before."""
+        if self._next is not None and not _is_same(self._next, file):
+            self._old.append(self._next)
+            self._next = None
+        if self._file is not None and _is_same(self._file, file):
+            self._old.append(file)
+        elif self._file is None or not self._taken:
+            if self._file is not None:
+                self._old.append(self._file)
+            self._file = file
+        elif self._next is None:
+            self._next, self._compared = file, 0
+        else:
+            self._old.append(file)
+
+    def _go_over(self) -> None:
+        """Go over to the download that has begun again, if it has all that was read. Raises
+        SourceError `source_changed` when that is something else."""
+        if self._next is None:
+            return
+        with self._news:
+            if (new := self._next) is None:
+                return
+            assert self._file is not None
+            there = _size(self._file)
+            until = min(there, _size(new))
+            while self._compared < until:
+                count = min(until - self._compared, _COMPARE_BYTES)
+                had = os.pread(self._file.fileno(), count, self._compared)
+                if os.pread(new.fileno(), count, self._compared) != had:
+                    self._fail(changed())
+                    break
+                self._compared += count
+            else:
+                if until == there:
+                    self._old.append(self._file)
+                    self._file, self._next = new, None
+        self.check()
 
     def _finish(self) -> None:
         """Look at what is whole now: the file that grew, or one like it."""
         if self._beginning is None:
             return
         file = open(self.path, "rb", buffering=0)  # noqa: SIM115
-        if self._file is not None:
-            self._old.append(self._file)
-        self._file = file
-        total = self._beginning.total
-        if total is not None and self.size != total:
+        with self._news:
+            self._follow(file)
+            total = self._beginning.total
+            if self._taken and total is not None and _size(file) != total:
+                raise changed()
+        self._go_over()
+        if self._next is not None:  # it is shorter
             raise changed()
 
 
-def _same(one: Beginning, other: Beginning) -> bool:
-    if one.file == other.file:
-        return True
-    return one.total == other.total and one.etag is not None and one.etag == other.etag
+def _may_be_same(one: Beginning, other: Beginning) -> bool:
+    return one.total == other.total and one.etag in (None, other.etag)
+
+
+def _size(file: FileIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _is_same(one: FileIO, other: FileIO) -> bool:
+    return os.path.samestat(os.fstat(one.fileno()), os.fstat(other.fileno()))
 
 
 class Note:

@@ -11,18 +11,17 @@ from __future__ import annotations
 import json
 import math
 import os
-import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from gmapi.errors import JobCancelled, SourceError
+from gmapi.errors import SourceError
 from gmapi.fetch.address import SourceUrl
-from gmapi.fetch.arrival import Beginning, Note, OnBegin, ignore
+from gmapi.fetch.arrival import Beginning, OnBegin, ignore
+from gmapi.fetch.cache_entry import Entry, Fetched, HolderStuck, free_lock, size_of, waiting_lock
 from gmapi.fetch.cache_record import Record
 from gmapi.fetch.fetcher import (
     Cancelled,
@@ -35,27 +34,8 @@ from gmapi.fetch.fetcher import (
 )
 from gmapi.fetch.headers import check_headers
 from gmapi.fetch.unending import WHOLE, Portion
-from gmapi.filelock import ACROSS_PROCESSES, FileLock
 
 FRESH_SECONDS = 60.0
-_LOCK_POLL = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A source in place: size in bytes, the address it came from after redirects, the type its
-    server named, and whether no byte of it had to be fetched. `kind` is as in `Download`."""
-
-    size: int
-    url: str
-    content_type: str | None
-    from_cache: bool
-    kind: str | None = None
-    version: str | None = None
-    """What the server names this version by, if it does."""
-    untold: bool = False
-    is_part: bool = False
-    """Both as in `Download`."""
 
 
 _Get = Callable[[Path, Validators | None, Callable[[], None], OnBegin], Download]
@@ -125,8 +105,7 @@ class SourceCache:
             )
 
         if not use_cache:
-            self.counts.misses += 1
-            return _fetched(get(into, None, _nobody_waits, on_begin))
+            return self._uncached(into, get, on_begin)
         return self._through(_key(url, checked), into, get, FRESH_SECONDS, cancelled, on_begin)
 
     def keep(
@@ -161,15 +140,23 @@ class SourceCache:
         cancelled: Cancelled,
         on_begin: OnBegin = ignore,
     ) -> Fetched:
-        with disk_errors(), suppress(_HolderStuck):
+        with disk_errors(), suppress(HolderStuck):
             self.folder.mkdir(parents=True, exist_ok=True)
-            entry = _Entry(self.folder, key)
-            with _waiting_lock(entry, self.rules.stall, cancelled, on_begin) as waiting_since:
+            entry = Entry(self.folder, key)
+            with waiting_lock(entry, self.rules.stall, cancelled, on_begin) as waiting_since:
                 found = self._fetch_locked(entry, into, get, fresh_seconds, waiting_since, on_begin)
                 self._count(found, joined=waiting_since is not None)
                 return found
+        return self._uncached(into, get, on_begin)
+
+    def _uncached(self, into: Path, get: _Get, on_begin: OnBegin) -> Fetched:
+        def attempt() -> Download:
+            # What is there may be the file of another download, and be read already.
+            into.unlink(missing_ok=True)
+            return get(into, None, _nobody_waits, on_begin)
+
         self.counts.misses += 1
-        return _fetched(get(into, None, _nobody_waits, on_begin))
+        return _fetched(_again_if_changed(attempt))
 
     def _count(self, found: Fetched, *, joined: bool) -> None:
         if not found.from_cache:
@@ -181,7 +168,7 @@ class SourceCache:
 
     def _fetch_locked(
         self,
-        entry: _Entry,
+        entry: Entry,
         into: Path,
         get: _Get,
         fresh_seconds: float,
@@ -194,24 +181,23 @@ class SourceCache:
             shared = waiting_since is not None and record.checked >= waiting_since
             if shared or (record.validators is None and 0 <= age < fresh_seconds):
                 return entry.hand_out(record, into, from_cache=True)
-        temporary = entry.temporary()
+        entry.remove_leftovers(time.time(), self.rules.deadline)
         entry.alone.unlink(missing_ok=True)  # of a process that was killed
         entry.note.remove()
+        temporary = entry.temporary()
+        known = record.validators if record else None
 
         def begin(beginning: Beginning) -> None:
-            entry.note.write(beginning)
             on_begin(beginning)
+            entry.note.write(beginning)
+
+        def attempt() -> Download:
+            nonlocal temporary
+            temporary = entry.temporary()
+            return get(temporary, known, entry.alone.touch, begin)
 
         try:
-            known = record.validators if record else None
-            try:
-                fresh = get(temporary, known, entry.alone.touch, begin)
-            except SourceError as error:
-                if error.code != "source_changed" or on_begin is not ignore:
-                    raise
-                # Nobody here has read any of it yet; who has, elsewhere, has another file.
-                temporary = entry.temporary()
-                fresh = get(temporary, known, entry.alone.touch, begin)
+            fresh = _again_if_changed(attempt)
             if record is not None and fresh.not_modified:
                 record = replace(record, checked=time.time())
                 entry.write(record)
@@ -243,7 +229,7 @@ class SourceCache:
         what dead processes left; entries in work are skipped. Returns the bytes freed."""
         freed = 0
         for entry in self._entries():
-            with _free_lock(entry) as free:
+            with free_lock(entry) as free:
                 if free:
                     expired = now - entry.last_used() > expiry
                     freed += entry.remove() if expired else 0
@@ -254,10 +240,10 @@ class SourceCache:
         """Remove entries, the longest unused first, until `bytes_wanted` are free. Skips those in
         work and those a job still holds, as they would free nothing. Returns the bytes freed."""
         freed = 0
-        for entry in sorted(self._entries(), key=_Entry.last_used):
+        for entry in sorted(self._entries(), key=Entry.last_used):
             if freed >= bytes_wanted:
                 break
-            with _free_lock(entry) as free:
+            with free_lock(entry) as free:
                 if free:
                     freed += entry.remove_leftovers(time.time(), self.rules.deadline)
                     freed += 0 if entry.in_use() else entry.remove()
@@ -273,92 +259,15 @@ class SourceCache:
 
     def used_bytes(self) -> int:
         """Bytes of all files of the cache, unfinished downloads included."""
-        return sum(_size(path) for path in self._files())
+        return sum(size_of(path) for path in self._files())
 
     def _files(self) -> Iterator[Path]:
         if self.folder.is_dir():
             yield from self.folder.iterdir()
 
-    def _entries(self) -> list[_Entry]:
+    def _entries(self) -> list[Entry]:
         keys = {path.name.partition(".")[0] for path in self._files()}
-        return [_Entry(self.folder, key) for key in sorted(keys)]
-
-
-class _Entry:
-    """The files of one key."""
-
-    def __init__(self, folder: Path, key: str) -> None:
-        self.folder = folder
-        self.key = key
-        self.data = folder / f"{key}.data"
-        self.about = folder / f"{key}.json"
-        self.lock = FileLock(folder / f"{key}.lock")
-        self.alone = folder / f"{key}.alone.tmp"
-        """There while a download runs that nobody else will have a use for."""
-        self.note = Note(folder / f"{key}.arriving.tmp")
-
-    def temporary(self) -> Path:
-        return self.folder / f"{self.key}.{secrets.token_hex(8)}.tmp"
-
-    def unfinished_bytes(self) -> int:
-        """Size of the downloads of this entry that are under way."""
-        return sum(_size(path) for path in self.folder.glob(f"{self.key}.*.tmp"))
-
-    def read(self) -> Record | None:
-        """What is kept under this key; None when nothing is, or not all of it."""
-        try:
-            record = Record.from_json(self.about.read_text("utf-8"))
-            return record if self.data.stat().st_size == record.size else None
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
-
-    def write(self, record: Record) -> None:
-        temporary = self.temporary()
-        try:
-            temporary.write_text(record.to_json(), "utf-8")
-            os.replace(temporary, self.about)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    def hand_out(self, record: Record, into: Path, *, from_cache: bool) -> Fetched:
-        into.unlink(missing_ok=True)
-        try:
-            os.link(self.data, into)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(self.data, into)
-        if self.about.exists():
-            os.utime(self.about)
-        return Fetched(
-            record.size, record.url, record.content_type, from_cache, untold=record.untold
-        )
-
-    def last_used(self) -> float:
-        """Seconds since 1970; 0 when nothing complete is kept."""
-        try:
-            return self.about.stat().st_mtime
-        except OSError:
-            return 0.0
-
-    def in_use(self) -> bool:
-        """Whether a hard link elsewhere keeps the data on the disk."""
-        try:
-            return self.data.stat().st_nlink > 1
-        except OSError:
-            return False
-
-    def remove(self) -> int:
-        """Drop the entry; returns the bytes that this frees now."""
-        freed = _remove(self.about)
-        return freed + _remove(self.data)
-
-    def remove_leftovers(self, now: float, longest_download: float) -> int:
-        """Drop temporary files, and data that nothing describes. Needs the lock, which proves
-        that their process is gone; where locks do not reach other processes, age must."""
-        freed = 0
-        for path in self.folder.glob(f"{self.key}.*.tmp"):
-            if ACROSS_PROCESSES or now - _mtime(path) > longest_download:
-                freed += _remove(path)
-        return freed + (0 if self.about.exists() else _remove(self.data))
+        return [Entry(self.folder, key) for key in sorted(keys)]
 
 
 def _fetched(fresh: Download) -> Fetched:
@@ -375,6 +284,17 @@ def _fetched(fresh: Download) -> Fetched:
     )
 
 
+def _again_if_changed(attempt: Callable[[], Download]) -> Download:
+    """A download, begun again in a new file where the source changed on the way: who has read some
+    of it compares what comes now with that."""
+    try:
+        return attempt()
+    except SourceError as error:
+        if error.code != "source_changed":
+            raise
+        return attempt()
+
+
 def _nobody_waits() -> None:
     pass
 
@@ -382,76 +302,3 @@ def _nobody_waits() -> None:
 def _key(url: SourceUrl, headers: Mapping[str, str]) -> str:
     named = sorted((name.lower(), value) for name, value in headers.items())
     return sha256(json.dumps([url.url, named]).encode()).hexdigest()
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _mtime(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _remove(path: Path) -> int:
-    try:
-        status = path.stat()
-        path.unlink()
-    except OSError:
-        return 0
-    return status.st_size if status.st_nlink == 1 else 0
-
-
-class _HolderStuck(Exception):
-    """Who downloads this source makes no headway: frozen, or its disk hangs. Or it records a
-    broadcast, which others must do for themselves."""
-
-
-@contextmanager
-def _waiting_lock(
-    entry: _Entry, stall: float, cancelled: Cancelled, on_begin: OnBegin
-) -> Iterator[float | None]:
-    """Hold the lock; yields when the wait for it began, None when it was free. `on_begin` is told
-    of the download that is waited for.
-
-    Raises _HolderStuck when the download one waits for will be of no use here, or has not grown
-    for twice the `stall` time, after which its own process would have given up.
-    """
-    began: float | None = None
-    growth, grown_at = -1, time.monotonic()
-    told: Beginning | None = None
-    while not entry.lock.try_acquire():
-        began = time.time() if began is None else began
-        if cancelled():
-            raise JobCancelled
-        if (size := entry.unfinished_bytes()) != growth:
-            growth, grown_at = size, time.monotonic()
-        elif time.monotonic() - grown_at > 2 * stall:
-            raise _HolderStuck
-        if entry.alone.exists():
-            raise _HolderStuck
-        if (beginning := entry.note.read()) is not None and beginning != told:
-            told = beginning
-            on_begin(beginning)
-        time.sleep(_LOCK_POLL)
-    try:
-        yield began
-    finally:
-        entry.lock.release()
-
-
-@contextmanager
-def _free_lock(entry: _Entry) -> Iterator[bool]:
-    """Hold the lock of an entry if nobody else does, and remove it when nothing is left."""
-    if not entry.lock.try_acquire():
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        entry.lock.release(remove=not entry.data.exists() and not entry.about.exists())

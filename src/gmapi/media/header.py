@@ -82,7 +82,7 @@ class MediaInfo:
 _CONTAINER = re.compile(r"^Input #0, (.*?), from ", re.MULTILINE)
 _DURATION = re.compile(r"  Duration: (\S+?),(?: start: (-?\d{1,12}(?:\.\d{1,9})?))?")
 _STREAM = re.compile(
-    r"^ {2,40}+Stream #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?(?:\((.*)\))?: "
+    r"^ {2,40}+Stream #0:(\d{1,6})(?:\[0x[0-9a-f]+\])?(?:\((.{0,1000})\))?: "
     r"(Video|Audio|Subtitle|Data|Attachment|Unknown): (.*)"
 )
 # Whatever a stranger may have written for one (RFC 5646).

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmapi.media import command
+from gmapi.media import command, failures
 from gmapi.media.process import examine
 from gmapi.sandbox.limits import Limits
 
@@ -35,7 +35,8 @@ def peak(
     feeds: Mapping[Path, Feed] | None = None,
 ) -> float | None:
     """Decibels below the loudest sample that there can be, -91 for silence; None without sound
-    that can be decoded. Decodes the whole track, or the part that `input_args` leave of it."""
+    that can be decoded. Decodes the whole track, or the part that `input_args` leave of it.
+    Raises what `failures.explain` makes of it where one of `feeds` cannot be read."""
     found: list[float] = []
 
     def take(line: str) -> None:
@@ -48,7 +49,7 @@ def peak(
         *command.guarded_input(path, max_pixels),
         "-map", track, "-vn", "-sn", "-dn", "-af", "volumedetect", "-f", "null", "-",
     ]  # fmt: skip
-    examine(
+    finished = examine(
         launcher,
         argv,
         path,
@@ -59,4 +60,6 @@ def peak(
         cancelled=cancelled,
         feeds=feeds,
     )
+    if feeds and path in feeds and finished.returncode != 0:
+        raise failures.explain(finished.returncode, finished.tail)
     return max(found, default=None)

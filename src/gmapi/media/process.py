@@ -176,12 +176,12 @@ class _Feeders:
 
     def open(self, feeds: Mapping[int, Feed]) -> dict[int, int]:
         """Reading ends by the child's numbers for them."""
+        self._stack.callback(self._close)
         fds = {}
         for number, feed in feeds.items():
             fds[number], writer = os.pipe()
-            widen(writer, feed.pipe_bytes)
             self._ends.append((feed, fds[number], writer))
-        self._stack.callback(self._close)
+            widen(writer, feed.pipe_bytes)
         return fds
 
     def begin(self) -> None:
@@ -230,7 +230,11 @@ class _Readers:
                     widen(writer)
                 self._selector.register(reader, selectors.EVENT_READ, sink)
             child = launcher.launch(replace(launch, fds=fds))
-            on_start()
+            try:
+                on_start()
+            except BaseException:
+                child.kill()
+                raise
             return child
 
     def pump(self, child: Child, cancelled: Callable[[], None]) -> None:

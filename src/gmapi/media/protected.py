@@ -38,6 +38,9 @@ _EBML_ENCRYPTION = re.compile(rb"\x6d\x80.{1,8}?\x62\x40.{1,40}?\x50\x35", re.DO
 _TS_SYNC, _TS_PACKET_BYTES, _TS_PACKETS = 0x47, 188, 2000
 _TS_SCRAMBLED = 0xC0
 
+LOOKED_AT_BYTES = _TS_PACKETS * _TS_PACKET_BYTES
+"""How many first bytes tell it of every file but an MP4, which has an index for that."""
+
 
 def check(path: Path) -> None:
     """Raise MediaError for a source whose container says that it is encrypted. A bounded part of
@@ -51,7 +54,7 @@ def check(path: Path) -> None:
             encrypted = _EBML_ENCRYPTION.search(file.read(_EBML_BYTES)) is not None
         elif head[:1] == bytes([_TS_SYNC]):
             file.seek(0)
-            encrypted = _is_scrambled(file.read(_TS_PACKETS * _TS_PACKET_BYTES))
+            encrypted = _is_scrambled(file.read(LOOKED_AT_BYTES))
         elif head[4:8] in _BEGINNINGS:
             encrypted = _is_encrypted_mp4(file)
         else:

@@ -10,7 +10,7 @@ from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmapi.media import command
+from gmapi.media import command, failures
 from gmapi.media.process import examine
 from gmapi.sandbox.limits import Limits
 
@@ -127,7 +127,8 @@ def picture_times(
 ) -> PictureTimes:
     """The times of all pictures that are meant; LimitError after `wall_seconds`. `with_sound` when
     the sound is heard with them: where it goes on for long, the last picture stays. With
-    `own_clock` times are those that stand in the file, not counted from its start."""
+    `own_clock` times are those that stand in the file, not counted from its start. Raises what
+    `failures.explain` makes of it where one of `feeds` cannot be read."""
     packets = _Lines(exact_last=is_exact_last(ffmpeg.major, chosen))
 
     def read(stream: Stream | None, packets: _Lines, *span: str) -> None:
@@ -139,7 +140,7 @@ def picture_times(
             "-map", chosen.map_of(stream), "-c", "copy", "-f", "framecrc", "pipe:1",
             *chosen.beside(stream),
         ]  # fmt: skip
-        examine(
+        finished = examine(
             launcher,
             argv,
             chosen.path,
@@ -150,6 +151,8 @@ def picture_times(
             feeds=feeds,
             stdout=packets.feed,
         )
+        if feeds and chosen.path in feeds and finished.returncode != 0:
+            raise failures.explain(finished.returncode, finished.tail)
 
     read(chosen.picture, packets, *command.span(start, duration))
     times = packets.times()

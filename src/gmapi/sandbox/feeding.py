@@ -7,6 +7,7 @@ child has a pipe of its own, which a thread fills from the file, at the child's 
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ PIPE_BYTES = 1 << 20
 
 _SEND_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
-# How soon a feeder that waits for its source notices that it is not wanted any more, seconds.
+# How soon a feeder that waits for its source or its reader notices that it is to end, seconds.
 _LOOK_SECONDS = 0.1
 
 
@@ -78,6 +79,11 @@ class Feeder:
     def __init__(self, feed: Feed, writer: int) -> None:
         self._feed = feed
         self._writer = writer
+        if sys.platform != "win32":  # whose pipes can only be waited for
+            # Whoever is asked to end must not be stuck in a pipe that nobody empties.
+            os.set_blocking(writer, False)
+            self._poller = select.poll()
+            self._poller.register(writer, select.POLLOUT)
         self._stopped = threading.Event()
         self._failure: BaseException | None = None
         self._ended = False
@@ -132,13 +138,23 @@ class Feeder:
             size = source.wait(at, _LOOK_SECONDS)
             there = size if end is None else min(size, end)
             while at < there and not self._stopped.is_set():
-                at += self._copy(source.fileno(), at, there - at)
+                copied = self._copy(source.fileno(), at, there - at)
+                if copied == 0:  # the file is another now, which does not have as much yet
+                    break
+                at += copied
             if whole and at >= size:
                 return
 
     def _copy(self, file: int, at: int, count: int) -> int:
+        """How many bytes went into the pipe; 0 only where the file has none there, or when this
+        is to end."""
         if sys.platform == "linux":
-            return os.sendfile(self._writer, file, at, min(count, _SEND_BYTES))
+            while not self._stopped.is_set():
+                try:
+                    return os.sendfile(self._writer, file, at, min(count, _SEND_BYTES))
+                except BlockingIOError:
+                    self._await_room()
+            return 0
         data = os.pread(file, min(count, _READ_BYTES), at)
         self._write(data)
         return len(data)
@@ -146,7 +162,15 @@ class Feeder:
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
         while view and not self._stopped.is_set():
-            view = view[os.write(self._writer, view) :]
+            try:
+                view = view[os.write(self._writer, view) :]
+            except BlockingIOError:
+                self._await_room()
+
+    def _await_room(self) -> None:
+        """Return when the reader has taken something, has gone, or after a while."""
+        if sys.platform != "win32":
+            self._poller.poll(_LOOK_SECONDS * 1000)
 
 
 def widen(pipe: int, size: int = PIPE_BYTES) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from gmapi.errors import MediaError, SourceError
 from gmapi.fetch.arrival import Arrival, Beginning
 from gmapi.fetch.parts import Parts
-from gmapi.media import picture_files, protected, streamable, xing
+from gmapi.media import late_tags, picture_files, protected, streamable, xing
 from gmapi.media.mp4 import fast_start, layout
 from gmapi.media.mp4.boxes import IndexUnusable
 from gmapi.media.mp4.layout import Layout
@@ -50,9 +50,12 @@ class Opening:
     check: Callable[[], None]
     log: Callable[[str], None]
 
-    def plan(self, suits: Callable[[str], bool]) -> ArrivingSource | None:
+    def plan(
+        self, suits: Callable[[str], bool], *, with_tags: bool = False
+    ) -> ArrivingSource | None:
         """The source as it can be read, if it is of a kind that `suits`; None when all of it has
-        to be there. Raises what ended it early."""
+        to be there, as `with_tags` for some that tell their title at the end. Raises what ended
+        it early."""
         total = self.beginning.total
         if total is not None and total < WORTH_BYTES:
             return None
@@ -66,12 +69,16 @@ class Opening:
             return None
         if total is None and kind not in FROM_SEGMENTS:
             return None
+        if total is not None and with_tags and late_tags.may_follow(kind, head):
+            return None
         source = ArrivingSource(self.arrival, WHOLE, kind, self.parts)
         try:
             if kind == "mp4" and total is None:
                 return self._by_fragments(source, layout.find(head, sys.maxsize, self._read))
             if kind == "mp4":
                 return self._by_index(source, layout.find(head, total or 0, self._read))
+            if kind == "mpegts" and total is not None:  # others need less than the head
+                self._first(protected.LOOKED_AT_BYTES)
             protected.check(self.arrival.path)
             return replace(source, plan=self._song(head)) if kind == "mp3" else source
         except (IndexUnusable, xing.HeadTooShort, SourceError) as error:

@@ -139,11 +139,6 @@ class ArrivingSources:
         if (source := self._sources.get(path)) is not None:
             source.arrival.wait_for_end(check)
 
-    def await_all(self, check: Callable[[], None]) -> None:
-        """The same of all of them."""
-        for path in list(self._sources):
-            self.await_whole(path, check)
-
     def close(self) -> None:
         """Stop what has not come: nobody needs it any more."""
         for source in self._sources.values():

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from gmapi.errors import MediaError, NoSpaceError
+from gmapi.errors import MediaError, NoSpaceError, RequestError
 from gmapi.fetch.address import check_url
 from gmapi.fetch.unread import unread
 from gmapi.media import (
@@ -47,6 +47,8 @@ from gmapi.tools.look_back import Listener, LookBack
 from gmapi.tools.results import ToolResult
 
 R = TypeVar("R", bound=ToolResult)
+T = TypeVar("T")
+Feeds = dict[Path, Feed]
 
 
 class Reporter(Protocol):
@@ -117,6 +119,7 @@ class Wanted:
     enough: float | None
     share: tuple[float, float]
     arriving: Callable[[str], bool] | None = None
+    with_tags: bool = False
 
 
 class Sources(Protocol):
@@ -203,6 +206,7 @@ class Work:
         enough: float | None = None,
         share: tuple[float, float] = (0.0, 15.0),
         arriving: Callable[[str], bool] | None = None,
+        with_tags: bool = False,
     ) -> Path:
         """Bring a source into the work folder, as `name` or wherever it is; reports progress from
         `share[0]` to `share[1]`.
@@ -211,12 +215,22 @@ class Work:
         taken, too, of a source whose server tells no length. `enough` is how many seconds of a
         source without end are needed at most. With `arriving` it may return before all is there:
         ffmpeg is given what comes by pipes then, as long as it does. It is asked for kinds of
-        sources (`streamable.kind`) whether that will do. Raises SourceError when it cannot be had
-        or is not media, and MediaError for what is encrypted and for pictures of a kind that
+        sources (`streamable.kind`) whether that will do; `with_tags` when the source's title and
+        the like are wanted, too, which may stand at its end. Raises SourceError when it cannot be
+        had or is not media, and MediaError for what is encrypted and for pictures of a kind that
         ffmpeg would read wrongly.
         """
         wanted = Wanted(
-            url, field, name, headers or {}, use_cache, max_duration, enough, share, arriving
+            url,
+            field,
+            name,
+            headers or {},
+            use_cache,
+            max_duration,
+            enough,
+            share,
+            arriving,
+            with_tags,
         )
         self.look_back.longest = max_duration or self.look_back.longest
         source = self._sources.bring(self, wanted)
@@ -287,7 +301,7 @@ class Work:
             self.check()
             on_look()
 
-        def go(feeds: dict[Path, Feed]) -> None:
+        def go(feeds: Feeds) -> None:
             self._run_once(argv, on_progress, stdout and take, look, outputs, context, feeds)
 
         feeds = self.arriving.feeds()
@@ -296,11 +310,20 @@ class Work:
         except failures.SoundChanged:
             raise
         except MediaError as error:
-            if taken or not through_pipes(argv, feeds)[1]:
+            piped = through_pipes(argv, feeds)[1]
+            if taken or not piped:
                 raise
-            self.reporter.log(f"waiting for all of the source: {error.message} ({error.cause})")
-            self.arriving.await_all(self.check)
+            self._log_waiting(error)
+            for path in piped.values():
+                self.await_whole(path)
             go({})
+
+    def await_whole(self, path: Path) -> None:
+        """Return when all of a source is there. Raises what `fetch` does, as only now all of it can
+        be looked at."""
+        if not self.arriving.is_whole(path):
+            self.arriving.await_whole(path, self.check)
+            protected.check(path)
 
     def _run_once(
         self,
@@ -310,7 +333,7 @@ class Work:
         look: Callable[[], None],
         outputs: Sequence[Path],
         context: failures.Context | None,
-        feeds: dict[Path, Feed],
+        feeds: Feeds,
     ) -> None:
         run = Listener(self.reporter.log, on_progress)
         finished = process.run(
@@ -377,9 +400,9 @@ class Work:
     def probe(self, path: Path, input_args: Sequence[str] = ()) -> MediaInfo:
         """What ffmpeg says of a file, read with `input_args`. Raises MediaError when it cannot
         open it, with what the file is where that can be told of a source."""
-        feeds = self.arriving.feeds()
-        try:
-            info = probe(
+
+        def look(feeds: Feeds) -> MediaInfo:
+            return probe(
                 self.launcher,
                 self.ffmpeg,
                 path,
@@ -390,12 +413,12 @@ class Work:
                 cancelled=self.check,
                 feeds=feeds,
             )
+
+        try:
+            info = self._look(path, look)
         except MediaError as error:
             if self.outputs in path.parents:
                 raise
-            if path in feeds:
-                self.arriving.await_whole(path, self.check)
-                return self.probe(path, input_args)
             raise unread(path, error) from error
         if (source := self.arriving.get(path)) is not None and source.total is None:
             # Of what comes in segments ffmpeg knows the first one.
@@ -419,6 +442,23 @@ class Work:
 
         Raises what `probe` does, and RequestError for a track that is not there.
         """
+        try:
+            return self._select(path, video_track, audio_track, used, input_args)
+        except (MediaError, RequestError):
+            if self.arriving.is_whole(path):
+                raise
+        # Only the whole file shows everything that is in it.
+        self.await_whole(path)
+        return self._select(path, video_track, audio_track, used, input_args)
+
+    def _select(
+        self,
+        path: Path,
+        video_track: Track | None,
+        audio_track: Track | None,
+        used: Collection[str],
+        input_args: Sequence[str],
+    ) -> Selection:
         info = self.probe(path, input_args)
         for line in selection.described(info):
             self.reporter.log(line)
@@ -475,32 +515,55 @@ class Work:
         """When the pictures of a source are shown, which may be heard `with_sound`."""
         if chosen.is_still:
             return ONE_PICTURE
-        return picture_times(
-            self.launcher,
-            self.ffmpeg,
-            chosen,
-            cwd=self.folder,
-            with_sound=with_sound,
-            max_pixels=self.settings.picture_max_pixels,
-            limits=self.limits(),
-            cancelled=self.check,
-            feeds=self.arriving.feeds(),
-        )
+
+        def look(feeds: Feeds) -> PictureTimes:
+            return picture_times(
+                self.launcher,
+                self.ffmpeg,
+                chosen,
+                cwd=self.folder,
+                with_sound=with_sound,
+                max_pixels=self.settings.picture_max_pixels,
+                limits=self.limits(),
+                cancelled=self.check,
+                feeds=feeds,
+            )
+
+        return self._look(chosen.path, look)
 
     def peak(self, path: Path, track: str, input_args: Sequence[str] = ()) -> float | None:
         """How loud a sound track is at most, in decibels; see `loudness.peak`."""
-        return peak(
-            self.launcher,
-            self.ffmpeg,
-            path,
-            cwd=self.folder,
-            track=track,
-            input_args=input_args,
-            max_pixels=self.settings.picture_max_pixels,
-            limits=self.limits(),
-            cancelled=self.check,
-            feeds=self.arriving.feeds(),
-        )
+
+        def look(feeds: Feeds) -> float | None:
+            return peak(
+                self.launcher,
+                self.ffmpeg,
+                path,
+                cwd=self.folder,
+                track=track,
+                input_args=input_args,
+                max_pixels=self.settings.picture_max_pixels,
+                limits=self.limits(),
+                cancelled=self.check,
+                feeds=feeds,
+            )
+
+        return self._look(path, look)
+
+    def _look(self, path: Path, look: Callable[[Feeds], T]) -> T:
+        """What a process finds in a file, which `look` lets read what arrives; once more in all of
+        it where that does not do."""
+        feeds = self.arriving.feeds()
+        if path in feeds:
+            try:
+                return look(feeds)
+            except MediaError as error:
+                self._log_waiting(error)
+                self.await_whole(path)
+        return look({})
+
+    def _log_waiting(self, error: MediaError) -> None:
+        self.reporter.log(f"waiting for all of the source: {error.message} ({error.cause})")
 
     def publish(self, name: str, path: Path) -> StoredFile:
         """Put a finished file where callers can fetch it, under this attempt's file id."""

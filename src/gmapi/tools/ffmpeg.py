@@ -13,7 +13,7 @@ from gmapi.errors import RequestError
 from gmapi.fetch.headers import check_headers
 from gmapi.media import failures
 from gmapi.media.arguments import check_arguments, check_input_arguments
-from gmapi.media.command import Options
+from gmapi.media.command import SAMPLES, Options
 from gmapi.media.duration import expected_duration, needed_seconds
 from gmapi.media.formats import OutputFormat, output_format
 from gmapi.media.progress import Progress, estimate
@@ -163,6 +163,7 @@ def run(work: Work, request: FfmpegRequest) -> FileResult:
             enough=needed_seconds([] if number else input_args, args),
             share=(low, high),
             arriving=_can_arrive(request, input_args, args),
+            with_tags=target.muxer not in SAMPLES,
         )
         inputs.append(in_utf8(work, source))
     work.reporter.report(message="Converting.")

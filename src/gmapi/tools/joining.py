@@ -94,7 +94,7 @@ class Joining:
         for arrival in tracks.both:
             began = arrival.wait_to_begin(look)
             source = None if began is None else open_(arrival, began)
-            if source is not None:
+            if source is not None and began is not None and arrival.take(began):
                 feeds[arrival.path] = Feed(arrival, source.plan)
                 kind = source.kind
             elif not arrival.is_whole or not _is_fit(kind := _kind(arrival.path), suits):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gmapi.errors import JobCancelled, MediaError, RequestError
 from gmapi.fetch.address import SourceUrl, check_url
-from gmapi.fetch.arrival import Arrival, Beginning, ignore
+from gmapi.fetch.arrival import Arrival, Beginning, changed, ignore
 from gmapi.fetch.headers import HARMLESS_HEADERS, check_headers
 from gmapi.fetch.parts import Parts
 from gmapi.fetch.site_door import nothing_found
@@ -89,12 +89,11 @@ class _Fetch:
 
     def _begun(self, arrival: Arrival, suits: Callable[[str], bool]) -> ArrivingSource | None:
         """The source as it can be read while it arrives; None when it has to be whole."""
-        work = self._work
-        beginning = arrival.wait_to_begin(work.check)
-        if beginning is None:
-            return None
-        source = self._opened(arrival, beginning, suits)
-        return source and replace(source, apart=self._joining)
+        while (beginning := arrival.wait_to_begin(self._work.check)) is not None:
+            source = self._opened(arrival, beginning, suits)
+            if source is None or arrival.take(beginning):
+                return source and replace(source, apart=self._joining)
+        return None
 
     def _opened(
         self, arrival: Arrival, beginning: Beginning, suits: Callable[[str], bool]
@@ -102,7 +101,8 @@ class _Fetch:
         work = self._work
         headers, rules = check_headers(self._wanted.headers), self._cache.rules
         parts = Parts(beginning, self._source, headers, rules, self._cancelled)
-        return Opening(arrival, beginning, parts, work.check, work.reporter.log).plan(suits)
+        opening = Opening(arrival, beginning, parts, work.check, work.reporter.log)
+        return opening.plan(suits, with_tags=self._wanted.with_tags)
 
     def _join_as_they_come(self, tracks: Tracks) -> None:
         """Make one source of pictures and sound while they arrive, if that can be."""
@@ -127,6 +127,8 @@ class _Fetch:
         try:
             brought = self._bring(source, self._wanted.headers)
         except NotMediaError as error:
+            if self._is_handed_over:
+                raise changed() from error
             if error.kind != PAGE:
                 raise
             brought = self._bring(*self._look_into_page(error))
