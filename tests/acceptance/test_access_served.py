@@ -88,7 +88,7 @@ def test_every_address_that_needs_a_token_says_so(closed: Bench) -> None:
                     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
             else:
                 assert all(answer.status != 401 for answer in answers), path
-    tools = [f"/api/{tool}{way}" for tool in ("ffmpeg", "sanjuuni", "video_frame")
+    tools = [f"/api/{tool}{way}" for tool in ("ffmpeg", "sanjuuni", "video_frame", "radio")
              for way in ("", "/async")]  # fmt: skip
     assert locked == {
         *(("post", path) for path in [*tools, "/api/framepack", "/api/task/{task_id}/cancel"]),

@@ -17,7 +17,7 @@ from gmapi.sandbox.launcher import Launcher
 from gmapi.tools.base import Work
 from support.http.held_streams import HeldStream
 from support.http.origin import Exchange, Origin, content
-from support.media.programs import ffmpeg_output
+from support.media.programs import BUNDLED, ffmpeg_output
 from support.product.arrivals import Watched, made, same
 from support.product.works import Stopped, make_work, run_tool
 
@@ -37,6 +37,12 @@ KINDS: dict[str, tuple[str, str, list[str], str]] = {
         "stream%v.m3u8", "master.m3u8", [*_HLS, "-hls_segment_type", "fmp4", *_APART],
         "stream06.m4s",
     ),
+    "packed": (
+        "part%d.aac", "index.m3u8",
+        ["-vn", "-f", "segment", "-segment_time", "2", "-segment_format", "adts",
+         "-segment_list", "{folder}/index.m3u8", "-segment_list_type", "m3u8"],
+        "part7.aac",
+    ),
     "dash": ("index.mpd", "index.mpd", _DASH, "chunk-stream0-00007.m4s"),
     "numbers": (
         "index.mpd", "index.mpd", [*_DASH, "-use_timeline", "0"], "chunk-stream0-00007.m4s",
@@ -44,6 +50,11 @@ KINDS: dict[str, tuple[str, str, list[str], str]] = {
 }  # fmt: skip
 """What ffmpeg writes, what is asked for, how it is made, and the segment of the pictures that is
 held back: of tracks that come apart the last but one, as the last one tells when they end."""
+
+
+SLOW = ("apart_fmp4", "numbers")
+one_ffmpeg = pytest.mark.parametrize("ffmpeg", [BUNDLED], indirect=True)
+"""Where both do the same with what they are given."""
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +79,7 @@ def folders(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
         if not found.exists():
             found.mkdir()
             name, _, words, _ = KINDS[kind]
+            words = [word.format(folder=found) for word in words]
             ffmpeg_output("-i", str(film), "-map", "0", "-c", "copy", *words, str(found / name))
         return found
 
@@ -133,7 +145,13 @@ def bench(
     return Bench(tmp_path, launcher, ffmpeg, own_origin, folders)
 
 
-@pytest.mark.parametrize("kind", ["ts", "mute", "fmp4", "apart", "apart_fmp4", "dash", "numbers"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("ts", "mute", "fmp4", "apart", "dash"),
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in SLOW),
+    ],
+)
 def test_frames_and_sound_are_those_of_the_whole_stream(
     kind: str, bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
@@ -161,7 +179,6 @@ def test_frames_and_sound_are_those_of_the_whole_stream(
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [
-        ("ts", {"output_format": "32vid", "width": 40}),
         ("dash", {"output_format": "32vid", "width": 40}),
     ],
 )
@@ -181,7 +198,8 @@ def test_screens_are_those_of_the_whole_stream(
     assert same(result, whole)
 
 
-@pytest.mark.parametrize("kind", ["fmp4", "apart"])
+@one_ffmpeg
+@pytest.mark.parametrize("kind", ["fmp4", "apart", "packed"])
 def test_a_song_is_made_while_its_segments_come(
     kind: str, bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
@@ -198,6 +216,7 @@ def test_a_song_is_made_while_its_segments_come(
     assert same(result, whole)
 
 
+@one_ffmpeg
 @pytest.mark.parametrize(("kind", "missing"), [("mute", "index7.ts"), ("dash", "")])
 def test_a_segment_that_is_missing_is_never_called_done(
     kind: str, missing: str, bench: Bench, pool: ThreadPoolExecutor
@@ -214,6 +233,7 @@ def test_a_segment_that_is_missing_is_never_called_done(
     assert not list((work.folder.parent.parent / "sources").glob("*.tmp"))
 
 
+@one_ffmpeg
 def test_what_is_not_needed_is_not_waited_for(bench: Bench, pool: ThreadPoolExecutor) -> None:
     _, entry, _, last = KINDS["dash"]
     stream, work = bench.stream("dash"), bench.work()
@@ -226,6 +246,7 @@ def test_what_is_not_needed_is_not_waited_for(bench: Bench, pool: ThreadPoolExec
     assert not list((work.folder.parent.parent / "sources").glob("*.tmp"))
 
 
+@one_ffmpeg
 def test_a_second_job_reads_what_the_first_one_fetches(
     bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
@@ -246,6 +267,7 @@ def test_a_second_job_reads_what_the_first_one_fetches(
     assert bench.origin.count(f"/dash/{last}") == 2  # one for both, one for the whole
 
 
+@one_ffmpeg
 def test_a_cancelled_job_leaves_nothing(bench: Bench, pool: ThreadPoolExecutor) -> None:
     _, entry, _, last = KINDS["apart"]
     stream, work = bench.stream("apart"), bench.work()
@@ -260,6 +282,7 @@ def test_a_cancelled_job_leaves_nothing(bench: Bench, pool: ThreadPoolExecutor) 
     assert not [thread.name for thread in threading.enumerate() if thread.name in ours]
 
 
+@one_ffmpeg
 def test_clocks_that_leap_are_mended_before_anything_is_made(
     bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
