@@ -163,6 +163,7 @@ class _Cut:
         self._ended = threading.Event()
         self._frames = 0
         self._audio_bytes = 0
+        self._news: tuple[int | None, bool] = (None, False)
         fps = request.fps
         self._result = VideoFrameResult(
             current_frames=0,
@@ -258,7 +259,7 @@ class _Cut:
                     argv,
                     stdout=take,
                     context=limit,
-                    on_look=lambda: self._report("Cutting frames."),
+                    on_look=self._report_news,
                 )
             except MediaError as error:
                 if self._frames:
@@ -272,6 +273,13 @@ class _Cut:
                 for file in kept:
                     if count is None or self._frames < count or not self._frames:
                         add(file)
+
+    def _report_news(self) -> None:
+        """What may become known while the source gives no frames."""
+        news = self._times.count(self._request.fps), self._sound.done()
+        if self._frames and news != self._news:
+            self._news = news
+            self._report("Cutting frames.")
 
     def _report(self, message: str) -> None:
         shown, expected = self._frames, self._times.count(self._request.fps)

@@ -57,6 +57,7 @@ class Conversion:
         )
         self._frames = 0
         self._reported = 0.0
+        self._told_frames = 0
         self._name = plan.file_name
         film = self._maker.film
         self._result = ScreenResult(
@@ -192,10 +193,10 @@ class Conversion:
             raise failures.unreadable()
 
     def _tell(self, report: Callable[[], None]) -> None:
-        """Report, but not too often."""
+        """Report what is new, but not too often."""
         now = time.monotonic()
-        if now - self._reported >= _REPORT_SECONDS:
-            self._reported = now
+        if now - self._reported >= _REPORT_SECONDS and self._frames > self._told_frames:
+            self._reported, self._told_frames = now, self._frames
             self._work.check()  # one picture of a source may stand for any number
             report()
 
