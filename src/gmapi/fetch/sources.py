@@ -21,6 +21,7 @@ from gmapi.fetch.source_cache import SourceCache
 from gmapi.fetch.terms import LIST_BYTES_MAX
 from gmapi.fetch.together import (
     AHEAD_SECONDS,
+    PATIENCE_SECONDS,
     OnTracks,
     SharedProgress,
     Tracks,
@@ -181,8 +182,12 @@ class _Bringing:
         progress = SharedProgress(len(tracks), self._on_progress)
 
         def fetch(number: int, both: Tracks) -> None:
+            patient_until = time.monotonic() + PATIENCE_SECONDS
+
             def may_go(seconds: float) -> bool:
-                return number == 1 or seconds < AHEAD_SECONDS or both.sound.has_ended
+                if number == 1 or seconds < AHEAD_SECONDS or both.sound.has_ended:
+                    return True
+                return time.monotonic() > patient_until
 
             fetching.fetch(
                 tracks[number],

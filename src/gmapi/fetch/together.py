@@ -10,9 +10,12 @@ from pathlib import Path
 from gmapi.fetch.arrival import Arrival
 from gmapi.fetch.playlists import PartProgress
 
-AHEAD_SECONDS = 15.0
-"""So much of the pictures is fetched beside the sound, and the rest after it: players begin with
-ten seconds of pictures and all of the sound."""
+AHEAD_SECONDS = 1.0
+"""So much of the pictures is fetched beside the sound, and the rest after it: it is small, and
+players begin when they have all of it."""
+
+PATIENCE_SECONDS = 2.5
+"""The sound of long films takes longer, and then comes beside the pictures."""
 
 Last = Callable[[], bytes | None]
 """The last segment of the pictures, fetched ahead of its turn; None where there is no such thing.
