@@ -171,3 +171,16 @@ def test_a_beginning_ends_with_whole_parts() -> None:
     large = (1).to_bytes(4) + b"mdat" + (24).to_bytes(8) + bytes(8)
     assert fragments.whole(large + b"\0\0\0") == 24
     assert fragments.whole(bytes(4) + b"mdat" + bytes(100)) == 0
+
+
+def test_a_fragment_is_filled_to_where_its_media_ends() -> None:
+    head = _box(b"styp", 16) + _box(b"moof", 24)
+    assert fragments.filled(head + _box(b"mdat", 100)[:20], 1000) == head + _box(b"mdat", 100)
+    for odd in (
+        head,
+        head + _box(b"mdat", 100),
+        head + _box(b"mdat", 20) + _box(b"moof", 24) + _box(b"mdat", 100)[:20],
+        head + (0).to_bytes(4) + b"mdat" + bytes(20),
+        head + (2**31).to_bytes(4) + b"mdat" + bytes(20),
+    ):
+        assert fragments.filled(odd, 1000) is None

@@ -17,8 +17,9 @@ players begin when they have all of it."""
 PATIENCE_SECONDS = 2.5
 """The sound of long films takes longer, and then comes beside the pictures."""
 
-Last = Callable[[], bytes | None]
-"""The last segment of the pictures, fetched ahead of its turn; None where there is no such thing.
+Last = Callable[[bool], bytes | None]
+"""The last segment of the pictures, whole or only its head, fetched ahead of its turn; None where
+there is no such thing.
 Raises SourceError, and what ends the fetch of the source."""
 
 
@@ -57,7 +58,7 @@ Fetch = Callable[[int, Tracks], None]
 them `is_stopped`."""
 
 
-def _no_last() -> None:
+def _no_last(whole: bool) -> None:
     return None
 
 

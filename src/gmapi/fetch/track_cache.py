@@ -87,9 +87,9 @@ class TrackFetch:
         else:
             self.all_cached = False
 
-    def last(self, track: Track) -> bytes | None:
+    def last(self, track: Track, whole: bool) -> bytes | None:
         """Its last segment, ahead of its turn; see `fetch_last`."""
-        return fetch_last(track, self._reading, self._room)
+        return fetch_last(track, self._reading, self._room, whole=whole)
 
     def _key(self, track: Track) -> str:
         # The same segments of the same version of a playlist are the same film, where the word

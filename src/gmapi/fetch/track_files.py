@@ -20,6 +20,7 @@ from gmapi.fetch.bounds import check_headers
 from gmapi.fetch.connection import Connection
 from gmapi.fetch.fetcher import watched
 from gmapi.fetch.playlists import PartProgress, Reading
+from gmapi.fetch.ranges import Span
 from gmapi.fetch.segments import Segment, Track, bad_playlist, within
 from gmapi.fetch.terms import Download, StatusError
 from gmapi.fetch.transfer import Transfer
@@ -35,6 +36,9 @@ BEGIN_BYTES = 1 << 20
 
 LAST_BYTES_MAX = 16 << 20
 """The longest last segment that is fetched ahead of its turn."""
+
+LAST_HEAD_BYTES = 64 * 1024
+"""The times of all pictures of a segment stand in so much of it, or less."""
 
 _RETRY_SECONDS = 0.2
 _HOLD_SECONDS = 0.05
@@ -277,12 +281,15 @@ def fetch_track(
     )
 
 
-def fetch_last(track: Track, reading: Reading, room: Room) -> bytes | None:
-    """The last segment of a track ahead of its turn; None where it would be all of it. Raises as
-    `fetch_track` does."""
+def fetch_last(track: Track, reading: Reading, room: Room, *, whole: bool) -> bytes | None:
+    """The last segment of a track ahead of its turn, or its first `LAST_HEAD_BYTES`; None where it
+    would be all of the track. Raises as `fetch_track` does."""
     last = track.segments[-1]
     if sum(segment.number > 0 for segment in track.segments) < 3 or not last.number:
         return None
+    if not whole:
+        first = last.span.first if last.span is not None else 0
+        last = replace(last, span=Span(first, first + LAST_HEAD_BYTES - 1))
 
     def fetch(connection: Connection) -> bytes:
         body = io.BytesIO()

@@ -30,9 +30,10 @@ class Apart(Protocol):
         what ended it early, MediaError, and what `check` raises."""
         ...
 
-    def both_ends(self, check: Callable[[], None]) -> Path | None:
+    def both_ends(self, check: Callable[[], None], *, whole: bool) -> Path | None:
         """A source with the same beginning, in which the last pictures follow the first ones, with
-        their own times; None when that cannot be had. Raises as `sound` does."""
+        their own times; None when that cannot be had. Without `whole` they are empty, and some may
+        be missing. Raises as `sound` does."""
         ...
 
 

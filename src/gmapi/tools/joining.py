@@ -13,6 +13,7 @@ from pathlib import Path
 from gmapi.errors import MediaError
 from gmapi.fetch.arrival import Arrival, Beginning
 from gmapi.fetch.together import Tracks
+from gmapi.fetch.track_files import LAST_BYTES_MAX
 from gmapi.media import command, failures, process, streamable
 from gmapi.media.mp4 import fragments
 from gmapi.sandbox.feeding import Feed
@@ -154,13 +155,15 @@ class Joining:
         pictures.write_bytes(head)
         return self._joined([pictures, self._tracks.sound.path], "sound", check)
 
-    def both_ends(self, check: Callable[[], None]) -> Path | None:
+    def both_ends(self, check: Callable[[], None], *, whole: bool) -> Path | None:
         """See `arriving.Apart`."""
-        if not self._clocked:
+        if not self._clocked or not (whole or self._kinds[self._tracks.pictures.path] == "mp4"):
             return None
         head = self._beginning(self._tracks.pictures, self._pictures, check)
         first_sound = self._beginning(self._tracks.sound, self._sound, check)
-        last = self._tracks.last() if head is not None else None
+        last = self._tracks.last(whole) if head is not None else None
+        if last is not None and not whole:
+            last = fragments.filled(last, LAST_BYTES_MAX)
         if head is None or first_sound is None or last is None:
             return None
         pictures, sound = self._folder / "both_ends", self._folder / "first_sound"

@@ -31,6 +31,9 @@ HEAD_BYTES = 1 << 19
 END_BYTES = 1 << 20
 """With 256 KiB and less some files had no picture in their end."""
 
+NEAR_END_SECONDS = 0.02
+"""Playlists round so."""
+
 # Kinds whose header tells the length of the pictures themselves.
 _TOLD_BY_HEADER = ("avi",)
 # Kinds of which the beginning and the end can be read as one file, and the size of their packets.
@@ -104,16 +107,23 @@ class Outlook:
         return self.first.end * (self._source.total or 0) / HEAD_BYTES or None
 
     def _end_of_apart(self, apart: Apart) -> float | None:
+        """By the head of the last segment where that is as long as it should be, else by all of
+        it."""
+        told = self._source.seconds
+        end = None if told is None else self._end_by(apart, whole=False)
+        if end is not None and told is not None and end >= told - NEAR_END_SECONDS:
+            return end
+        end = self._end_by(apart, whole=True)
+        # What of the last segment cannot be read has told nothing.
+        return end if end and apart.seconds and end > apart.seconds / 2 else None
+
+    def _end_by(self, apart: Apart, *, whole: bool) -> float | None:
         try:
-            ends = apart.both_ends(self._check)
-            if ends is None:
-                return None
-            times = self._times(replace(self._chosen, path=ends))
+            ends = apart.both_ends(self._check, whole=whole)
+            return None if ends is None else self._times(replace(self._chosen, path=ends)).end
         except JobError as error:
             self._work.reporter.log(f"the last segment tells nothing: {error.message}")
             return None
-        # What of the last segment cannot be read has told nothing.
-        return times.end if apart.seconds and times.end > apart.seconds / 2 else None
 
     def _end_of_both_ends(self, packet: int) -> float | None:
         """By the last picture of a file of the first and the last bytes, with all times as they
