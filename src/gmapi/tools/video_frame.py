@@ -48,6 +48,8 @@ PLAYER_START_FRAMES = 200
 SOUND_FIRST_SECONDS = GAME_REPLY_MAX * 8 / RATE
 """Players that wait for all of the sound cannot play more than fits into one answer."""
 
+REPORT_SECONDS = 0.1
+
 KEPT_FRAMES = 3
 """So many are kept back until it is known where the film ends: as many as ffmpeg may make beyond
 that."""
@@ -163,7 +165,8 @@ class _Cut:
         self._ended = threading.Event()
         self._frames = 0
         self._audio_bytes = 0
-        self._news: tuple[int | None, bool] = (None, False)
+        self._told: tuple[int, int | None, bool] = (0, None, False)
+        self._reported = -REPORT_SECONDS
         fps = request.fps
         self._result = VideoFrameResult(
             current_frames=0,
@@ -251,7 +254,8 @@ class _Cut:
                     if len(kept) > (KEPT_FRAMES if self._times.is_open else 0):
                         add(kept.popleft())
                 writer.flush()
-                self._report("Cutting frames.")
+                if time.monotonic() - self._reported >= REPORT_SECONDS:
+                    self._report("Cutting frames.")
 
             limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
             try:
@@ -275,14 +279,16 @@ class _Cut:
                         add(file)
 
     def _report_news(self) -> None:
-        """What may become known while the source gives no frames."""
-        news = self._times.count(self._request.fps), self._sound.done()
-        if self._frames and news != self._news:
-            self._news = news
+        """What was not told yet, also while the source gives no frames."""
+        if self._frames and self._news() != self._told:
             self._report("Cutting frames.")
 
+    def _news(self) -> tuple[int, int | None, bool]:
+        return self._frames, self._times.count(self._request.fps), self._sound.done()
+
     def _report(self, message: str) -> None:
-        shown, expected = self._frames, self._times.count(self._request.fps)
+        self._told, self._reported = self._news(), time.monotonic()
+        shown, expected, _ = self._told
         is_estimate = expected is None and self._times.is_open
         if not self._sound.done() or is_estimate:
             shown = min(shown, HELD_FRAMES)
