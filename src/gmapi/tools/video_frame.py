@@ -20,7 +20,7 @@ from gmapi.media.shapes import PictureSize
 from gmapi.media.sound import RATE, Channel, dfpwm_channels
 from gmapi.media.timing import PictureTimes, picture_count
 from gmapi.tools import sound, sound_first
-from gmapi.tools.base import Tool, Work
+from gmapi.tools.base import Work
 from gmapi.tools.fields import (
     LuaFlag,
     LuaFloat,
@@ -32,6 +32,7 @@ from gmapi.tools.fields import (
 from gmapi.tools.frame_formats import FrameFormat, ending
 from gmapi.tools.outlook import FilmTimes
 from gmapi.tools.results import GAME_REPLY_MAX, ToolResult
+from gmapi.tools.tool import Tool
 
 SIDE_MAX = 4096
 DEFAULT_WIDTH_MAX = 1280
