@@ -275,3 +275,20 @@ def test_a_film_that_breaks_off_is_never_called_done(
         running.result(60)
     assert caught.value.code == "source_truncated"
     assert bench.files(work) == {}
+
+
+def test_a_part_of_the_sound_does_not_wait_for_the_film(
+    films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    data = films["mkv"].read_bytes()
+    film = SlowFile(data)
+    work, url = bench.served(film), bench.add(film)
+    film.release(len(data) // 2)
+    part: dict[str, Any] = {"output_format": "dfpwm", "args": ["-t", "3"]}
+    running = pool.submit(run_tool, work, "ffmpeg", input_url=url, **part)
+    result = running.result(60)
+    whole, files = bench.whole(films["mkv"], "ffmpeg", **part)
+    assert bench.files(work) == files
+    assert same(result, whole)
+    film.await_silence()
+    assert film.requests[0].ended == "abandoned"
