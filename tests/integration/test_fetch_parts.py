@@ -15,7 +15,7 @@ from gmapi.errors import SourceError
 from gmapi.fetch.address import check_url
 from gmapi.fetch.arrival import Beginning
 from gmapi.fetch.parts import BATCH, Parts
-from gmapi.fetch.ranges import cut_parts, multipart_boundary
+from gmapi.fetch.ranges import cut_parts, multipart_boundary, sent_part
 from gmapi.fetch.terms import FetchRules
 from gmapi.hosts import parse_allow
 from support.http.byte_ranges import asked_parts, partial
@@ -133,3 +133,12 @@ def test_parts_may_come_in_any_order(apart: list[tuple[int, int]], shuffled: ran
 def test_anything_else_is_refused(data: bytes, first: int) -> None:
     with pytest.raises(ValueError, match="part"):
         cut_parts(data, b"mark", [(first, 10)])
+
+
+@pytest.mark.parametrize("told", ["500-1/9999", "500-499/9999", "1-0/*"])
+def test_a_part_that_ends_before_it_begins_is_none(told: str) -> None:
+    # It would lead back to where it was found, for ever.
+    assert sent_part({"Content-Range": f"bytes {told}"}) is None
+    body = f"--mark\r\nContent-Range: bytes {told}\r\n\r\nxxxx\r\n--mark--".encode()
+    with pytest.raises(ValueError, match="part"):
+        cut_parts(body, b"mark", [(500, 4)])
