@@ -80,7 +80,10 @@ class _Fetch:
         work = self._work
         headers, rules = check_headers(self._wanted.headers), self._cache.rules
         while (beginning := arrival.wait_to_begin(work.check)) is not None:
-            parts = Parts(beginning, self._source, headers, rules, self._cancelled)
+            parts = Parts(
+                *(beginning, self._source, headers, rules, self._cancelled),
+                has_come=lambda: arrival.has_ended,
+            )
             opening = Opening(arrival, beginning, parts, work.check, work.reporter.log)
             source = opening.plan(suits, with_tags=self._wanted.with_tags)
             if source is None or arrival.take(beginning):
