@@ -113,7 +113,9 @@ class Opening:
             except xing.HeadTooShort as short:
                 if short.needed > COVER_BYTES_MAX or self.arrival.has_ended:
                     raise
-                head = self._first(short.needed)
+                # A little more, or bytes that look like one frame after the other would have all
+                # of it read again for each of them.
+                head = self._first(short.needed + xing.JUNK_BYTES_MAX)
             else:
                 return WHOLE if changed is None else (changed, Span(len(changed)))
 

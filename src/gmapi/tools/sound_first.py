@@ -20,9 +20,6 @@ from gmapi.tools.base import Work
 
 SOUND_BYTES_MAX = 64 << 20
 CONNECTIONS = 4
-RANGES_MAX = 70_000
-"""700 requests of a hundred each."""
-
 LATENCY_SECONDS = 0.05
 """What a request takes, supposedly, besides its bytes."""
 
@@ -85,7 +82,7 @@ def _apart(
 
 def _is_worth_it(source: ArrivingSource, alone: SoundAlone) -> bool:
     rate = source.arrival.bytes_a_second
-    if rate is None or alone.size > SOUND_BYTES_MAX or len(alone.ranges) > RANGES_MAX:
+    if rate is None or alone.size > SOUND_BYTES_MAX:
         return False
     requests = len(alone.ranges) / 100
     seconds = max(alone.size / rate, requests * LATENCY_SECONDS / CONNECTIONS)

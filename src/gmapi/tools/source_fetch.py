@@ -100,7 +100,10 @@ class _Fetch:
     ) -> ArrivingSource | None:
         work = self._work
         headers, rules = check_headers(self._wanted.headers), self._cache.rules
-        parts = Parts(beginning, self._source, headers, rules, self._cancelled)
+        parts = Parts(
+            *(beginning, self._source, headers, rules, self._cancelled),
+            has_come=lambda: arrival.has_ended,
+        )
         opening = Opening(arrival, beginning, parts, work.check, work.reporter.log)
         return opening.plan(suits, with_tags=self._wanted.with_tags)
 

@@ -234,7 +234,7 @@ class _Cut:
 
             def add(file: bytes) -> None:
                 self._frames = writer.append(file)
-                if writer.size > work.settings.output_limit:
+                if writer.room > work.settings.output_limit:
                     raise LimitError(
                         "The frames take more space than this server allows for one job. "
                         "Ask for a smaller size or fewer frames per second."
