@@ -18,7 +18,7 @@ from gmapi.media.progress import estimate
 from gmapi.media.selection import Selection
 from gmapi.media.shapes import PictureSize
 from gmapi.media.sound import RATE, Channel, dfpwm_channels
-from gmapi.media.timing import PictureTimes, picture_count
+from gmapi.media.timing import PictureTimes, corrected_count
 from gmapi.tools import sound, sound_first
 from gmapi.tools.base import Tool, Work
 from gmapi.tools.fields import (
@@ -268,7 +268,7 @@ class _Cut:
             if kept:
                 times = self._times.whole()
                 self._note_length(times)
-                count = picture_count(times, self._request.fps)
+                count = corrected_count(times, self._request.fps)
                 for file in kept:
                     if count is None or self._frames < count or not self._frames:
                         add(file)
