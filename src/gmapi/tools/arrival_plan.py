@@ -65,7 +65,7 @@ class Opening:
             if kind == "mpegts":  # others need less than the head
                 self._first(protected.LOOKED_AT_BYTES)
             protected.check(self.arrival.path)
-            return replace(source, plan=self._song(head)) if kind == "mp3" else source
+            return replace(source, plan=self._song(head, total)) if kind == "mp3" else source
         except (IndexUnusable, xing.HeadTooShort, SourceError) as error:
             self.arrival.check()  # what ended it is no matter of the plan
             self.log(f"all of the source is waited for: {error}")
@@ -82,10 +82,10 @@ class Opening:
             index.unlink()
         return replace(source, plan=fast_start.plan(found), index=found)
 
-    def _song(self, head: bytes) -> Plan:
+    def _song(self, head: bytes, total: int) -> Plan:
         while True:
             try:
-                changed = xing.unpromised(head)
+                changed = xing.unpromised(head, total)
             except xing.HeadTooShort as short:
                 if short.needed > COVER_BYTES_MAX or self.arrival.has_ended:
                     raise
