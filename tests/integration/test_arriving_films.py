@@ -262,6 +262,30 @@ def test_screens_are_those_of_the_whole_film(
     assert same(result, whole)
 
 
+@pytest.mark.parametrize("kind", ["mp4", "mute"])
+def test_of_two_films_in_one_it_is_told_what_is_lost(
+    kind: str, films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    data = films[kind].read_bytes()
+    glued = tmp_path / "glued"
+    glued.write_bytes(data + data)
+    film = SlowFile(glued.read_bytes())
+    work, url = bench.served(film), bench.add(film)
+    # All that ffmpeg reads comes, and the rest later.
+    film.release(len(data) + 5000)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96)
+    bench.notes.wait(lambda result: result["current_frames"] >= 199, running)
+    film.release_all()
+    result = running.result(60)
+    whole, files = bench.whole(glued, "video_frame", w=96)
+    assert bench.files(work) == files
+    assert same(result, whole)
+    assert work.warnings == [
+        "The source is several files glued together, of which only the first was used: "
+        f"{len(data):,} of {2 * len(data):,} bytes."
+    ]
+
+
 def test_a_film_that_breaks_off_is_never_called_done(
     films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
 ) -> None:

@@ -38,7 +38,8 @@ class HeadTooShort(Exception):
 
 def unpromised(head: bytes, total: int) -> bytes | None:
     """The head of an MP3 of `total` bytes whose tag does not say the size of the file any more;
-    None where it does not say it anyway, or one that ffmpeg does not believe. Raises HeadTooShort where the tag, or the frame behind it, is not in it."""
+    None where it does not say it anyway, or one that ffmpeg does not believe. Raises HeadTooShort
+    where the tag, or the frame behind it, is not in it."""
     at = _first_frame(head, _behind_id3(head))
     if at is None:
         return None
