@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -187,6 +188,24 @@ def test_an_mp4_plays_with_its_sound_before_it_is_there(
     whole, files = bench.whole(films[kind], "video_frame", w=96)
     assert bench.files(work) == files
     assert same(result, whole)
+
+
+def test_what_is_lost_of_sound_that_came_first_is_told(
+    films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    data = bytearray(films["mp4"].read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 20_000] = random.Random(5).randbytes(20_000)
+    film = SlowFile(bytes(data))
+    work, url = bench.served(film), bench.add(film)
+    film.release(len(data) // 4)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96)
+    bench.notes.wait(lambda result: "audio_urls" in result, running)
+    film.release_all()
+    running.result(60)
+    assert any("fetched first" in line for line in bench.notes.lines)
+    assert any("of the sound." in sentence for sentence in work.warnings)
+    assert not any("ends early" in sentence for sentence in work.warnings)
 
 
 def test_sound_that_is_not_whole_holds_the_count(
