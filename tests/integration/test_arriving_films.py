@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,12 +28,14 @@ KINDS = {
     "mkv": ("film.mkv", "-c:v", "mpeg4", "-c:a", "flac"),
     "mute": ("mute.mkv", "-an", "-c:v", "mpeg4"),
     "ts": ("film.ts", "-c:v", "mpeg2video", "-c:a", "mp2"),
+    "avi": ("film.avi", "-c:v", "mpeg4", "-bf", "2", "-c:a", "mp2"),
     "late": ("late.mkv", "-c:v", "mpeg4", "-c:a", "flac"),
     "mp4": ("film.mp4", "-c:v", "mpeg4", "-c:a", "aac", "-movflags", "faststart"),
     "mp4 end": ("end.mp4", "-c:v", "mpeg4", "-c:a", "aac"),
     "mp4 late": ("late.mp4", "-c:v", "mpeg4", "-c:a", "aac", "-movflags", "faststart"),
 }
-"""Name and codecs; of the late ones the sound goes on for two seconds after the pictures."""
+"""Name and codecs; of the late ones the sound goes on for two seconds after the pictures. Some
+pictures of the AVI tell no time."""
 
 
 class Watched(Notes):
@@ -135,7 +138,7 @@ def bench(
     return Bench(tmp_path, launcher, ffmpeg, own_origin)
 
 
-@pytest.mark.parametrize("kind", ["mute", "mkv", "ts", "late"])
+@pytest.mark.parametrize("kind", ["mute", "mkv", "ts", "avi", "late"])
 def test_frames_and_sound_are_those_of_the_whole_film(
     kind: str, films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
@@ -187,6 +190,24 @@ def test_an_mp4_plays_with_its_sound_before_it_is_there(
     assert same(result, whole)
 
 
+def test_what_is_lost_of_sound_that_came_first_is_told(
+    films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    data = bytearray(films["mp4"].read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 20_000] = random.Random(5).randbytes(20_000)
+    film = SlowFile(bytes(data))
+    work, url = bench.served(film), bench.add(film)
+    film.release(len(data) // 4)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96)
+    bench.notes.wait(lambda result: "audio_urls" in result, running)
+    film.release_all()
+    running.result(60)
+    assert any("fetched first" in line for line in bench.notes.lines)
+    assert any("of the sound." in sentence for sentence in work.warnings)
+    assert not any("ends early" in sentence for sentence in work.warnings)
+
+
 def test_sound_that_is_not_whole_holds_the_count(
     films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
@@ -232,6 +253,7 @@ def test_a_film_that_tells_no_end_is_held_and_guessed(
         ("late", {"output_format": "32vid", "width": 60}),
         ("ts", {"output_format": "32vid", "width": 60, "quality": "exact"}),
         ("mute", {"output_format": "raw", "width": 40, "fps": 7}),
+        ("avi", {"output_format": "gif", "width": 30}),
         ("mkv", {"output_format": "gif", "width": 30, "fps": 5}),
         ("mp4 end", {"output_format": "32vid", "width": 60}),
         ("mp4 late", {"output_format": "32vid", "width": 60}),
@@ -257,6 +279,50 @@ def test_screens_are_those_of_the_whole_film(
     whole, files = bench.whole(films[kind], "sanjuuni", **fields)
     assert bench.files(work) == files
     assert same(result, whole)
+
+
+@pytest.mark.parametrize("kind", ["mute", "avi"])
+def test_a_film_that_was_cut_off_is_not_believed(
+    kind: str, films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    whole = films[kind].read_bytes()
+    film = SlowFile(whole[: len(whole) * 4 // 5])
+    work, url = bench.served(film), bench.add(film)
+    film.release(film.size * 96 // 100)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96, fps=24)
+    bench.notes.wait(lambda result: result["current_frames"] >= 199, running)
+    film.release_all()
+    made = running.result(60)
+    assert made.duration < SECONDS * 0.9
+    # V1: nothing is told to be there that is not.
+    for told in bench.notes.results:
+        if "total_is_estimate" not in told:
+            assert told["total_frames"] <= made.total_frames + 10
+        assert abs(told.get("duration", made.duration) - made.duration) < 0.2
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mute"])
+def test_of_two_films_in_one_it_is_told_what_is_lost(
+    kind: str, films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    data = films[kind].read_bytes()
+    glued = tmp_path / "glued"
+    glued.write_bytes(data + data)
+    film = SlowFile(glued.read_bytes())
+    work, url = bench.served(film), bench.add(film)
+    # All that ffmpeg reads comes, and the rest later.
+    film.release(len(data) + 5000)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96)
+    bench.notes.wait(lambda result: result["current_frames"] >= 199, running)
+    film.release_all()
+    result = running.result(60)
+    whole, files = bench.whole(glued, "video_frame", w=96)
+    assert bench.files(work) == files
+    assert same(result, whole)
+    assert work.warnings == [
+        "The source is several files glued together, of which only the first was used: "
+        f"{len(data):,} of {2 * len(data):,} bytes."
+    ]
 
 
 def test_a_film_that_breaks_off_is_never_called_done(

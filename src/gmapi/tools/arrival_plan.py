@@ -80,7 +80,7 @@ class Opening:
             if kind == "mpegts" and total is not None:  # others need less than the head
                 self._first(protected.LOOKED_AT_BYTES)
             protected.check(self.arrival.path)
-            return replace(source, plan=self._song(head)) if kind == "mp3" else source
+            return replace(source, plan=self._song(head, total)) if kind == "mp3" else source
         except (IndexUnusable, xing.HeadTooShort, SourceError) as error:
             self.arrival.check()  # what ended it is no matter of the plan
             self.log(f"all of the source is waited for: {error}")
@@ -106,10 +106,10 @@ class Opening:
         finally:
             index.unlink()
 
-    def _song(self, head: bytes) -> Plan:
+    def _song(self, head: bytes, total: int | None) -> Plan:
         while True:
             try:
-                changed = xing.unpromised(head)
+                changed = xing.unpromised(head, total)
             except xing.HeadTooShort as short:
                 if short.needed > COVER_BYTES_MAX or self.arrival.has_ended:
                     raise

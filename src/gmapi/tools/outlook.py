@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from gmapi.errors import JobError, MediaError
+from gmapi.media.completeness import completeness
 from gmapi.media.mp4 import picture_tables, sound_tables
 from gmapi.media.mp4.boxes import IndexUnusable
 from gmapi.media.selection import Selection
@@ -89,11 +90,14 @@ class Outlook:
             return self.sure_end
         if self._source.seconds is not None:
             return self._source.seconds
-        told = self._chosen.picture.told_length if self._chosen.picture else None
-        if told is not None:
-            return told
-        if self._source.kind in _TOLD_BY_HEADER:
-            return self._chosen.length
+        if self._is_shorter_than_told():
+            self._work.reporter.log("the source is shorter than its header says")
+        else:
+            told = self._chosen.picture.told_length if self._chosen.picture else None
+            if told is not None:
+                return told
+            if self._source.kind in _TOLD_BY_HEADER:
+                return self._chosen.length
         if self._source.kind not in _JOINABLE or not self._source.parts.are_exact:
             return None
         try:
@@ -101,6 +105,12 @@ class Outlook:
         except JobError as error:
             self._work.reporter.log(f"the end of the source tells nothing: {error.message}")
             return None
+
+    def _is_shorter_than_told(self) -> bool:
+        """Whether the file was cut off before it was put where it is, so that its header is about
+        more than there is."""
+        promised, total = completeness(self._chosen.path).promised, self._source.total
+        return promised is not None and total is not None and promised > total
 
     def seconds_by_bytes(self) -> float | None:
         """A guess at the length by how much of it the first bytes are."""
@@ -252,8 +262,15 @@ class FilmTimes:
         near as players need it."""
         if self._whole.done():
             return picture_count(self._whole.result(), fps)
-        end = self._end.result() if self._end.done() else None
+        end = self.known_end
         return None if end is None else picture_count(replace(self.known, end=end), fps)
+
+    @property
+    def known_end(self) -> float | None:
+        """Seconds after which the pictures end, as far as that is known now."""
+        if self._whole.done():
+            return self._whole.result().end
+        return self._end.result() if self._end.done() else None
 
     def guess(self, fps: float) -> int | None:
         """How many pictures there may be, by the bytes that they take; it may be far off."""

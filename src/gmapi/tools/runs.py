@@ -212,11 +212,13 @@ class Runs:
         run.close()
         failures.check(finished, outputs, context=context)
         self.look_back.note(outputs, run)
-        for path in feeds:
-            if self.arriving.has_all(path):
+        read = set(through_pipes(argv, feeds)[1].values())
+        for path in read:
+            # A process that ends earlier by itself may have lost what it was to use.
+            if self.arriving.has_all(path) or self.look_back.wants_all(argv, path):
                 self.arriving.await_whole(path, self.check)
         # Of a source that was not read to its end, nothing can be said about that.
-        if all(self.arriving.is_whole(path) for path in feeds):
+        if all(self.arriving.is_whole(path) for path in read):
             for sentence in self.look_back.damage(argv, run):
                 self.warn(sentence)
 

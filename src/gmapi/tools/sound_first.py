@@ -11,12 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gmapi.errors import MediaError, SourceError
-from gmapi.media.mp4 import sound_alone
+from gmapi.media.mp4 import sound_alone, sound_tables
 from gmapi.media.mp4.boxes import IndexUnusable
 from gmapi.media.mp4.sound_alone import SoundAlone
 from gmapi.media.selection import Selection
 from gmapi.tools.arriving import Apart, ArrivingSource
 from gmapi.tools.base import Work
+
+_AS_LONG_SECONDS = 0.2
 
 SOUND_BYTES_MAX = 64 << 20
 CONNECTIONS = 4
@@ -54,6 +56,7 @@ def fetch(
         if not _is_worth_it(source, alone):
             return None
         parts = source.parts.gather(alone.ranges, CONNECTIONS)
+        heard = sound_tables.end(source.index, chosen.sound.index, exact_last=True)
     except (IndexUnusable, SourceError) as error:
         work.reporter.log(f"the sound comes with the pictures: {error}")
         return None
@@ -62,6 +65,10 @@ def fetch(
         file.write(alone.head)
         file.writelines(parts)
     work.reporter.log(f"the sound was fetched first: {alone.size / 1e6:.1f} MB")
+    if heard is not None and abs(heard - (chosen.length or 0.0)) < _AS_LONG_SECONDS:
+        # What is lost of it is told as of a source. Its index has the length of the film: of a
+        # shorter one it would be said that it ends early.
+        work.look_back.lengths[path] = chosen.length
     track = replace(chosen.sound, index=0)
     info = replace(chosen.info, streams=(track,))
     alone_now = replace(chosen, path=path, info=info, picture=None, sound=track, alpha=None)

@@ -18,7 +18,7 @@ from gmapi.media.progress import estimate
 from gmapi.media.selection import Selection
 from gmapi.media.shapes import PictureSize
 from gmapi.media.sound import RATE, Channel, dfpwm_channels
-from gmapi.media.timing import PictureTimes, picture_count
+from gmapi.media.timing import PictureTimes, corrected_count
 from gmapi.tools import sound, sound_first
 from gmapi.tools.base import Work
 from gmapi.tools.fields import (
@@ -188,6 +188,9 @@ class _Cut:
             # A song with its picture. Of a film the pictures' own length counts (contract, V1).
             self._times = FilmTimes(work, self._chosen, with_sound=True)
         self._lead = pictures.lead(self._chosen, self._size, self._times.known, self._request.fps)
+        if self._times.is_open:
+            # A header may tell of the first part only, or of more than there is.
+            self._result.duration = None
         self._note_length(self._times.known)
         self._started = time.monotonic()
         with self._times, ThreadPoolExecutor(1, thread_name_prefix="sound") as pool:
@@ -274,7 +277,7 @@ class _Cut:
             if kept:
                 times = self._times.whole()
                 self._note_length(times)
-                count = picture_count(times, self._request.fps)
+                count = corrected_count(times, self._request.fps)
                 for file in kept:
                     if count is None or self._frames < count or not self._frames:
                         add(file)
@@ -300,14 +303,19 @@ class _Cut:
         ):
             self._result.audio_urls = self._sound.result()
         self._result.current_frames = shown
+        done, of = float(self._frames), expected
         if is_estimate:
             expected = self._times.guess(self._request.fps)
+            share = self._work.arriving.share(self._chosen.path)
+            done, of = (share, 1) if share is not None else (done, expected)
+        elif self._result.duration is None and (end := self._times.known_end):
+            self._result.duration = round(end, 3)
         # Players index total_frames as soon as there are 200 frames; never less than there are.
         self._result.total_frames = max(expected or 0, self._frames)
         self._result.total_is_estimate = True if is_estimate else None
-        percent, eta = estimate(self._frames, expected, time.monotonic() - self._started)
+        percent, eta = estimate(done, of, time.monotonic() - self._started)
         self._work.reporter.report(
-            progress=FETCHED + (CUT - FETCHED) * percent / 100 if expected else None,
+            progress=FETCHED + (CUT - FETCHED) * percent / 100 if of else None,
             message=f"{message} {shown} of {self._result.total_frames} are ready.",
             eta=eta,
             result=self._work.with_warnings(self._result).values(),
