@@ -35,7 +35,7 @@ def _converting(bench: Bench, count: int) -> list[int]:
         pids = [pid for pid in pids if runs_with(pid, "pipe:3")]
         return pids if len(pids) == count else []
 
-    return list(wait_for(found, 30, f"{count} conversions"))
+    return list(wait_for(found, 60, f"{count} conversions"))
 
 
 def _unfinished(bench: Bench) -> list[str]:
@@ -58,7 +58,7 @@ def test_a_worker_killed_in_the_middle_takes_nothing_from_who_reads_its_download
     _converting(bench, 2)
     assert len(film.requests) == 1
     os.kill(bench.wait_until_running(first), signal.SIGKILL)
-    wait_for(lambda: not alive(ffmpeg), 10, "the end of its ffmpeg")
+    wait_for(lambda: not alive(ffmpeg), 30, "the end of its ffmpeg")
     film.release_all()
     tasks = [bench.completed(task) for task in (first, second)]
     assert [task["attempt"] for task in tasks] == [2, 1]
@@ -79,10 +79,10 @@ def test_a_cancelled_job_leaves_nothing(
     (ffmpeg,) = _converting(bench, 1)
     worker = bench.wait_until_running(task)
     assert bench.server.delete(f"/api/task/{task}").status == 200
-    wait_for(lambda: not alive(ffmpeg), 10, "the end of ffmpeg")
+    wait_for(lambda: not alive(ffmpeg), 30, "the end of ffmpeg")
     film.await_silence()
     assert film.requests[0].ended == "abandoned"
-    wait_for(lambda: bench.attempts(task) == [], 10, "the end of its folder")
+    wait_for(lambda: bench.attempts(task) == [], 30, "the end of its folder")
     assert _unfinished(bench) == []
     assert alive(worker)
 
@@ -100,8 +100,8 @@ def test_a_job_that_was_taken_over_lets_go_of_its_source(
         film.await_requests(2)
     finally:
         os.kill(worker, signal.SIGCONT)
-    wait_for(lambda: not alive(ffmpeg), 10, "the end of the first attempt's ffmpeg")
-    wait_for(lambda: film.requests[0].ended == "abandoned", 10, "the end of its download")
+    wait_for(lambda: not alive(ffmpeg), 30, "the end of the first attempt's ffmpeg")
+    wait_for(lambda: film.requests[0].ended == "abandoned", 18, "the end of its download")
     film.release_all()
     assert bench.completed(task)["attempt"] == 2
     film.await_silence()

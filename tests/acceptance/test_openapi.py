@@ -31,7 +31,7 @@ CONFORMANCE = [
 ]
 # Answers from 500 up that callers are told of; anything else is a fault of the server.
 KNOWN_5XX = {503, 507}
-EXAMPLES = 20
+EXAMPLES = 10
 REFUSALS = ("400", "403", "408", "413", "421", "429", "503", "507")
 ROUTES = {
     **{

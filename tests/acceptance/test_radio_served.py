@@ -55,7 +55,7 @@ def on_air(server: GmapiServer, task_id: str) -> dict[str, Any]:
         assert task["status"] in ("pending", "running"), task
         return dict(task["result"]) if task["result"].get("on_air") else {}
 
-    return dict(wait_for(result, 30, "a station on the air"))
+    return dict(wait_for(result, 60, "a station on the air"))
 
 
 def test_fifty_listeners_share_one_conversion(tuned: GmapiServer, own_origin: Origin) -> None:
@@ -112,7 +112,7 @@ def test_what_is_not_there_is_told(tuned: GmapiServer, own_origin: Origin) -> No
     assert soon.json()["last"] >= last
     # The next one is waited for.
     newest = int(soon.json()["last"])
-    assert wait_for(lambda: tuned.get(f"/stream/{task}/sound/{newest + 1}/mono").status == 200, 20)
+    assert wait_for(lambda: tuned.get(f"/stream/{task}/sound/{newest + 1}/mono").status == 200, 60)
     for odd in ("0/mono", "-1/mono", "01/mono", "1/centre", "1e3/mono", "9999999999999/mono"):
         assert tuned.get(f"/stream/{task}/sound/{odd}").status == 404, odd
     assert tuned.get(f"/stream/{'0' * 32}/sound/1/mono").status == 404
@@ -139,7 +139,7 @@ def test_no_more_stations_than_the_operator_allows(tuned: GmapiServer, own_origi
     gone = tuned.get(f"/stream/{task}/sound/1/mono")
     assert gone.status == 404
     assert "last" not in gone.json()
-    wait_for(lambda: not tuned.ffmpegs(), 10, "the end of its process")
+    wait_for(lambda: not tuned.ffmpegs(), 60, "the end of its process")
     other = listen(tuned, own_origin.url("/other"))
     assert other != task
     tuned.post(f"/api/task/{other}/cancel")
@@ -171,7 +171,7 @@ def test_a_station_outlives_its_worker(tuned: GmapiServer, own_origin: Origin) -
         assert found["status"] in ("pending", "running"), found
         return int(found["result"].get("last") or 0) if found["attempt"] == 2 else 0
 
-    assert wait_for(again, 30, "the second attempt") > 10_000_000
+    assert wait_for(again, 60, "the second attempt") > 10_000_000
     gone = tuned.get(f"/stream/{task}/sound/1/mono")
     assert gone.status == 404
     first = gone.json()["first"]
@@ -188,30 +188,44 @@ def test_a_server_that_stops_waits_for_no_station(
     assert server.stop() == 0
     server.start()
     # Who listens goes on: it is the same task.
-    wait_for(lambda: server.get(f"/stream/{task}/sound/1/mono").status in (404, 503), 20)
+    wait_for(lambda: server.get(f"/stream/{task}/sound/1/mono").status in (404, 503), 60)
     assert on_air(server, task)["last"] > 10_000_000
 
 
 IMPATIENT = """
 import sys
 if "worker" in sys.orig_argv or "web" in sys.orig_argv:
+    import pathlib, time
     import gmapi.tools.radio as radio
-    radio.UNHEARD_SECONDS, radio.ACCESS_SECONDS = 1.0, 0.5
+    from gmapi.fetch.broadcast import Broadcast
+    radio.UNHEARD_SECONDS, radio.ACCESS_SECONDS = 2.0, 0.5
+    leave, held = Broadcast.__exit__, pathlib.Path(__file__).with_name("held")
+    def late(self, *error):
+        while held.exists():
+            time.sleep(0.02)
+        leave(self, *error)
+    Broadcast.__exit__ = late
 """
 
 
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GmapiServer, Path]]:
+    """A server that counts seconds instead of minutes until nobody listens; and the path of a file
+    that keeps stations from ending while it is there."""
+    folder = tmp_path_factory.mktemp("impatient")
+    (folder / "sitecustomize.py").write_text(IMPATIENT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder))
+        with GmapiServer(folder / "data", workers=1) as running:
+            yield running, folder / "held"
+
+
 def test_a_station_ends_after_its_last_listener(
-    make_server: Callable[..., GmapiServer],
-    own_origin: Origin,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    impatient: tuple[GmapiServer, Path], own_origin: Origin
 ) -> None:
-    """With seconds instead of minutes."""
-    (tmp_path / "sitecustomize.py").write_text(IMPATIENT)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    server = make_server(workers=1).start()
+    server, _ = impatient
     task = listen(server, own_origin.url("/radio"))
-    until = time.monotonic() + 2.5
+    until = time.monotonic() + 2.8
     while time.monotonic() < until:
         assert server.get(f"/stream/{task}/sound/1/mono").status == 200
         time.sleep(0.3)
@@ -226,34 +240,17 @@ def test_a_station_ends_after_its_last_listener(
     assert listen(server, own_origin.url("/radio")) != task
 
 
-SLOW_TO_END = (
-    IMPATIENT
-    + """
-    import time
-    from gmapi.fetch.broadcast import Broadcast
-    leave = Broadcast.__exit__
-    def slowly(self, *error):
-        time.sleep(1.5)
-        leave(self, *error)
-    Broadcast.__exit__ = slowly
-"""
-)
-
-
 def test_who_comes_at_the_last_moment_is_played_to(
-    make_server: Callable[..., GmapiServer],
-    own_origin: Origin,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    impatient: tuple[GmapiServer, Path], own_origin: Origin
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(SLOW_TO_END)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    server = make_server(workers=1).start()
-    task = listen(server, own_origin.url("/radio"))
-    wait_for(lambda: not server.ffmpegs(), 20, "the end of its process")
-    late = server.post("/api/radio", {"input_url": own_origin.url("/radio")}).json()["task_id"]
+    server, held = impatient
+    held.touch()
+    task = listen(server, own_origin.url("/other"))
+    wait_for(lambda: not server.ffmpegs(), 60, "the end of its process")
+    late = server.post("/api/radio", {"input_url": own_origin.url("/other")}).json()["task_id"]
+    held.unlink()
     assert late == task
-    assert wait_for(lambda: server.task(task)["attempt"] == 2, 20, "the second attempt")
+    assert wait_for(lambda: server.task(task)["attempt"] == 2, 60, "the second attempt")
     assert on_air(server, task)["last"] > 10_000_000
 
 

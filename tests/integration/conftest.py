@@ -30,7 +30,8 @@ from support.product.works import make_work
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Runs with the system's ffmpeg are slow tests, but for the most telling ones: those marked
-    `both_ffmpegs`, of which `both_ffmpegs(way="frames")` are only the ones with this parameter.
+    `both_ffmpegs`, of which `both_ffmpegs(way="frames")` are only the ones with this parameter, or
+    with one of several in a tuple.
 
     So it is with runs of all tools, and in files where some are marked; elsewhere all are telling.
     """
@@ -42,7 +43,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "tools" not in item.fixturenames and item.path not in chosen:
             continue
         both = item.get_closest_marker("both_ffmpegs")
-        if both is None or any(call.params.get(k) != v for k, v in both.kwargs.items()):
+        if both is None or any(
+            call.params.get(k) not in (v if isinstance(v, tuple) else (v,))
+            for k, v in both.kwargs.items()
+        ):
             item.add_marker(pytest.mark.slow)
 
 

@@ -14,16 +14,20 @@ import pytest
 from gmapi.errors import SourceError
 from gmapi.media.binaries import Ffmpeg
 from gmapi.sandbox.launcher import Launcher
-from gmapi.tools import outlook
+from gmapi.tools import arrival_plan, outlook
 from gmapi.tools.base import Work
 from support.http.origin import Origin
 from support.http.slow_origin import SlowFile
-from support.media.programs import make_media
+from support.media.making import Maker
+from support.product.outcomes import daily, daily_rows
 from support.product.works import Notes, make_work, run_tool
 
 SECONDS = 14
+SHORT = 4
+"""Seconds of films of which players would not wait for 200 frames."""
 FPS = 20
 FRAMES = SECONDS * FPS
+VIDEO = {"output_format": "32vid", "width": 60}
 KINDS = {
     "mkv": ("film.mkv", "-c:v", "mpeg4", "-c:a", "flac"),
     "mute": ("mute.mkv", "-an", "-c:v", "mpeg4"),
@@ -58,21 +62,27 @@ class Watched(Notes):
                     if true(result):
                         return result
                 assert not running.done() or running.result() is None, "it was never true"
-                assert self._news.wait(20), (self.messages[-3:], self.lines[-3:], self.results[-1:])
+                assert self._news.wait(60), (self.messages[-3:], self.lines[-3:], self.results[-1:])
 
 
-@pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("films")
-    noise = f"testsrc2=s=192x144:r=24:d={SECONDS},noise=alls=40:allf=t"
-    made = {}
-    for kind, (name, *codecs) in KINDS.items():
-        longer = SECONDS + 2 if kind.endswith("late") else SECONDS
-        made[kind] = make_media(
-            folder / name, "-f", "lavfi", "-i", noise,
-            "-f", "lavfi", "-i", f"sine=440:r=48000:d={longer}", "-b:v", "1500k", *codecs,
+Films = Callable[..., Path]
+
+
+@pytest.fixture
+def films(make: Maker) -> Films:
+    """Makes films of these kinds, each once."""
+
+    def film(kind: str, seconds: int = SECONDS) -> Path:
+        name, *codecs = KINDS[kind]
+        noise = f"testsrc2=s=192x144:r=24:d={seconds},noise=alls=40:allf=t"
+        longer = seconds + 2 if kind.endswith("late") else seconds
+        rate = "1500k" if seconds > SHORT else "2500k"
+        return make(
+            name, "-f", "lavfi", "-i", noise,
+            "-f", "lavfi", "-i", f"sine=440:r=48000:d={longer}", "-b:v", rate, *codecs,
         )  # fmt: skip
-    return made
+
+    return film
 
 
 @pytest.fixture
@@ -133,16 +143,18 @@ def bench(
     own_origin: Origin,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Bench:
-    # So that the end of these short films is none that is due anyway.
+    # So that the end of these short films is none that is due anyway, and no film is too short.
     monkeypatch.setattr(outlook, "END_BYTES", 1 << 18)
+    monkeypatch.setattr(arrival_plan, "WORTH_BYTES", 1 << 19)
     return Bench(tmp_path, launcher, ffmpeg, own_origin)
 
 
-@pytest.mark.parametrize("kind", ["mute", "mkv", "ts", "avi", "late"])
+@pytest.mark.both_ffmpegs(kind="late")
+@pytest.mark.parametrize("kind", daily(["mute", "mkv", "ts", "avi", "late"], "mute", "ts", "late"))
 def test_frames_and_sound_are_those_of_the_whole_film(
-    kind: str, films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+    kind: str, films: Films, bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
-    data = films[kind].read_bytes()
+    data = films(kind).read_bytes()
     film = SlowFile(data)
     work, url = bench.served(film), bench.add(film)
     film.release(len(data) * 88 // 100)
@@ -159,18 +171,18 @@ def test_frames_and_sound_are_those_of_the_whole_film(
     assert FRAMES - 3 <= early["total_frames"] <= FRAMES + 2
     film.release_all()
     result = running.result(60)
-    whole, files = bench.whole(films[kind], "video_frame", w=96)
+    whole, files = bench.whole(films(kind), "video_frame", w=96)
     assert bench.files(work) == files
     assert same(result, whole)
     assert result.total_is_estimate is None
 
 
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize("kind", ["mp4", "mp4 end"])
+@pytest.mark.both_ffmpegs(kind="mp4 end")
+@pytest.mark.parametrize("kind", daily(["mp4", "mp4 end"], "mp4 end"))
 def test_an_mp4_plays_with_its_sound_before_it_is_there(
-    kind: str, films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+    kind: str, films: Films, bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
-    data = films[kind].read_bytes()
+    data = films(kind).read_bytes()
     film = SlowFile(data)
     work, url = bench.served(film), bench.add(film)
     film.release(len(data) * 1 // 4)
@@ -185,15 +197,15 @@ def test_an_mp4_plays_with_its_sound_before_it_is_there(
     assert "total_is_estimate" not in early
     film.release_all()
     result = running.result(60)
-    whole, files = bench.whole(films[kind], "video_frame", w=96)
+    whole, files = bench.whole(films(kind), "video_frame", w=96)
     assert bench.files(work) == files
     assert same(result, whole)
 
 
 def test_what_is_lost_of_sound_that_came_first_is_told(
-    films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+    films: Films, bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
-    data = bytearray(films["mp4"].read_bytes())
+    data = bytearray(films("mp4").read_bytes())
     middle = len(data) // 2
     data[middle : middle + 20_000] = random.Random(5).randbytes(20_000)
     film = SlowFile(bytes(data))
@@ -209,9 +221,9 @@ def test_what_is_lost_of_sound_that_came_first_is_told(
 
 
 def test_sound_that_is_not_whole_holds_the_count(
-    films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+    films: Films, bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
-    data = films["mkv"].read_bytes()
+    data = films("mkv").read_bytes()
     film = SlowFile(data)
     work, url = bench.served(film), bench.add(film)
     film.release(len(data) - 1000)
@@ -227,9 +239,9 @@ def test_sound_that_is_not_whole_holds_the_count(
 
 
 def test_a_film_that_tells_no_end_is_held_and_guessed(
-    films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+    films: Films, bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
-    data = films["ts"].read_bytes()
+    data = films("ts").read_bytes()
     film = SlowFile(data, ranges=False, etag=None)
     work, url = bench.served(film), bench.add(film)
     film.release(len(data) - 1000)
@@ -237,7 +249,7 @@ def test_a_film_that_tells_no_end_is_held_and_guessed(
     held = bench.notes.wait(lambda result: result["current_frames"] == 199, running)
     assert held["total_is_estimate"] is True
     film.release_all()
-    whole, _ = bench.whole(films["ts"], "video_frame", w=96, fps=FPS)
+    whole, _ = bench.whole(films("ts"), "video_frame", w=96, fps=FPS)
     assert running.result(60).current_frames == whole.current_frames
     assert all(
         result["current_frames"] <= 199
@@ -246,46 +258,48 @@ def test_a_film_that_tells_no_end_is_held_and_guessed(
     )
 
 
+@pytest.mark.both_ffmpegs(kind="ts")
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [
-        ("mkv", {"output_format": "32vid", "width": 60}),
-        ("late", {"output_format": "32vid", "width": 60}),
-        ("ts", {"output_format": "32vid", "width": 60, "quality": "exact"}),
-        ("mute", {"output_format": "raw", "width": 40, "fps": 7}),
+        *daily_rows([("mkv", VIDEO), ("mp4 end", VIDEO)]),
+        ("late", VIDEO),
+        ("ts", {**VIDEO, "quality": "exact", "fps": 10}),
+        ("mute", {"output_format": "raw", "width": 40, "fps": 12}),
         ("avi", {"output_format": "gif", "width": 30}),
         ("mkv", {"output_format": "gif", "width": 30, "fps": 5}),
-        ("mp4 end", {"output_format": "32vid", "width": 60}),
-        ("mp4 late", {"output_format": "32vid", "width": 60}),
+        ("mp4 late", VIDEO),
     ],
 )
 def test_screens_are_those_of_the_whole_film(
     kind: str,
     fields: dict[str, Any],
-    films: dict[str, Path],
+    films: Films,
     bench: Bench,
     pool: ThreadPoolExecutor,
 ) -> None:
-    data = films[kind].read_bytes()
+    # Of a broadcast more has to come before anything begins.
+    path = films(kind, SECONDS if kind == "ts" else SHORT)
+    data = path.read_bytes()
     film = SlowFile(data)
     work, url = bench.served(film), bench.add(film)
     film.release(len(data) * 88 // 100)
     running = pool.submit(run_tool, work, "sanjuuni", input_url=url, **fields)
     if fields["output_format"] != "gif":
-        bench.notes.wait(lambda result: result["frames"] >= 40, running)
+        bench.notes.wait(lambda result: result["frames"] >= 20, running)
         assert not film.requests[0].ended
     film.release_all()
     result = running.result(60)
-    whole, files = bench.whole(films[kind], "sanjuuni", **fields)
+    whole, files = bench.whole(path, "sanjuuni", **fields)
     assert bench.files(work) == files
     assert same(result, whole)
 
 
 @pytest.mark.parametrize("kind", ["mute", "avi"])
 def test_a_film_that_was_cut_off_is_not_believed(
-    kind: str, films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+    kind: str, films: Films, bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
-    whole = films[kind].read_bytes()
+    whole = films(kind).read_bytes()
     film = SlowFile(whole[: len(whole) * 4 // 5])
     work, url = bench.served(film), bench.add(film)
     film.release(film.size * 96 // 100)
@@ -303,9 +317,9 @@ def test_a_film_that_was_cut_off_is_not_believed(
 
 @pytest.mark.parametrize("kind", ["mp4", "mute"])
 def test_of_two_films_in_one_it_is_told_what_is_lost(
-    kind: str, films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor, tmp_path: Path
+    kind: str, films: Films, bench: Bench, pool: ThreadPoolExecutor, tmp_path: Path
 ) -> None:
-    data = films[kind].read_bytes()
+    data = films(kind).read_bytes()
     glued = tmp_path / "glued"
     glued.write_bytes(data + data)
     film = SlowFile(glued.read_bytes())
@@ -326,15 +340,13 @@ def test_of_two_films_in_one_it_is_told_what_is_lost(
 
 
 def test_a_film_that_breaks_off_is_never_called_done(
-    films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+    films: Films, bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
-    data = films["mkv"].read_bytes()
+    data = films("mkv", SHORT).read_bytes()
     film = SlowFile(data, etag=None, ranges=False)
     work, url = bench.served(film), bench.add(film)
-    film.release(len(data) // 2)
-    running = pool.submit(
-        run_tool, work, "sanjuuni", input_url=url, output_format="32vid", width=60
-    )
+    film.release(len(data) * 3 // 4)
+    running = pool.submit(run_tool, work, "sanjuuni", input_url=url, **VIDEO)
     bench.notes.wait(lambda result: result["frames"] >= 10, running)
     film.break_off()
     with pytest.raises(SourceError) as caught:
@@ -344,16 +356,16 @@ def test_a_film_that_breaks_off_is_never_called_done(
 
 
 def test_a_part_of_the_sound_does_not_wait_for_the_film(
-    films: dict[str, Path], bench: Bench, pool: ThreadPoolExecutor
+    films: Films, bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
-    data = films["mkv"].read_bytes()
+    data = films("mkv").read_bytes()
     film = SlowFile(data)
     work, url = bench.served(film), bench.add(film)
     film.release(len(data) // 2)
     part: dict[str, Any] = {"output_format": "dfpwm", "args": ["-t", "3"]}
     running = pool.submit(run_tool, work, "ffmpeg", input_url=url, **part)
     result = running.result(60)
-    whole, files = bench.whole(films["mkv"], "ffmpeg", **part)
+    whole, files = bench.whole(films("mkv"), "ffmpeg", **part)
     assert bench.files(work) == files
     assert same(result, whole)
     film.await_silence()

@@ -18,9 +18,10 @@ from gmapi.tools.base import Work
 from support.http.origin import Origin
 from support.http.slow_origin import SlowFile
 from support.media.making import H264, Maker
+from support.product.outcomes import daily
 from support.product.works import make_work, run_tool
 
-PICTURES = ("-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=4")
+PICTURES = ("-f", "lavfi", "-i", "testsrc2=s=96x72:r=25:d=3")
 SOUND = ("-f", "lavfi", "-i", "sine=440:r=44100:d=8")
 TITLE = ("-metadata", "title=Hello")
 VP8 = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8")
@@ -113,7 +114,8 @@ def _always_by_pipe(patch: pytest.MonkeyPatch, film: SlowFile) -> None:
     patch.setattr(Arrival, "wait_for_end", waiting)
 
 
-@pytest.mark.parametrize("kind", FILMS)
+@pytest.mark.both_ffmpegs(kind=("mkv", "mpg"))
+@pytest.mark.parametrize("kind", daily(FILMS, "mkv", "flv", "avi", "mpg", "wmv"))
 def test_films_are_the_same(kind: str, make: Maker, both: Both) -> None:
     film = make(f"film.{kind}", *PICTURES, *SOUND, *TITLE, *FILMS[kind])
     piped, whole = both(film, "mp4", *MP4)
@@ -123,7 +125,8 @@ def test_films_are_the_same(kind: str, make: Maker, both: Both) -> None:
     assert piped.warnings == whole.warnings
 
 
-@pytest.mark.parametrize("kind", SONGS)
+@pytest.mark.both_ffmpegs(kind=("ts", "mp3"))
+@pytest.mark.parametrize("kind", daily(SONGS, "ts", "wav", "caf", "aac", "mp3"))
 def test_songs_are_the_same(kind: str, make: Maker, both: Both) -> None:
     song = make(f"song.{kind}", *SOUND, *SONGS[kind])
     piped, whole = both(song, "dfpwm")
@@ -133,6 +136,7 @@ def test_songs_are_the_same(kind: str, make: Maker, both: Both) -> None:
     assert piped.warnings == whole.warnings
 
 
+@pytest.mark.both_ffmpegs
 def test_what_fails_by_pipe_is_made_of_the_whole_file(make: Maker, both: Both) -> None:
     # Its table of packets stands at the end.
     song = make("alac.caf", *SOUND, "-c:a", "alac")

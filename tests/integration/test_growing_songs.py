@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +24,9 @@ from support.http.origin import Origin
 from support.http.raw_http import GameCall, Reply, game_call
 from support.http.slow_origin import SlowFile
 from support.media import readers, sounds
+from support.media.making import Maker
 from support.media.programs import make_media
+from support.product.outcomes import daily
 from support.product.server import GmapiServer, arguments, wait_for
 from support.product.tools import Ran, Tools
 from support.product.works import Notes
@@ -70,7 +72,7 @@ class Running:
 
     def leaves_nothing(self) -> None:
         assert game_call(self.server.port, "GET", self.path).status == 404
-        wait_for(lambda: not self.left(), 10, "the end of its files")
+        wait_for(lambda: not self.left(), 60, "the end of its files")
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +99,7 @@ def half_made(server: GmapiServer, origin: Origin, song: bytes) -> Iterator[Runn
         found: str | None = task["result"].get("download_url")
         return found
 
-    path = urlsplit(wait_for(address, 30, "the address of the growing song")).path
+    path = urlsplit(wait_for(address, 60, "the address of the growing song")).path
     with GameCall(server.port, "GET", path) as reader:
         reader.read_until(lambda: len(reader.received) > SECOND)
         yield Running(server, source, url, task_id, path, reader)
@@ -170,7 +172,7 @@ def test_the_documented_program_plays_a_song_while_it_is_made(
     with half_made(server, origin, song) as running, ThreadPoolExecutor(1) as pool:
         text = program.body.replace("https://media.example.org/song.mp3", running.url)
         playing = pool.submit(computer.run, text)
-        wait_for(lambda: len(computer.speaker.samples) >= 8 * SECOND, 30, "a second of sound")
+        wait_for(lambda: len(computer.speaker.samples) >= 8 * SECOND, 60, "a second of sound")
         assert running.task()["status"] == "running"
         running.source.release_all()
         playing.result(60)
@@ -265,40 +267,49 @@ def convert(tools: Tools, source: Path, *args: str, **fields: Any) -> tuple[Ran,
 CODED = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac")
 
 
-def film(folder: Path, pictures: float, sound: float, *before: str) -> Path:
-    return make_media(
-        folder / "film.mp4", *sounds.film(pictures), *before, *sounds.tone(440, sound), *CODED
-    )
+@pytest.fixture
+def film(make: Maker) -> Callable[[float, float], Path]:
+    def made(pictures: float, sound: float) -> Path:
+        return make("film.mp4", *sounds.film(pictures), *sounds.tone(440, sound), *CODED)
+
+    return made
 
 
-@pytest.mark.both_ffmpegs
+@pytest.mark.both_ffmpegs(pictures=4)
 @pytest.mark.parametrize(
     ("pictures", "sound"), [(8, 5), (5, 5.03), (4, 6)], ids=lambda value: str(value)
 )
 def test_the_sound_of_a_film_is_shown_but_for_its_end(
-    tools: Tools, tmp_path: Path, pictures: float, sound: float
+    tools: Tools, film: Callable[[float, float], Path], pictures: float, sound: float
 ) -> None:
     """It is lengthened by silence, or loses the silence that was encoded behind it."""
-    made, seen = convert(tools, film(tmp_path, pictures, sound), "-af", SLOW)
+    made, seen = convert(tools, film(pictures, sound), "-af", SLOW)
     assert all(made.data.startswith(data) for data in seen)
     assert len(made.data) == pytest.approx(max(pictures, sound) * SECOND, abs=SECOND / 8)
 
 
 @pytest.mark.parametrize(
     "args",
-    [
-        ("-af", SLOW, "-ac", "2"),
-        ("-af", SLOW, "-ar", "96000"),
+    daily(
+        [
+            ("-af", SLOW, "-ac", "2"),
+            ("-af", SLOW, "-ar", "96000"),
+            ("-af", SLOW, "-flush_packets", "0"),
+            ("-filter_complex", f"[0:a]{SLOW}[all]", "-map", "[all]"),
+            ("-filter_complex", f"pan=mono|c0=c0,{SLOW}"),
+            ("-af", f"{SLOW},atempo=0.5"),
+            ("-af", SLOW, "-t", "5"),
+        ],
         ("-af", SLOW, "-flush_packets", "0"),
         ("-filter_complex", f"[0:a]{SLOW}[all]", "-map", "[all]"),
-        ("-filter_complex", f"pan=mono|c0=c0,{SLOW}"),
-        ("-af", f"{SLOW},atempo=0.5"),
         ("-af", SLOW, "-t", "5"),
-    ],
+    ),
     ids=" ".join,
 )
-def test_a_caller_s_own_words(tools: Tools, tmp_path: Path, args: Sequence[str]) -> None:
-    made, seen = convert(tools, film(tmp_path, 8, 8), *args)
+def test_a_caller_s_own_words(
+    tools: Tools, film: Callable[[float, float], Path], args: Sequence[str]
+) -> None:
+    made, seen = convert(tools, film(5, 8), *args)
     assert all(made.data.startswith(data) for data in seen)
 
 
@@ -315,7 +326,6 @@ def test_several_sources_one_behind_the_other(tools: Tools, tmp_path: Path) -> N
     assert readers.dfpwm(made.data).tones(2, 7) == [440, 880]
 
 
-@pytest.mark.both_ffmpegs
 def test_sound_that_changes_on_the_way_goes_on(
     tools: Tools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,8 +345,8 @@ def test_sound_that_changes_on_the_way_goes_on(
     assert waited.notes.results == []
 
 
-def test_other_formats_do_not_grow(tools: Tools, tmp_path: Path) -> None:
+def test_other_formats_do_not_grow(tools: Tools, film: Callable[[float, float], Path]) -> None:
     notes = Notes()
-    made = tools.ffmpeg(film(tmp_path, 4, 4), "wav", ["-af", SLOW], notes=notes)
+    made = tools.ffmpeg(film(4, 4), "wav", ["-af", SLOW], notes=notes)
     assert made.result.growing is None
     assert notes.results == []

@@ -43,6 +43,7 @@ def song(request: pytest.FixtureRequest, make: Maker) -> Path:
     return make(request.param, *SONGS[request.param])
 
 
+@pytest.mark.both_ffmpegs(song=("steady.mp3", "varied.mp3", "untagged.mp3"))
 def test_a_song_through_a_pipe_ends_where_it_does_in_the_file(ffmpeg: Ffmpeg, song: Path) -> None:
     data = song.read_bytes()
     head = xing.unpromised(data[:65_536], len(data))

@@ -14,14 +14,15 @@ from gmapi.media.mp4.boxes import IndexUnusable
 from gmapi.sandbox.feeding import WHOLE, Span
 from support.media.making import Maker
 from support.media.mp4_files import fed, found
-from support.media.mp4_films import NAMES, PLAIN, Film, film_of
+from support.media.mp4_films import NAMES, OWN_WAYS, PLAIN, TELLING, Film, film_of
+from support.product.outcomes import daily
 
 SUMS = ["-map", "0:v?", "-map", "0:a?", "-c:v", "rawvideo", "-f", "framemd5"]
 GAME = ["-af", "aresample=48000:async=1:first_pts=0,asetnsamples=n=6000:p=0"]
 GAME += ["-ac", "1", "-f", "dfpwm"]
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=daily(NAMES, *TELLING))
 def film(request: pytest.FixtureRequest, make: Maker) -> Film:
     return film_of(request.param, make)
 
@@ -34,6 +35,7 @@ def decoded(program: Path, *words: str, data: bytes = b"") -> bytes:
     ).stdout  # fmt: skip
 
 
+@pytest.mark.both_ffmpegs(film=OWN_WAYS)
 def test_pictures_and_sound_are_the_same_through_a_pipe(ffmpeg: Ffmpeg, film: Film) -> None:
     plan = fast_start.plan(film.layout)
     assert (plan == WHOLE) == (film.path.name == "first.mp4")
@@ -43,6 +45,7 @@ def test_pictures_and_sound_are_the_same_through_a_pipe(ffmpeg: Ffmpeg, film: Fi
     assert decoded(ffmpeg.path, "-i", "pipe:0", *SUMS, data=data) == from_file
 
 
+@pytest.mark.both_ffmpegs(film=OWN_WAYS)
 def test_sound_alone_is_the_same_dfpwm(ffmpeg: Ffmpeg, film: Film) -> None:
     if film.path.name == "both-late.mp4":
         with pytest.raises(IndexUnusable, match="at once"):
@@ -101,6 +104,7 @@ def test_media_beyond_4_gib(ffmpeg: Ffmpeg, make: Maker, tmp_path: Path) -> None
         assert decoded(ffmpeg.path, "-i", str(there), *SUMS) == from_file
 
 
+@pytest.mark.both_ffmpegs
 def test_fragments_come_as_they_are(ffmpeg: Ffmpeg, make: Maker) -> None:
     words = [*PLAIN["mixed.mp4"], "-movflags"]
     for flags in ("frag_keyframe+empty_moov", "frag_keyframe+empty_moov+dash+global_sidx"):

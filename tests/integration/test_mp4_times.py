@@ -18,9 +18,10 @@ from gmapi.media.timing import PictureTimes, picture_times
 from gmapi.sandbox.launcher import Launcher
 from support.media.making import Maker
 from support.media.mp4_files import found
-from support.media.mp4_films import NAMES, film_of
+from support.media.mp4_films import NAMES, OWN_WAYS, TELLING, film_of
 from support.media.odd_files import box
 from support.media.selected import selected
+from support.product.outcomes import daily
 
 FILMS = [name for name in NAMES if name.endswith((".mp4", ".mov"))]
 # Films that are cut at random here, each a few times.
@@ -87,7 +88,8 @@ def packets_of(ffmpeg: Ffmpeg, path: Path, stream: int, exact_last: bool) -> tim
     return lines
 
 
-@pytest.mark.parametrize("name", FILMS)
+@pytest.mark.both_ffmpegs(name=OWN_WAYS)
+@pytest.mark.parametrize("name", daily(FILMS, *TELLING))
 def test_times_by_the_index_are_those_of_the_packets(
     ffmpeg: Ffmpeg, make: Maker, name: str
 ) -> None:
@@ -102,6 +104,7 @@ def test_times_by_the_index_are_those_of_the_packets(
         assert seen.told_end == pytest.approx(seen.read_end, abs=1e-6)
 
 
+@pytest.mark.both_ffmpegs
 def test_a_last_picture_is_held_as_long_as_the_sound(
     launcher: Launcher, ffmpeg: Ffmpeg, make: Maker, tmp_path: Path
 ) -> None:
@@ -119,7 +122,10 @@ def test_a_last_picture_is_held_as_long_as_the_sound(
     assert_same(held, read)
 
 
-@pytest.mark.parametrize("name", CUT)
+@pytest.mark.both_ffmpegs(name=OWN_WAYS)
+@pytest.mark.parametrize(
+    "name", daily(CUT, "mixed.mp4", "early-delays.mp4", "no-edits.mp4", "uneven.mp4")
+)
 def test_films_that_are_cut_anywhere(
     ffmpeg: Ffmpeg, make: Maker, tmp_path: Path, name: str
 ) -> None:

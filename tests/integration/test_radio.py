@@ -33,6 +33,7 @@ STEREO = ["-f", "lavfi", "-i", "sine=440:r=44100", "-f", "lavfi", "-i", "sine=99
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has left is not waited for."""
     monkeypatch.setattr(radio, "UNHEARD_SECONDS", -radio.ACCESS_SECONDS)
+    monkeypatch.setattr(radio, "LOOK_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -228,7 +229,7 @@ def test_who_sends_faster_than_it_plays_waits(
     with Playing(make_work(), url) as playing:
         began = time.monotonic()
         playing.until(lambda told: told["last"] >= 30)
-        time.sleep(1.0)
+        time.sleep(0.5)
         told, passed = playing.told, time.monotonic() - began
     # What is on its way through the process comes on top of the 30; all of it stays in the window.
     assert told["last"] <= 45 + passed
@@ -264,7 +265,7 @@ def test_a_station_outlasts_its_processes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And GMAPI_JOB_TIMEOUT: it ends whatever does not prove that it works."""
-    monkeypatch.setattr(radio, "_ROUND_LEAST", 0.5)
+    monkeypatch.setattr(radio, "_ROUND_LEAST", 0.3)
     begun: list[float] = []
     play = radio._Radio._play
 
@@ -273,16 +274,15 @@ def test_a_station_outlasts_its_processes(
         play(self, *args, **options)
 
     monkeypatch.setattr(radio._Radio, "_play", counted)
-    url = own_origin.add("/radio", endless(stereo, head=ICY, piece=4000, pace=quarter))
-    with Playing(make_work(job_timeout=0.5), url) as playing:
-        playing.until(lambda told: told["last"] >= 3)
-    assert len(begun) >= 3
+    url = own_origin.add("/radio", endless(stereo, head=ICY, piece=4000, pace=tenth))
+    with Playing(make_work(job_timeout=0.3), url) as playing:
+        playing.until(lambda told: told["last"] >= 3 and len(begun) >= 3)
     # What was on its way while they changed was kept, but for a hair.
     assert own_origin.count("/radio") == 1
 
 
-def quarter(exchange: Exchange, sent: int) -> None:
-    exchange.wait(0.25)
+def tenth(exchange: Exchange, sent: int) -> None:
+    exchange.wait(0.1)
 
 
 def loud(sound: bytes) -> bool:

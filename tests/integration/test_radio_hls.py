@@ -23,8 +23,10 @@ SECONDS = 10
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has left is not waited for."""
+    """Who has left is not waited for, and what is new is asked for soon."""
     monkeypatch.setattr(radio, "UNHEARD_SECONDS", -radio.ACCESS_SECONDS)
+    monkeypatch.setattr(radio, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(broadcast, "PAUSE_FIRST", 0.2)
 
 
 @pytest.fixture
@@ -128,7 +130,7 @@ def test_segments_that_are_missing_are_passed_over_and_none_is_heard_twice(
         playing.until(lambda told: told["reconnects"] >= 1)
         live.add()
         own_origin.add("/live.m3u8", live)
-        wait_for(lambda: own_origin.count("/part6") == 1, 20, "the next segment")
+        wait_for(lambda: own_origin.count("/part6") == 1, 60, "the next segment")
     assert [own_origin.count(f"/part{number}") for number in range(1, 7)] == [1] * 6
 
 

@@ -30,6 +30,7 @@ FILMS = {
 }  # fmt: skip
 
 
+@pytest.mark.both_ffmpegs(name=("mixed.mkv", "late.mkv"))
 @pytest.mark.parametrize("name", FILMS)
 def test_a_tag_tells_when_the_pictures_end(
     launcher: Launcher, ffmpeg: Ffmpeg, make: Maker, tmp_path: Path, name: str

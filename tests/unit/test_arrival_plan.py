@@ -28,9 +28,9 @@ def test_a_song_that_seems_to_begin_everywhere_is_looked_at_a_few_times(
     looks: list[int] = []
     look = xing.unpromised
 
-    def counted(head: bytes) -> bytes | None:
+    def counted(head: bytes, total: int | None) -> bytes | None:
         looks.append(len(head))
-        return look(head)
+        return look(head, total)
 
     monkeypatch.setattr(xing, "unpromised", counted)
     growing = tmp_path / "growing"

@@ -19,6 +19,7 @@ from gmapi.settings import Settings
 from gmapi.tools.radio import RADIO, RadioRequest
 from gmapi.tools.registry import TOOLS
 from gmapi.web.app import create_app
+from gmapi.web.routes import stream
 
 URL = "http://a/radio"
 
@@ -142,7 +143,10 @@ def test_a_job_that_shows_that_it_works_gets_more_time(
     assert len(ended) == 1
 
 
-def test_seconds_of_a_station_that_waits_runs_and_has_ended(service: JobService) -> None:
+def test_seconds_of_a_station_that_waits_runs_and_has_ended(
+    service: JobService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "PATIENCE_SECONDS", 0.05)
     job = service.submit(RADIO, request(), "c").job
     client = create_app(service.settings, service).test_client()
 

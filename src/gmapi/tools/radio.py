@@ -36,6 +36,8 @@ UNHEARD_SECONDS = 60.0
 """How long it goes on without a listener."""
 
 ACCESS_SECONDS = 5.0
+LOOK_SECONDS = 1.0
+"""How often it is looked for listeners."""
 """How often listening is noted, so that a listener may be so much more recent than it seems."""
 
 ATTEMPT_STRIDE = 10_000_000
@@ -296,7 +298,7 @@ class _Radio:
         work.check()
         self._broadcast.check()
         now = time.monotonic()
-        if now - self._looked >= 1.0:
+        if now - self._looked >= LOOK_SECONDS:
             self._looked = now
             longest = UNHEARD_SECONDS + ACCESS_SECONDS
             if now - self._began > longest and work.unused() > longest:

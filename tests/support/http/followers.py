@@ -29,7 +29,7 @@ from gmapi.fetch.source_cache import Fetched, SourceCache
 from gmapi.hosts import parse_allow
 from gmapi.sandbox.feeding import Feed, Feeder
 
-LONG = 30.0
+LONG = 60.0
 _SPAWN = multiprocessing.get_context("spawn")
 
 

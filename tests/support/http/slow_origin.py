@@ -136,15 +136,15 @@ class SlowFile:
 
     # -- what the test waits for ----------------------------------------------------------------
 
-    def await_sent(self, position: int, seconds: float = 30.0) -> None:
+    def await_sent(self, position: int, seconds: float = 60.0) -> None:
         """Until the bytes before this position have been handed to the network."""
         self._await(lambda: self.furthest >= position, seconds, f"{position} bytes")
 
-    def await_requests(self, count: int, seconds: float = 30.0) -> None:
+    def await_requests(self, count: int, seconds: float = 60.0) -> None:
         """Until so many requests have come."""
         self._await(lambda: len(self.requests) >= count, seconds, f"{count} requests")
 
-    def await_silence(self, seconds: float = 30.0) -> None:
+    def await_silence(self, seconds: float = 60.0) -> None:
         """Until no answer is running."""
         self._await(lambda: all(each.ended for each in self.requests), seconds, "the last answer")
 

@@ -125,6 +125,15 @@ REBUILT: Mapping[str, Callable[[bytes], bytes]] = {
     "two-cuts.mp4": in_two_cuts,
 }
 NAMES = [*PLAIN, *CHANGED, *REBUILT]
+TELLING = (
+    "mixed.mp4", "first.mp4", "mpeg4.mov", "mjpeg.mov", "vp9.mp4", "no-edits.mp4",
+    "early-delays.mp4", "uneven.mp4", "long-sound.mp4", "hybrid.mp4", "two-sounds.mp4", "cover.m4a",
+    "late-sound.mp4", "both-late.mp4", "cut.mp4", "filled.mp4", "in-the-middle.mp4", "wide.mp4",
+    "two-cuts.mp4",
+)  # fmt: skip
+"""Of all codecs, orders, lists of edits and places of the index one each."""
+OWN_WAYS = ("mixed.mp4", "no-edits.mp4", "early-delays.mp4", "late-sound.mp4", "two-cuts.mp4")
+"""What each ffmpeg reads in a way of its own."""
 
 
 @dataclass(frozen=True)

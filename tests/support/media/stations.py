@@ -118,7 +118,7 @@ class Playing:
     def leave(self) -> None:
         """The last listener goes, and a minute passes."""
         self.listeners.present = False
-        self._thread.join(30)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     @property
@@ -126,7 +126,7 @@ class Playing:
         """The result so far."""
         return self.notes.results[-1] if self.notes.results else {}
 
-    def until(self, true: Callable[[dict[str, Any]], Any], seconds: float = 20.0) -> dict[str, Any]:
+    def until(self, true: Callable[[dict[str, Any]], Any], seconds: float = 60.0) -> dict[str, Any]:
         """The first result of which that is true."""
 
         def found() -> dict[str, Any]:
@@ -135,7 +135,7 @@ class Playing:
 
         return dict(wait_for(found, seconds, f"the result wanted, not {self.told}"))
 
-    def failed(self, seconds: float = 20.0) -> BaseException:
+    def failed(self, seconds: float = 60.0) -> BaseException:
         """The error it ends with."""
         wait_for(lambda: self.error or self.result, seconds, "an end")
         assert self.error is not None, self.result
