@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from gmapi.errors import SourceError
+from gmapi.fetch.parts import Parts
+from gmapi.fetch.ranges import Range
 from gmapi.media.binaries import Ffmpeg
 from gmapi.sandbox.launcher import Launcher
 from gmapi.tools import arrival_plan, outlook
@@ -218,6 +220,26 @@ def test_what_is_lost_of_sound_that_came_first_is_told(
     assert any("fetched first" in line for line in bench.notes.lines)
     assert any("of the sound." in sentence for sentence in work.warnings)
     assert not any("ends early" in sentence for sentence in work.warnings)
+
+
+def test_sound_that_came_first_and_is_none_comes_with_the_pictures(
+    films: Films, bench: Bench, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = films("mp4")
+
+    def garbage(parts: Parts, ranges: Sequence[Range], connections: int) -> list[bytes]:
+        return [bytes(length) for _, length in ranges]
+
+    monkeypatch.setattr(Parts, "gather", garbage)
+    film = SlowFile(path.read_bytes())
+    work, url = bench.served(film), bench.add(film)
+    film.release(film.size // 4)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96)
+    bench.notes.wait(lambda result: result["current_frames"] > 0, running)
+    film.release_all()
+    running.result(60)
+    assert any("fetched first" in line for line in bench.notes.lines)
+    assert bench.files(work) == bench.whole(path, "video_frame", w=96)[1]
 
 
 def test_sound_that_is_not_whole_holds_the_count(

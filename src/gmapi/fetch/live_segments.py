@@ -15,7 +15,7 @@ from gmapi.fetch.playlists import LIVE_EDGE, Reading, media_playlist
 from gmapi.fetch.segments import Segment
 from gmapi.fetch.track_files import Recorder, Room
 
-SEGMENT_BYTES_MAX = 64 * 1024**2
+SEGMENT_BYTES_MAX = 16 * 1024**2
 """Largest segment of a stream that is followed: each is held in memory while it comes."""
 
 RELOAD_SECONDS_MIN = 0.5

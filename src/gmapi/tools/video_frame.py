@@ -17,9 +17,7 @@ from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
 from gmapi.media.selection import Selection
 from gmapi.media.shapes import PictureSize
-from gmapi.media.sound import RATE, Channel, dfpwm_channels
 from gmapi.media.timing import PictureTimes, corrected_count
-from gmapi.tools import sound, sound_first
 from gmapi.tools.base import Work
 from gmapi.tools.fields import (
     LuaFlag,
@@ -29,6 +27,7 @@ from gmapi.tools.fields import (
     ToolRequest,
     whole_number,
 )
+from gmapi.tools.film_sound import FilmSound
 from gmapi.tools.frame_formats import FrameFormat, ending
 from gmapi.tools.outlook import FilmTimes
 from gmapi.tools.results import GAME_REPLY_MAX, ToolResult
@@ -46,20 +45,12 @@ complete, no more than this is announced (contract, V3)."""
 
 PLAYER_START_FRAMES = 200
 
-SOUND_FIRST_SECONDS = GAME_REPLY_MAX * 8 / RATE
-"""Players that wait for all of the sound cannot play more than fits into one answer."""
-
 REPORT_SECONDS = 0.1
 
 KEPT_FRAMES = 3
 """So many are kept back until it is known where the film ends: as many as ffmpeg may make beyond
 that."""
 
-AUDIO_NAMES: dict[Channel, tuple[str, str]] = {
-    "mono": ("audio_dfpwm_url", "audio.dfpwm"),
-    "left": ("audio_dfpwm_left_url", "audio_left.dfpwm"),
-    "right": ("audio_dfpwm_right_url", "audio_right.dfpwm"),
-}
 FETCHED = 10.0
 CUT = 99.0
 
@@ -165,7 +156,6 @@ class _Cut:
         self._size = _size(request, size)
         self._ended = threading.Event()
         self._frames = 0
-        self._audio_bytes = 0
         self._told: tuple[int, int | None, bool] = (0, None, False)
         self._reported = -REPORT_SECONDS
         fps = request.fps
@@ -193,8 +183,9 @@ class _Cut:
             self._result.duration = None
         self._note_length(self._times.known)
         self._started = time.monotonic()
+        self._film_sound = FilmSound(work, self._chosen, self._times, self._stop_with_frames)
         with self._times, ThreadPoolExecutor(1, thread_name_prefix="sound") as pool:
-            self._sound: Future[dict[str, str] | None] = pool.submit(self._cut_sound)
+            self._sound: Future[dict[str, str] | None] = pool.submit(self._film_sound.make)
             try:
                 self._cut_frames()
                 self._report("Waiting for the sound.")
@@ -214,6 +205,10 @@ class _Cut:
     def _note_length(self, times: PictureTimes) -> None:
         if not self._chosen.is_still and times.end > 0:
             self._result.duration = round(times.end, 3)
+
+    def _stop_with_frames(self) -> None:
+        if self._ended.is_set() and not self._sound.done():
+            raise MediaError("stopped")
 
     # -- frames ---------------------------------------------------------------------------------
 
@@ -321,61 +316,6 @@ class _Cut:
             result=self._work.with_warnings(self._result).values(),
         )
 
-    # -- sound ----------------------------------------------------------------------------------
-
-    def _cut_sound(self) -> dict[str, str] | None:
-        """Make and publish the three DFPWM files; None when the source has no usable sound."""
-        work = self._work
-        if self._chosen.sound is None:
-            work.reporter.log("the source has no sound")
-            return None
-        outputs = {channel: work.outputs / name for channel, (_, name) in AUDIO_NAMES.items()}
-
-        def check() -> None:
-            work.check()
-            self._stop_with_frames()
-
-        ahead = sound_first.fetch(work, self._chosen, seconds_max=SOUND_FIRST_SECONDS, check=check)
-        source = ahead.chosen if ahead is not None else self._chosen
-
-        def argv(chosen: Selection) -> list[str]:
-            return dfpwm_channels(
-                work.ffmpeg,
-                chosen,
-                outputs,
-                quiet=True,
-                own_clock=ahead is not None and ahead.own_clock and chosen is source,
-                max_pixels=work.settings.picture_max_pixels,
-                progress_fd=PROGRESS_FD,
-            )
-
-        try:
-            sound.run(
-                work,
-                argv,
-                source,
-                channels=2,
-                outputs=list(outputs.values()),
-                on_progress=lambda _: self._stop_with_frames(),
-            )
-        except MediaError as error:
-            if not self._ended.is_set():
-                work.warn(f"The film has no sound, which could not be read. {error.message}")
-            return None
-        sound.warn_if_silent(work, outputs["mono"], None, self._chosen)
-        end = self._times.end()
-        urls: dict[str, str] = {}
-        for channel, (key, name) in AUDIO_NAMES.items():
-            most = work.settings.output_limit
-            sound.settle(outputs[channel], end, most=most, check=work.check)
-            self._audio_bytes = work.publish(name, outputs[channel]).size
-            urls[key] = work.address(name)
-        return urls
-
-    def _stop_with_frames(self) -> None:
-        if self._ended.is_set() and not self._sound.done():
-            raise MediaError("stopped")
-
     def _closing_message(self) -> str:
         message = "Done: 1 frame" if self._frames == 1 else f"Done: {self._frames} frames"
         message += " and sound." if self._result.audio_urls else ", no sound."
@@ -386,7 +326,7 @@ class _Cut:
                 f" Some players wait for {PLAYER_START_FRAMES} frames and never start a shorter "
                 "video: ask for more frames per second."
             )
-        if self._audio_bytes > GAME_REPLY_MAX:
+        if self._film_sound.size > GAME_REPLY_MAX:
             message += (
                 " The sound is longer than the 46 minutes a game computer can fetch at once: "
                 "fetch it in ranges of at most 16 MiB."
