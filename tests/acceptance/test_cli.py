@@ -158,7 +158,7 @@ def test_a_signal_stops_ffmpeg_and_leaves_nothing(
     assert b"Interrupted" in errors
     assert b"Traceback" not in errors
     assert gmapi.left() == []
-    wait_for(lambda: not any(alive(pid) for pid in family), 10, "the end of all processes")
+    wait_for(lambda: not any(alive(pid) for pid in family), 60, "the end of all processes")
 
 
 def test_broken_ffmpeg_is_a_clear_failure(here: Command, media_dir: Path) -> None:

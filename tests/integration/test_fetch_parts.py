@@ -32,7 +32,7 @@ def parts_of(origin: Origin, film: SlowFile, *, etag: str | None = '"1"') -> Par
     url = origin.add("/film", film)
     film.release_all()
     beginning = Beginning(Path("unused"), url, len(BODY), etag)
-    rules = FetchRules(parse_allow([origin.authority]), 10**8, deadline=20.0, stall=5.0)
+    rules = FetchRules(parse_allow([origin.authority]), 10**8, deadline=60.0, stall=20.0)
     return Parts(beginning, check_url(url), {"X-Key": "a"}, rules, lambda: False)
 
 
@@ -86,7 +86,7 @@ def test_the_headers_of_the_caller_stay_with_its_origin(own_origin: Origin) -> N
     film = SlowFile(BODY)
     url = own_origin.add("/film", film)
     film.release_all()
-    rules = FetchRules(parse_allow([own_origin.authority]), 10**8, deadline=20.0, stall=5.0)
+    rules = FetchRules(parse_allow([own_origin.authority]), 10**8, deadline=60.0, stall=20.0)
     asked = check_url(f"http://other.example:{urlsplit(url).port}/film")
     parts = Parts(Beginning(Path("x"), url, len(BODY), '"1"'), asked, {"X-Key": "a"}, rules, _never)
     assert parts.read(0, 10) == BODY[:10]
@@ -104,7 +104,7 @@ def test_a_flood_of_parts_is_cut_off(own_origin: Origin) -> None:
         exchange.raw(b"x" * 10**6)
 
     url = own_origin.add("/flood", flood)
-    rules = FetchRules(parse_allow([own_origin.authority]), 10**8, deadline=20.0, stall=5.0)
+    rules = FetchRules(parse_allow([own_origin.authority]), 10**8, deadline=60.0, stall=20.0)
     parts = Parts(Beginning(Path("x"), url, len(BODY), '"1"'), check_url(url), {}, rules, _never)
     with pytest.raises(SourceError):
         parts.gather(RANGES, 4)

@@ -60,7 +60,7 @@ def _names(cache: SourceCache, suffix: str) -> list[Path]:
 
 
 def _poll(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -216,7 +216,7 @@ def _held(body: bytes, go: threading.Event, **options: Any) -> Callable[[Exchang
     """A file that is sent as soon as `go` is set."""
 
     def handle(exchange: Exchange) -> None:
-        go.wait(20)
+        go.wait(60)
         content(body, **options)(exchange)
 
     return handle
@@ -324,7 +324,7 @@ def test_a_frozen_process_does_not_hold_up_the_others(own_origin: Origin, tmp_pa
         assert frozen.pid is not None
         os.kill(frozen.pid, signal.SIGSTOP)
         go.set()
-        rules = FetchRules(parse_allow(["127.0.0.1"]), max_bytes=10**6, deadline=20, stall=0.2)
+        rules = FetchRules(parse_allow(["127.0.0.1"]), max_bytes=10**6, deadline=20, stall=1.0)
         fetched = SourceCache(_cache(tmp_path).folder, rules).fetch(
             check_url(url),
             tmp_path / "second",
@@ -336,7 +336,7 @@ def test_a_frozen_process_does_not_hold_up_the_others(own_origin: Origin, tmp_pa
     finally:
         assert frozen.pid is not None
         os.kill(frozen.pid, signal.SIGKILL)
-        frozen.join(10)
+        frozen.join(60)
 
 
 def test_sweep_removes_what_was_not_used_for_long(

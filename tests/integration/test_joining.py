@@ -118,7 +118,7 @@ def test_a_frozen_holder_keeps_its_file_when_others_stop_waiting_for_it(
     film.release(HALF)
     holder = FollowerProcess(tmp_path, url, 0)
     holder.await_bytes(HALF)
-    reader = Follower(shared_cache(tmp_path, stall=0.2), url, tmp_path / "in")
+    reader = Follower(shared_cache(tmp_path, stall=1.0), url, tmp_path / "in")
     reader.await_bytes(HALF)
     holder.freeze()
     film.await_requests(2)

@@ -132,11 +132,11 @@ def test_a_station_away_for_long_is_given_up(
     make_work: Callable[..., Work],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(broadcast, "SILENT_SECONDS", 0.8)
     url = own_origin.add("/radio", breaking(stereo, ICY, after=BYTES_A_SECOND))
     with Playing(make_work(), url) as playing:
         playing.until(lambda told: told["on_air"])
         own_origin.add("/radio", status(503))
+        monkeypatch.setattr(broadcast, "SILENT_SECONDS", 0.5)
         error = playing.failed()
     assert isinstance(error, SourceError)
     assert "given up" in error.message

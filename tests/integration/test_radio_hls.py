@@ -140,7 +140,6 @@ def test_a_stream_that_ends_and_stays_away_is_given_up(
     make_work: Callable[..., Work],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(broadcast, "SILENT_SECONDS", 0.8)
     add_parts(own_origin, tmp_path, "adts")
     live = LiveList()
     live.add()
@@ -148,6 +147,7 @@ def test_a_stream_that_ends_and_stays_away_is_given_up(
     with Playing(make_work(), own_origin.add("/live.m3u8", live)) as playing:
         playing.until(lambda told: told["last"] >= 1)
         own_origin.add("/live.m3u8", status(404))
+        monkeypatch.setattr(broadcast, "SILENT_SECONDS", 0.5)
         error = playing.failed()
     assert isinstance(error, SourceError)
     assert "given up" in error.message

@@ -15,7 +15,7 @@ from gmapi.fetch.arrival import Arrival, Beginning, Note
 
 BODY = os.urandom(3_000_000)
 URL = "http://127.0.0.1/film"
-LONG = 20.0
+LONG = 60.0
 
 needs_links = pytest.mark.skipif(not hasattr(os, "link"), reason="this system has no hard links")
 

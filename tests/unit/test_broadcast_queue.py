@@ -52,7 +52,7 @@ def test_short_stretches_are_bounded_together(station: Broadcast) -> None:
         assert stretch is not None
         assert drained(stretch) == b"x" * 30
         heard += 1
-    sender.join(10)
+    sender.join(60)
     assert heard == 50
 
 
@@ -67,7 +67,7 @@ def test_who_waits_for_room_is_woken_by_the_end(station: Broadcast) -> None:
     sender = threading.Thread(target=send)
     sender.start()
     station._connection.stop()
-    sender.join(10)
+    sender.join(60)
     assert stopped.is_set()
 
 

@@ -44,7 +44,7 @@ def test_a_feeder_is_ended_though_its_plan_would_go_on_for_ever() -> None:
     feeder = Feeder(Feed(None, plan()), writer)
     closing = threading.Thread(target=feeder.close)
     closing.start()
-    closing.join(10)
+    closing.join(60)
     assert not closing.is_alive()
     assert not feeder.has_ended
     os.close(reader)
@@ -53,7 +53,7 @@ def test_a_feeder_is_ended_though_its_plan_would_go_on_for_ever() -> None:
 def test_parts_of_no_file_are_a_fault() -> None:
     reader, writer = os.pipe()
     feeder = Feeder(Feed(None, (Span(0),)), writer)
-    feeder._thread.join(10)
+    feeder._thread.join(60)
     try:
         feeder.check()
     except ValueError:

@@ -14,7 +14,7 @@ from gmapi.sandbox.feeding import WHOLE, Feed, Feeder, Span
 from support.sandbox.arriving_file import ArrivingFile, nothing_left
 
 BODY = bytes(range(256)) * 2048
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sendfile"), reason="feeders are for POSIX")
 

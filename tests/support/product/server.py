@@ -175,8 +175,8 @@ class GmapiServer:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self._process.wait(10)
-        wait_for(lambda: not any(alive(pid) for pid in pids), 10, "the end of all processes")
+        self._process.wait(60)
+        wait_for(lambda: not any(alive(pid) for pid in pids), 60, "the end of all processes")
         self._finish()
 
     def kill_supervisor(self) -> list[int]:
@@ -184,12 +184,12 @@ class GmapiServer:
         assert self._process is not None
         left = descendants(self.pid)
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
         return left
 
     def _finish(self) -> None:
         assert self._reader is not None
-        self._reader.join(10)
+        self._reader.join(60)
 
     def __enter__(self) -> Self:
         try:
@@ -281,7 +281,7 @@ def fork_servers() -> list[psutil.Process]:
 def _is_fork_server(process: psutil.Process) -> bool:
     try:
         # A process has no arguments yet when whoever started it is told that it has started.
-        words = wait_for(process.cmdline, 10, "a command line")
+        words = wait_for(process.cmdline, 60, "a command line")
         return any("gmapi.sandbox.fork_server" in word for word in words)
     except psutil.ZombieProcess:
         return True  # its command line is gone; nothing else here is left unreaped
