@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,9 @@ from gmapi.tools.base import Work
 from support.http.origin import Origin
 from support.http.slow_origin import SlowFile
 from support.media.making import Maker
+from support.product.arrivals import Watched, made, same
 from support.product.outcomes import daily, daily_rows
-from support.product.works import Notes, make_work, run_tool
+from support.product.works import make_work, run_tool
 
 SECONDS = 14
 SHORT = 4
@@ -35,6 +35,7 @@ KINDS = {
     "mute": ("mute.mkv", "-an", "-c:v", "mpeg4"),
     "ts": ("film.ts", "-c:v", "mpeg2video", "-c:a", "mp2"),
     "avi": ("film.avi", "-c:v", "mpeg4", "-bf", "2", "-c:a", "mp2"),
+    "ogv": ("film.ogv", "-c:v", "libtheora", "-c:a", "libvorbis"),
     "late": ("late.mkv", "-c:v", "mpeg4", "-c:a", "flac"),
     "mp4": ("film.mp4", "-c:v", "mpeg4", "-c:a", "aac", "-movflags", "faststart"),
     "mp4 end": ("end.mp4", "-c:v", "mpeg4", "-c:a", "aac"),
@@ -42,29 +43,6 @@ KINDS = {
 }
 """Name and codecs; of the late ones the sound goes on for two seconds after the pictures. Some
 pictures of the AVI tell no time."""
-
-
-class Watched(Notes):
-    """Notes of what is reported that can be waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._news = threading.Condition()
-
-    def report(self, **told: Any) -> None:
-        with self._news:
-            super().report(**told)
-            self._news.notify_all()
-
-    def wait(self, true: Callable[[dict[str, Any]], bool], running: Future[Any]) -> dict[str, Any]:
-        """The first result of which it is `true`."""
-        with self._news:
-            while True:
-                for result in self.results:
-                    if true(result):
-                        return result
-                assert not running.done() or running.result() is None, "it was never true"
-                assert self._news.wait(60), (self.messages[-3:], self.lines[-3:], self.results[-1:])
 
 
 Films = Callable[..., Path]
@@ -121,20 +99,6 @@ class Bench:
 
     def files(self, work: Work) -> dict[str, bytes]:
         return made(self._folder / "served", work)
-
-
-def made(folder: Path, work: Work) -> dict[str, bytes]:
-    files = sorted((folder / "files" / work.file_id).iterdir())
-    return {path.name: path.read_bytes() for path in files if path.is_file()}
-
-
-def same(one: Any, other: Any, but: Sequence[str] = ()) -> bool:
-    """Whether two results say the same but for what is new in each run."""
-    left_out = {"download_url", "file_id", "frame_pattern", "audio_urls", *but}
-    first, second = one.values(), other.values()
-    return {k: v for k, v in first.items() if k not in left_out} == {
-        k: v for k, v in second.items() if k not in left_out
-    }
 
 
 @pytest.fixture
@@ -289,6 +253,7 @@ def test_a_film_that_tells_no_end_is_held_and_guessed(
         ("ts", {**VIDEO, "quality": "exact", "fps": 10}),
         ("mute", {"output_format": "raw", "width": 40, "fps": 12}),
         ("avi", {"output_format": "gif", "width": 30}),
+        ("ogv", {"output_format": "32vid", "width": 60}),
         ("mkv", {"output_format": "gif", "width": 30, "fps": 5}),
         ("mp4 late", VIDEO),
     ],

@@ -302,7 +302,9 @@ class _Cut:
         if is_estimate:
             expected = self._times.guess(self._request.fps)
             share = self._work.arriving.share(self._chosen.path)
-            done, of = (share, 1) if share is not None else (done, expected)
+            of = expected
+            if share is not None:
+                done, of = min(share, self._frames / expected) if expected else share, 1
         elif self._result.duration is None and (end := self._times.known_end):
             self._result.duration = round(end, 3)
         # Players index total_frames as soon as there are 200 frames; never less than there are.

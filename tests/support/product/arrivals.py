@@ -51,7 +51,7 @@ class Watched(Notes):
                     if true(each):
                         return each
                 assert not running.done() or running.result() is None, "it was never true"
-                assert self._news.wait(20), self.lines[-20:]
+                assert self._news.wait(60), (self.messages[-3:], self.lines[-20:])
 
 
 def made(folder: Path, work: Work) -> dict[str, bytes]:
