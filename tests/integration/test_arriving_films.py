@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import threading
+import random
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gmapi.errors import SourceError
+from gmapi.fetch.parts import Parts
+from gmapi.fetch.ranges import Range
 from gmapi.media.binaries import Ffmpeg
 from gmapi.sandbox.launcher import Launcher
 from gmapi.tools import arrival_plan, outlook
@@ -18,8 +20,9 @@ from gmapi.tools.base import Work
 from support.http.origin import Origin
 from support.http.slow_origin import SlowFile
 from support.media.making import Maker
+from support.product.arrivals import Watched, made, same
 from support.product.outcomes import daily, daily_rows
-from support.product.works import Notes, make_work, run_tool
+from support.product.works import make_work, run_tool
 
 SECONDS = 14
 SHORT = 4
@@ -31,35 +34,15 @@ KINDS = {
     "mkv": ("film.mkv", "-c:v", "mpeg4", "-c:a", "flac"),
     "mute": ("mute.mkv", "-an", "-c:v", "mpeg4"),
     "ts": ("film.ts", "-c:v", "mpeg2video", "-c:a", "mp2"),
+    "avi": ("film.avi", "-c:v", "mpeg4", "-bf", "2", "-c:a", "mp2"),
+    "ogv": ("film.ogv", "-c:v", "libtheora", "-c:a", "libvorbis"),
     "late": ("late.mkv", "-c:v", "mpeg4", "-c:a", "flac"),
     "mp4": ("film.mp4", "-c:v", "mpeg4", "-c:a", "aac", "-movflags", "faststart"),
     "mp4 end": ("end.mp4", "-c:v", "mpeg4", "-c:a", "aac"),
     "mp4 late": ("late.mp4", "-c:v", "mpeg4", "-c:a", "aac", "-movflags", "faststart"),
 }
-"""Name and codecs; of the late ones the sound goes on for two seconds after the pictures."""
-
-
-class Watched(Notes):
-    """Notes of what is reported that can be waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._news = threading.Condition()
-
-    def report(self, **told: Any) -> None:
-        with self._news:
-            super().report(**told)
-            self._news.notify_all()
-
-    def wait(self, true: Callable[[dict[str, Any]], bool], running: Future[Any]) -> dict[str, Any]:
-        """The first result of which it is `true`."""
-        with self._news:
-            while True:
-                for result in self.results:
-                    if true(result):
-                        return result
-                assert not running.done() or running.result() is None, "it was never true"
-                assert self._news.wait(60), (self.messages[-3:], self.lines[-3:], self.results[-1:])
+"""Name and codecs; of the late ones the sound goes on for two seconds after the pictures. Some
+pictures of the AVI tell no time."""
 
 
 Films = Callable[..., Path]
@@ -118,20 +101,6 @@ class Bench:
         return made(self._folder / "served", work)
 
 
-def made(folder: Path, work: Work) -> dict[str, bytes]:
-    files = sorted((folder / "files" / work.file_id).iterdir())
-    return {path.name: path.read_bytes() for path in files if path.is_file()}
-
-
-def same(one: Any, other: Any, but: Sequence[str] = ()) -> bool:
-    """Whether two results say the same but for what is new in each run."""
-    left_out = {"download_url", "file_id", "frame_pattern", "audio_urls", *but}
-    first, second = one.values(), other.values()
-    return {k: v for k, v in first.items() if k not in left_out} == {
-        k: v for k, v in second.items() if k not in left_out
-    }
-
-
 @pytest.fixture
 def bench(
     tmp_path: Path,
@@ -147,7 +116,7 @@ def bench(
 
 
 @pytest.mark.both_ffmpegs(kind="late")
-@pytest.mark.parametrize("kind", daily(["mute", "mkv", "ts", "late"], "mute", "ts", "late"))
+@pytest.mark.parametrize("kind", daily(["mute", "mkv", "ts", "avi", "late"], "mute", "ts", "late"))
 def test_frames_and_sound_are_those_of_the_whole_film(
     kind: str, films: Films, bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
@@ -199,6 +168,44 @@ def test_an_mp4_plays_with_its_sound_before_it_is_there(
     assert same(result, whole)
 
 
+def test_what_is_lost_of_sound_that_came_first_is_told(
+    films: Films, bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    data = bytearray(films("mp4").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 20_000] = random.Random(5).randbytes(20_000)
+    film = SlowFile(bytes(data))
+    work, url = bench.served(film), bench.add(film)
+    film.release(len(data) // 4)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96)
+    bench.notes.wait(lambda result: "audio_urls" in result, running)
+    film.release_all()
+    running.result(60)
+    assert any("fetched first" in line for line in bench.notes.lines)
+    assert any("of the sound." in sentence for sentence in work.warnings)
+    assert not any("ends early" in sentence for sentence in work.warnings)
+
+
+def test_sound_that_came_first_and_is_none_comes_with_the_pictures(
+    films: Films, bench: Bench, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = films("mp4")
+
+    def garbage(parts: Parts, ranges: Sequence[Range], connections: int) -> list[bytes]:
+        return [bytes(length) for _, length in ranges]
+
+    monkeypatch.setattr(Parts, "gather", garbage)
+    film = SlowFile(path.read_bytes())
+    work, url = bench.served(film), bench.add(film)
+    film.release(film.size // 4)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96)
+    bench.notes.wait(lambda result: result["current_frames"] > 0, running)
+    film.release_all()
+    running.result(60)
+    assert any("fetched first" in line for line in bench.notes.lines)
+    assert bench.files(work) == bench.whole(path, "video_frame", w=96)[1]
+
+
 def test_sound_that_is_not_whole_holds_the_count(
     films: Films, bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
@@ -245,6 +252,8 @@ def test_a_film_that_tells_no_end_is_held_and_guessed(
         ("late", VIDEO),
         ("ts", {**VIDEO, "quality": "exact", "fps": 10}),
         ("mute", {"output_format": "raw", "width": 40, "fps": 12}),
+        ("avi", {"output_format": "gif", "width": 30}),
+        ("ogv", {"output_format": "32vid", "width": 60}),
         ("mkv", {"output_format": "gif", "width": 30, "fps": 5}),
         ("mp4 late", VIDEO),
     ],
@@ -273,6 +282,50 @@ def test_screens_are_those_of_the_whole_film(
     assert same(result, whole)
 
 
+@pytest.mark.parametrize("kind", ["mute", "avi"])
+def test_a_film_that_was_cut_off_is_not_believed(
+    kind: str, films: Films, bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    whole = films(kind).read_bytes()
+    film = SlowFile(whole[: len(whole) * 4 // 5])
+    work, url = bench.served(film), bench.add(film)
+    film.release(film.size * 96 // 100)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96, fps=24)
+    bench.notes.wait(lambda result: result["current_frames"] >= 199, running)
+    film.release_all()
+    made = running.result(60)
+    assert made.duration < SECONDS * 0.9
+    # V1: nothing is told to be there that is not.
+    for told in bench.notes.results:
+        if "total_is_estimate" not in told:
+            assert told["total_frames"] <= made.total_frames + 10
+        assert abs(told.get("duration", made.duration) - made.duration) < 0.2
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mute"])
+def test_of_two_films_in_one_it_is_told_what_is_lost(
+    kind: str, films: Films, bench: Bench, pool: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    data = films(kind).read_bytes()
+    glued = tmp_path / "glued"
+    glued.write_bytes(data + data)
+    film = SlowFile(glued.read_bytes())
+    work, url = bench.served(film), bench.add(film)
+    # All that ffmpeg reads comes, and the rest later.
+    film.release(len(data) + 5000)
+    running = pool.submit(run_tool, work, "video_frame", video_url=url, w=96)
+    bench.notes.wait(lambda result: result["current_frames"] >= 199, running)
+    film.release_all()
+    result = running.result(60)
+    whole, files = bench.whole(glued, "video_frame", w=96)
+    assert bench.files(work) == files
+    assert same(result, whole)
+    assert work.warnings == [
+        "The source is several files glued together, of which only the first was used: "
+        f"{len(data):,} of {2 * len(data):,} bytes."
+    ]
+
+
 def test_a_film_that_breaks_off_is_never_called_done(
     films: Films, bench: Bench, pool: ThreadPoolExecutor
 ) -> None:
@@ -287,3 +340,20 @@ def test_a_film_that_breaks_off_is_never_called_done(
         running.result(60)
     assert caught.value.code == "source_truncated"
     assert bench.files(work) == {}
+
+
+def test_a_part_of_the_sound_does_not_wait_for_the_film(
+    films: Films, bench: Bench, pool: ThreadPoolExecutor
+) -> None:
+    data = films("mkv").read_bytes()
+    film = SlowFile(data)
+    work, url = bench.served(film), bench.add(film)
+    film.release(len(data) // 2)
+    part: dict[str, Any] = {"output_format": "dfpwm", "args": ["-t", "3"]}
+    running = pool.submit(run_tool, work, "ffmpeg", input_url=url, **part)
+    result = running.result(60)
+    whole, files = bench.whole(films("mkv"), "ffmpeg", **part)
+    assert bench.files(work) == files
+    assert same(result, whole)
+    film.await_silence()
+    assert film.requests[0].ended == "abandoned"

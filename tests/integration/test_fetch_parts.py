@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import threading
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,7 +17,7 @@ from gmapi.errors import SourceError
 from gmapi.fetch.address import check_url
 from gmapi.fetch.arrival import Beginning
 from gmapi.fetch.parts import BATCH, Parts
-from gmapi.fetch.ranges import cut_parts, multipart_boundary
+from gmapi.fetch.ranges import cut_parts, multipart_boundary, sent_part
 from gmapi.fetch.terms import FetchRules
 from gmapi.hosts import parse_allow
 from support.http.byte_ranges import asked_parts, partial
@@ -133,3 +135,33 @@ def test_parts_may_come_in_any_order(apart: list[tuple[int, int]], shuffled: ran
 def test_anything_else_is_refused(data: bytes, first: int) -> None:
     with pytest.raises(ValueError, match="part"):
         cut_parts(data, b"mark", [(first, 10)])
+
+
+@pytest.mark.parametrize("told", ["500-1/9999", "500-499/9999", "1-0/*"])
+def test_a_part_that_ends_before_it_begins_is_none(told: str) -> None:
+    # It would lead back to where it was found, for ever.
+    assert sent_part({"Content-Range": f"bytes {told}"}) is None
+    body = f"--mark\r\nContent-Range: bytes {told}\r\n\r\nxxxx\r\n--mark--".encode()
+    with pytest.raises(ValueError, match="part"):
+        cut_parts(body, b"mark", [(500, 4)])
+
+
+def test_parts_are_given_up_when_all_has_come(own_origin: Origin) -> None:
+    asked = threading.Event()
+
+    def trickle(exchange: Exchange) -> None:
+        asked.set()
+        exchange.head(206, {"Content-Range": f"bytes 0-999/{len(BODY)}", "ETag": '"1"'})
+        with suppress(OSError):
+            while not exchange.origin.closing.is_set():
+                exchange.raw(b"x")
+                exchange.wait(0.1)
+
+    url = own_origin.add("/film", trickle)
+    rules = FetchRules(parse_allow([own_origin.authority]), 10**8, deadline=50.0, stall=50.0)
+    beginning = Beginning(Path("unused"), url, len(BODY), '"1"')
+    parts = Parts(beginning, check_url(url), {}, rules, _never, has_come=asked.is_set)
+    for get in (lambda: parts.read(0, 1000), lambda: parts.gather([(0, 1000)], 4)):
+        asked.clear()
+        with pytest.raises(SourceError, match="came sooner"):
+            get()

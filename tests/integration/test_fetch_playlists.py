@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gmapi.errors import JobCancelled, RequestError
-from gmapi.fetch import playlists
+from gmapi.fetch import track_files
 from gmapi.fetch.unending import Portion
 from support.http.origin import (
     Exchange,
@@ -111,7 +111,7 @@ def test_pictures_and_sound_that_come_apart_are_two_files(origin: Origin, room: 
 def test_parts_are_asked_for_and_must_be_what_comes(
     origin: Origin, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(playlists, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(track_files, "_RETRY_SECONDS", 0.01)
     file = segment(1) + segment(2) + segment(3)
     origin.add("/all.ts", file)
     parts = b"#EXTM3U\n#EXT-X-BYTERANGE:80@100\n#EXTINF:1,\nall.ts\n#EXT-X-BYTERANGE:20\n"
@@ -215,7 +215,7 @@ def test_what_is_wrong_with_a_segment_is_said_with_its_number(origin: Origin, ro
 def test_a_segment_that_fails_by_chance_is_tried_again(
     origin: Origin, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(playlists, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(track_files, "_RETRY_SECONDS", 0.01)
     answers = iter([status(503), truncated(segment(2), 50)])
     good = content(segment(2))
     origin.add("/2.ts", lambda exchange: next(answers, good)(exchange))
@@ -226,7 +226,7 @@ def test_a_segment_that_fails_by_chance_is_tried_again(
     origin.add("/2.ts", status(503))
     message = room.refused(origin.add("/y.m3u8", media("1.ts", "2.ts")), "source_status")
     assert "HTTP 503" in message
-    assert origin.count("/2.ts") == 3 + playlists.TRIES
+    assert origin.count("/2.ts") == 3 + track_files.TRIES
 
 
 def test_one_cap_holds_for_all_segments(origin: Origin, room: Room) -> None:

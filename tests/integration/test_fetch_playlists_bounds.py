@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gmapi.errors import JobCancelled
-from gmapi.fetch import playlists, segments
+from gmapi.fetch import live, segments, track_files
 from gmapi.fetch.bounds import HEADERS_MAX
 from gmapi.fetch.connection import Connection
 from gmapi.fetch.segments import SEGMENTS_MAX
@@ -108,7 +108,7 @@ def test_reading_again_takes_a_share_of_the_time(
 
     used = iter(range(1000))
     monkeypatch.setattr(Connection, "pause", pause)
-    monkeypatch.setattr(playlists.time, "thread_time", lambda: float(next(used)))
+    monkeypatch.setattr(live.time, "thread_time", lambda: float(next(used)))
     newest = iter(range(1, 100))
 
     def growing(exchange: Exchange) -> None:
@@ -136,7 +136,7 @@ def test_playlists_that_come_again_count_as_bytes(origin: Origin, room: Room) ->
 def test_what_was_fetched_in_vain_counts_as_bytes(
     origin: Origin, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(playlists, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(track_files, "_RETRY_SECONDS", 0.01)
     good = segment(1, 1000)
     for number in (1, 2, 3):
         answers = iter([truncated(good * 400, 300_000)] * 2)

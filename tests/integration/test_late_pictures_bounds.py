@@ -17,6 +17,7 @@ PICTURES = ["-f", "lavfi", "-i", "color=red@0.5:s=32x24:r=10:d=0.3,format=yuva42
 SOUND = ["-f", "lavfi", "-i", "sine=d=0.3"]
 TOOLS: list[tuple[str, str, dict[str, Any]]] = [
     ("video_frame", "video_url", {"w": 32, "h": 24, "fps": 30}),
+    ("video_frame", "video_url", {"w": 32, "h": 24, "fps": 30, "skip_duplicates": True}),
     ("sanjuuni", "input_url", {"output_format": "bimg", "width": 16, "height": 9}),
     ("ffmpeg", "input_url", {"output_format": "dfpwm"}),
 ]

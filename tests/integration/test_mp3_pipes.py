@@ -46,7 +46,7 @@ def song(request: pytest.FixtureRequest, make: Maker) -> Path:
 @pytest.mark.both_ffmpegs(song=("steady.mp3", "varied.mp3", "untagged.mp3"))
 def test_a_song_through_a_pipe_ends_where_it_does_in_the_file(ffmpeg: Ffmpeg, song: Path) -> None:
     data = song.read_bytes()
-    head = xing.unpromised(data[:65_536])
+    head = xing.unpromised(data[:65_536], len(data))
     assert (head is None) == (song.name == "untagged.mp3")
     fed = (head or b"") + data[len(head or b"") :]
     assert len(fed) == len(data)
@@ -55,7 +55,21 @@ def test_a_song_through_a_pipe_ends_where_it_does_in_the_file(ffmpeg: Ffmpeg, so
     if head is not None:
         # What it is for.
         assert sums(ffmpeg.path, "pipe:0", data) != from_file
-        assert xing.unpromised(fed) is None
+        assert xing.unpromised(fed, len(fed)) is None
+
+
+@pytest.mark.parametrize("more", ["a little", "a part", "another song"])
+def test_what_follows_a_song_is_heard_or_not_as_from_the_file(
+    ffmpeg: Ffmpeg, make: Maker, tmp_path: Path, more: str
+) -> None:
+    first = make("steady.mp3", *SONGS["steady.mp3"]).read_bytes()
+    other = make("slow.mp3", *SONGS["slow.mp3"]).read_bytes()
+    rest = {"a little": bytes(200), "a part": bytes(len(first) // 9), "another song": other}[more]
+    data = first + rest
+    (tmp_path / "both.mp3").write_bytes(data)
+    head = xing.unpromised(data[:65_536], len(data)) or b""
+    fed = head + data[len(head) :]
+    assert sums(ffmpeg.path, "pipe:0", fed) == sums(ffmpeg.path, str(tmp_path / "both.mp3"))
 
 
 def test_behind_a_large_cover_more_of_the_head_is_asked_for(make: Maker) -> None:
@@ -66,7 +80,7 @@ def test_behind_a_large_cover_more_of_the_head_is_asked_for(make: Maker) -> None
     length, asked = 100, 0
     while True:
         try:
-            head = xing.unpromised(data[:length])
+            head = xing.unpromised(data[:length], len(data))
         except xing.HeadTooShort as error:
             assert error.needed > length
             length, asked = error.needed, asked + 1
@@ -75,4 +89,4 @@ def test_behind_a_large_cover_more_of_the_head_is_asked_for(make: Maker) -> None
     assert asked <= 3
     assert tag < length < tag + 2000
     assert head is not None
-    assert head + data[length:] == xing.unpromised(data)
+    assert head + data[length:] == xing.unpromised(data, len(data))

@@ -108,7 +108,9 @@ def test_tools_take_streams(
     assert result.size > 0
     notes = work.reporter
     assert isinstance(notes, Notes)
-    assert any("4 of 4 segments" in text or "5 of 5 segments" in text for text in notes.messages)
+    # What is told is how far the conversion is, as soon as it has begun beside the fetch.
+    told = ("4 of 4 segments", "5 of 5 segments", "Converting: ")
+    assert any(words in text for text in notes.messages for words in told)
     assert notes.percents == sorted(notes.percents)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gmapi.fetch import song_title
 from gmapi.fetch.icy import Titles
 from gmapi.fetch.id3 import title_in, without_tags
+from support.cost import cpu_below
 from support.media import timed_titles
 from support.media.timed_titles import frame, packet, song, stream_with, tag
 
@@ -127,3 +128,11 @@ def test_no_torn_stream_breaks_the_reading_of_tags(changes: list[tuple[int, int]
         data[at % len(data)] = value
     title = title_in(bytes(data))
     assert title is None or len(title) <= song_title.TITLE_MAX
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_a_tag_of_very_many_frames_costs_little(version: int) -> None:
+    many = tag(frame(b"TPE1", b"\3" + b"x" * 10**6, version), version=version)
+    many += tag(frame(b"TIT2", b"\3first", version), frame(b"TIT2", b"", version) * 600_000)
+    with cpu_below(1.0):
+        assert title_in(many) is None

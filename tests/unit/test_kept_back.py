@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmapi.media.timing import PictureTimes, picture_count
 from gmapi.tools.kept_back import KEPT_PICTURES, KeptBack
 
 SIZE = 6
@@ -18,11 +17,11 @@ def pictures(count: int) -> bytes:
 @given(
     count=st.integers(0, 40),
     pieces=st.lists(st.integers(1, 50), max_size=60),
-    seconds=st.floats(0.05, 4.0),
+    there=st.integers(1, 40),
     lead=st.integers(0, 3),
 )
 def test_what_is_behind_the_end_is_left_out(
-    count: int, pieces: list[int], seconds: float, lead: int
+    count: int, pieces: list[int], there: int, lead: int
 ) -> None:
     taken: list[bytes] = []
     kept = KeptBack(SIZE, taken.append)
@@ -35,17 +34,16 @@ def test_what_is_behind_the_end_is_left_out(
     # Some are kept back, and no more than that and a piece.
     assert sum(map(len, taken)) <= max(0, len(data) - KEPT_PICTURES * SIZE)
     shown = sum(map(len, taken))
-    times = PictureTimes((0.0,), seconds)
-    kept.finish(times, 10.0, lead)
-    wanted = max(1, (picture_count(times, 10.0) or 0) - lead)
+    kept.finish(there, lead)
+    wanted = max(1, there - lead)
     assert b"".join(taken) == data[: max(shown, wanted * SIZE)]
 
 
-def test_without_a_rate_all_are_taken() -> None:
+def test_without_a_count_all_are_taken() -> None:
     taken: list[bytes] = []
     kept = KeptBack(SIZE, taken.append)
     kept.feed(pictures(9))
-    kept.finish(PictureTimes((0.0,), 0.1), None, 0)
+    kept.finish(None, 0)
     assert b"".join(taken) == pictures(9)
 
 
@@ -53,5 +51,5 @@ def test_the_last_picture_stays_as_long_as_the_sound() -> None:
     taken: list[bytes] = []
     kept = KeptBack(SIZE, taken.append)
     kept.feed(pictures(5))
-    kept.finish(PictureTimes((0.0,), 1.0, is_held=True), 10.0, 1)
+    kept.finish(10, 1, stays=True)
     assert b"".join(taken) == pictures(5) + bytes([4]) * SIZE * 4

@@ -23,8 +23,10 @@ from support.media.mp4_files import (
     film,
     found,
     full,
+    index,
     one_film,
     rows,
+    trak,
 )
 from support.media.odd_files import box
 
@@ -184,3 +186,19 @@ def test_sound_without_bytes_is_none(chunks: list[list[bytes]]) -> None:
     assert fast_start.plan(found(data))
     with pytest.raises(IndexUnusable, match="no sound"):
         sound_alone.of(found(data), 0)
+
+
+def test_sound_in_very_many_pieces_is_left_where_it_is() -> None:
+    def sound(count: int) -> bytes:
+        others = {
+            b"stts": rows(b"stts", [(count, 1024)]),
+            b"stsz": full(b"stsz", struct.pack(">II", 1, count)),
+            b"stco": rows(b"stco", [((1 << 24) + at * 300,) for at in range(count)]),
+        }
+        made = Made([[b"s"]], b"soun", b"mp4a", others=others)
+        size = 1 << 27
+        return FTYP + index([trak(made, [0])]) + struct.pack(">I", size) + b"mdat" + bytes(size - 8)
+
+    assert len(sound_alone.of(found(sound(sound_alone.RANGES_MAX))).ranges) == 70_000
+    with pytest.raises(IndexUnusable, match="many pieces"):
+        sound_alone.of(found(sound(sound_alone.RANGES_MAX + 1)))

@@ -264,6 +264,16 @@ def test_equal_neighbours_have_bytes_of_their_own_unless_asked_for(tmp_path: Pat
         assert len(reader.pack(range(1, 21)).slices) == 1
 
 
+def test_frames_that_are_shared_are_counted_too(tmp_path: Path) -> None:
+    with FrameWriter(tmp_path, share_equal=True) as writer:
+        for _ in range(5 * FRAMES_PER_CHUNK + 1):
+            writer.append(b"x")
+        room = writer.room
+    sizes = [path.stat().st_size for path in tmp_path.iterdir()]
+    assert len(sizes) == 7
+    assert room == sum(sizes) + 6 * 4096
+
+
 def test_a_full_disk_spoils_no_frame_that_is_shared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,12 +28,14 @@ _COMPARE_BYTES = 1 << 20
 class Beginning:
     """A download whose first bytes are there: the file it appends to, the address it comes from
     after redirects, how many bytes there will be, None where that is not told, and what the
-    server names this version by, None unless that is meant to be exact."""
+    server names this version by, None unless that is meant to be exact. `seconds` is how long it
+    plays at least by its playlist, None where that does not tell it well, or has no end."""
 
     file: Path
     url: str
     total: int | None
     etag: str | None
+    seconds: float | None = None
 
     def to_json(self) -> str:
         """As text, for others who want the same source."""
@@ -44,7 +46,8 @@ class Beginning:
         """Read what `to_json` wrote about a file in `folder`. Raises ValueError, TypeError and
         KeyError."""
         told = json.loads(text)
-        return cls(folder / Path(told["file"]).name, told["url"], told["total"], told["etag"])
+        file = folder / Path(told["file"]).name
+        return cls(file, told["url"], told["total"], told["etag"], told["seconds"])
 
 
 OnBegin = Callable[[Beginning], None]

@@ -137,8 +137,8 @@ def _track(choice: _Choice, seconds: float | None, base: SourceUrl, bounds: Boun
         return _from_template(choice, templates, seconds, base, bounds)
     lists = list(_inherited(choice, "SegmentList"))
     if lists:
-        return _from_list(lists, base, bounds)
-    return make_track([Segment(base, None, min(seconds or 0.0, SECONDS_MAX), 1)])
+        return _from_list(lists, seconds, base, bounds)
+    return make_track([Segment(base, None, min(seconds or 0.0, SECONDS_MAX), 1)], seconds)
 
 
 def _inherited(choice: _Choice, name: str) -> Iterator[Element]:
@@ -194,7 +194,7 @@ def _from_template(
         text = template.fill({"Number": start + at, "Time": time})
         url = bounds.resolve(base, text, f"segment {at + 1}")
         segments.append(Segment(url, None, length / scale, at + 1))
-    return make_track(segments)
+    return make_track(segments, _told(segments, seconds))
 
 
 def _timeline(timeline: Element, end: float | None) -> Iterator[tuple[int, int]]:
@@ -221,7 +221,9 @@ def _timeline(timeline: Element, end: float | None) -> Iterator[tuple[int, int]]
             time += length
 
 
-def _from_list(elements: list[Element], base: SourceUrl, bounds: Bounds) -> Track:
+def _from_list(
+    elements: list[Element], seconds: float | None, base: SourceUrl, bounds: Bounds
+) -> Track:
     segments = _initialization(elements, base, bounds)
     scale = _whole(_attribute(elements, "timescale") or "1", "timescale") or 1
     length = _whole(_attribute(elements, "duration") or "0", "duration")
@@ -232,7 +234,14 @@ def _from_list(elements: list[Element], base: SourceUrl, bounds: Bounds) -> Trac
         url = bounds.resolve(base, item.attributes.get("media", ""), name)
         span = _span(item.attributes.get("mediaRange"), name)
         segments.append(Segment(url, span, length / scale, number))
-    return make_track(segments)
+    return make_track(segments, None if seconds is None else _told(segments, seconds))
+
+
+def _told(segments: list[Segment], seconds: float | None) -> float:
+    """How long segments play of which the last may be shorter than it is called, in a film of so
+    many seconds."""
+    listed = sum(segment.seconds for segment in segments)
+    return listed if seconds is None else min(listed, seconds)
 
 
 def _initialization(elements: list[Element], base: SourceUrl, bounds: Bounds) -> list[Segment]:

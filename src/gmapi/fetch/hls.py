@@ -17,9 +17,11 @@ from gmapi.fetch.ranges import Span
 from gmapi.fetch.segments import (
     PICTURE_HEIGHT_MAX,
     Segment,
+    Track,
     bad_playlist,
     check_count,
     make_span,
+    make_track,
 )
 
 LINE_MAX = 16 * 1024
@@ -30,6 +32,7 @@ ATTRIBUTES_MAX = 100
 """Most attributes of a tag."""
 
 _NUMBER_MAX = 64
+_DOUBT_SECONDS = 0.25
 _CHARACTERS_PER_STEP = 64
 
 # None of these ever goes back over what it has read: the text is a stranger's.
@@ -64,13 +67,21 @@ class Choice:
 @dataclass(frozen=True, slots=True)
 class MediaPlaylist:
     """Segments with their media sequence numbers counted from `sequence`; `headers[i]` is the
-    EXT-X-MAP in force at segment i. Not `ended`: more will come. `target` is in seconds."""
+    EXT-X-MAP in force at segment i. Not `ended`: more will come. `target` is in seconds, and
+    `doubt` how much longer all segments may be called than they are."""
 
     segments: tuple[Segment, ...]
     headers: tuple[Segment | None, ...]
     sequence: int
     ended: bool
     target: float
+    doubt: float = 0.0
+
+    def track(self) -> Track:
+        """The track of a stream that has ended. Raises SourceError."""
+        # In old playlists each length is a whole number, whatever it is really.
+        known = sum(segment.seconds for segment in self.segments) - self.doubt
+        return make_track(self.in_order(), known if self.doubt <= _DOUBT_SECONDS else None)
 
     def in_order(self) -> list[Segment]:
         """All segments, with the header where it is first needed and where it changes."""
@@ -189,11 +200,14 @@ def parse_media(
     header: Segment | None = None
     headers_by_line: dict[str, Segment] = {}
     seconds, span_text, gap, leap = 0.0, "", False, False
+    doubt = 0.0
     target, ended, listed, left_out = 0.0, False, 0, False
     ends: dict[str, int] = {}
     for line in _lines(text, bounds):
         if line.startswith("#EXTINF:"):
-            seconds = _seconds(line.partition(":")[2].partition(",")[0])
+            text_of_seconds = line.partition(":")[2].partition(",")[0].strip()
+            seconds = _seconds(text_of_seconds)
+            doubt += _rounding(text_of_seconds)
         elif line.startswith("#EXT-X-BYTERANGE:"):
             span_text = line.partition(":")[2].strip()
         elif line.startswith("#EXT-X-KEY:"):
@@ -232,7 +246,7 @@ def parse_media(
             seconds, span_text, gap = 0.0, "", False
     if not segments and not left_out and ended:
         raise bad_playlist("names no segments; check the address")
-    return MediaPlaylist(tuple(segments), tuple(headers), sequence, ended, target)
+    return MediaPlaylist(tuple(segments), tuple(headers), sequence, ended, target, doubt)
 
 
 def _survey(text: str, bounds: Bounds) -> int:
@@ -328,6 +342,11 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds <= 1e9:
         raise bad_playlist("has a segment of an impossible length", text[:100])
     return seconds
+
+
+def _rounding(seconds: str) -> float:
+    """How far off a number of this form may be."""
+    return 0.5 * 10.0 ** -len(seconds.partition(".")[2])
 
 
 def _whole(text: str) -> int:

@@ -11,6 +11,8 @@ from gmapi.fetch.song_title import clean, decode
 
 _HEADER = 10
 _TAGS_MAX = 100
+_FRAMES_MAX = 1000
+_TEXT_BYTES_MAX = 16 * 1024
 _PACKET = 188
 _SYNC = 0x47
 _ID3_STREAM = 0x15
@@ -55,12 +57,12 @@ def _ends(data: bytes) -> list[int]:
 def _title(tag: bytes) -> str | None:
     version, at = tag[0], 1
     texts: dict[bytes, str] = {}
-    while version in (3, 4) and at + _HEADER <= len(tag):
+    for _ in range(_FRAMES_MAX if version in (3, 4) else 0):
         name, length = tag[at : at + 4], tag[at + 4 : at + 8]
-        size = _syncsafe(length) if version == 4 else int.from_bytes(length, "big")
-        body = tag[at + _HEADER : at + _HEADER + size]
-        if not name.isalnum():
+        if at + _HEADER > len(tag) or not name.isalnum():
             break  # padding
+        size = _syncsafe(length) if version == 4 else int.from_bytes(length, "big")
+        body = tag[at + _HEADER : at + _HEADER + min(size, _TEXT_BYTES_MAX)]
         if name in (b"TIT2", b"TPE1"):
             texts[name] = clean(_text(body))
         at += _HEADER + size

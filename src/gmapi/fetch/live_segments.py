@@ -11,10 +11,11 @@ from gmapi.errors import SourceError
 from gmapi.fetch import id3
 from gmapi.fetch.address import SourceUrl
 from gmapi.fetch.connection import Connection
-from gmapi.fetch.playlists import LIVE_EDGE, Reading, Recorder, media_playlist
+from gmapi.fetch.playlists import LIVE_EDGE, Reading, media_playlist
 from gmapi.fetch.segments import Segment
+from gmapi.fetch.track_files import Recorder, Room
 
-SEGMENT_BYTES_MAX = 64 * 1024**2
+SEGMENT_BYTES_MAX = 16 * 1024**2
 """Largest segment of a stream that is followed: each is held in memory while it comes."""
 
 RELOAD_SECONDS_MIN = 0.5
@@ -131,5 +132,6 @@ class _Following:
 
     def _fetch(self, segment: Segment) -> tuple[bytes, str | None]:
         body = io.BytesIO()
-        done = Recorder(self._connection, self._reading, SEGMENT_BYTES_MAX).add(segment, body)
+        room = Room(SEGMENT_BYTES_MAX)
+        done = Recorder(self._connection, self._reading, room).add(segment, body)
         return body.getvalue(), done.content_type

@@ -38,7 +38,9 @@ Result = TypeVar("Result")
 class Parts:
     """Reads parts of the version of a source that `beginning` is of.
 
-    `asked` is the address that the caller gave, whose `headers` are for its origin.
+    `asked` is the address that the caller gave, whose `headers` are for its origin. What is on its
+    way is given up once all of the source `has_come`: a server may send parts more slowly than
+    the rest.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Parts:
         headers: Mapping[str, str],
         rules: FetchRules,
         cancelled: Cancelled,
+        has_come: Callable[[], bool] = lambda: False,
     ) -> None:
         self._beginning = beginning
         self._source = check_url(beginning.url)
@@ -55,6 +58,7 @@ class Parts:
         self._headers = {k: v for k, v in headers.items() if own or k.lower() in HARMLESS_HEADERS}
         self._rules = rules
         self._cancelled = cancelled
+        self._has_come = has_come
 
     @property
     def are_exact(self) -> bool:
@@ -65,7 +69,7 @@ class Parts:
         """Bytes from `first` on, fewer where the source ends.
 
         Raises SourceError when its server does not send parts, or sends one of another version,
-        and whatever `cancelled` raises.
+        or when all has come meanwhile, and whatever `cancelled` raises.
         """
         total = self._beginning.total or 0
         length = min(length, PART_BYTES_MAX, total - first)
@@ -108,7 +112,13 @@ class Parts:
         return [found[at % connections][at // connections] for at in range(len(wanted))]
 
     def _watched(self, get: Callable[[Connection], Result]) -> Result:
-        return watched(get, self._rules, cancelled=self._cancelled, tick=_nothing)
+        return watched(get, self._rules, cancelled=self._cancelled, tick=self._check_needed)
+
+    def _check_needed(self) -> None:
+        if self._has_come():
+            raise SourceError(
+                "All of the source came sooner than a part of it.", code="source_too_slow"
+            )
 
     def _part(self, connection: Connection, first: int, length: int) -> bytes:
         body = io.BytesIO()
@@ -159,7 +169,3 @@ class Parts:
 
 def _broken_off() -> SourceError:
     return SourceError("A part of the source broke off.", code="source_truncated")
-
-
-def _nothing() -> None:
-    pass

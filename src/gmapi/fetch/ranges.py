@@ -44,7 +44,7 @@ class SentPart:
 def sent_part(headers: Mapping[str, str]) -> SentPart | None:
     """What a Content-Range says; None when that is nothing, or no part of bytes."""
     match = _PART.match(headers.get("Content-Range", ""))
-    if match is None:
+    if match is None or int(match[2]) < int(match[1]):
         return None
     return SentPart(Span(int(match[1]), int(match[2])), int(match[3]) if match[3] else None)
 

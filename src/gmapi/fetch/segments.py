@@ -38,9 +38,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """Segments that make one file when put one after another."""
+    """Segments that make one file when put one after another. `told` is how many seconds it
+    plays at least; None where its playlist does not tell that well."""
 
     segments: tuple[Segment, ...]
+    told: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -60,7 +62,7 @@ class Track:
                 break
             kept.append(segment)
             played += segment.seconds
-        return Track(tuple(kept))
+        return Track(tuple(kept), None if self.told is None else min(self.told, played))
 
     def requests(self) -> list[Segment]:
         """The segments with neighbouring parts of one file made one, so that it is asked for once.
@@ -102,6 +104,15 @@ def bad_playlist(what: str, cause: object = None) -> SourceError:
     return SourceError(f"The source's playlist {what}.", code="source_playlist", cause=cause)
 
 
+def within(name: str, error: SourceError) -> SourceError:
+    """The same error, saying what of the playlist it is about."""
+    return SourceError(
+        f"The source's playlist was read, but not {name}: {error.message}",
+        code=error.code,
+        cause=error.cause,
+    )
+
+
 def resolve_url(base: SourceUrl, reference: str, name: str) -> SourceUrl:
     """The address of `name` ("segment 3") in a playlist. Raises SourceError."""
     try:
@@ -131,14 +142,14 @@ def make_span(first: int, size: int, name: str) -> Span:
     return Span(first, first + size - 1)
 
 
-def make_track(segments: Sequence[Segment]) -> Track:
-    """A track within the bounds. Raises SourceError."""
+def make_track(segments: Sequence[Segment], told: float | None = None) -> Track:
+    """A track within the bounds, for `told` see `Track`. Raises SourceError."""
     if not any(segment.number for segment in segments):
         raise bad_playlist("names no segments; check the address")
     check_count(len(segments))
     if not 0 <= sum(segment.seconds for segment in segments) <= SECONDS_MAX:
         raise bad_playlist("is longer than the 7 days this server fetches; use a shorter source")
-    return Track(tuple(segments))
+    return Track(tuple(segments), told)
 
 
 def check_count(count: float) -> None:

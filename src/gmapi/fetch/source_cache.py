@@ -112,18 +112,24 @@ class SourceCache:
         self,
         key: str,
         into: Path,
-        get: Callable[[Path], Download],
+        get: Callable[[Path, OnBegin], Download],
         *,
         lasting: bool,
         cancelled: Cancelled,
+        on_begin: OnBegin = ignore,
     ) -> Fetched:
         """Put at `into` what `get` makes, or made before under this key (64 hex digits).
 
         `lasting` content never changes under its key; other is made anew after FRESH_SECONDS.
-        Raises what `get` raises.
+        `on_begin` is told, by any thread, of what others may read while it is made. Raises what
+        `get` raises.
         """
+
+        def make(target: Path, _: object, __: object, on_begin: OnBegin) -> Download:
+            return get(target, on_begin)
+
         fresh = math.inf if lasting else FRESH_SECONDS
-        return self._through(key, into, lambda target, *_: get(target), fresh, cancelled)
+        return self._through(key, into, make, fresh, cancelled, on_begin)
 
     def _through(
         self,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
 
 from gmapi.errors import SourceError
@@ -13,11 +13,22 @@ from gmapi.fetch.address import SourceUrl, check_url
 from gmapi.fetch.arrival import OnBegin, ignore
 from gmapi.fetch.fetcher import Cancelled
 from gmapi.fetch.headers import check_headers
-from gmapi.fetch.playlists import PartProgress, Reading, fetch_track, read, record
+from gmapi.fetch.live import Recording, record
+from gmapi.fetch.playlists import PartProgress, Reading, read
 from gmapi.fetch.segments import Track
 from gmapi.fetch.sniff import PLAYLISTS
 from gmapi.fetch.source_cache import SourceCache
-from gmapi.fetch.terms import LIST_BYTES_MAX, Download
+from gmapi.fetch.terms import LIST_BYTES_MAX
+from gmapi.fetch.together import (
+    AHEAD_SECONDS,
+    PATIENCE_SECONDS,
+    OnTracks,
+    SharedProgress,
+    Tracks,
+    fetch_together,
+    nobody,
+)
+from gmapi.fetch.track_cache import TrackFetch, until_stopped
 from gmapi.fetch.unending import WHOLE, Portion
 
 Progress = PartProgress
@@ -50,9 +61,10 @@ def bring(
     cancelled: Cancelled,
     on_progress: Progress,
     on_begin: OnBegin = ignore,
+    on_tracks: OnTracks = nobody,
 ) -> Source:
     """Put a source at `into`, or its tracks at names that begin so. `on_begin` is told of a file
-    that may be read while it grows.
+    that may be read while it grows, and `on_tracks` of tracks that may.
 
     A playlist is read and its segments fetched, under one byte cap and one deadline for all of
     it. The `portion` limits what is taken of a playlist; without one a finished stream is taken
@@ -61,7 +73,7 @@ def bring(
     `source_playlist`.
     """
     return _Bringing(
-        cache, into, headers, use_cache, portion, cancelled, on_progress, on_begin
+        cache, into, headers, use_cache, portion, cancelled, on_progress, on_begin, on_tracks
     ).bring(url)
 
 
@@ -76,8 +88,10 @@ class _Bringing:
         cancelled: Cancelled,
         on_progress: Progress,
         on_begin: OnBegin,
+        on_tracks: OnTracks,
     ) -> None:
         self._on_begin = on_begin
+        self._on_tracks = on_tracks
         self._cache = cache
         self._into = into
         self._headers = check_headers(headers or {})
@@ -132,47 +146,69 @@ class _Bringing:
                 code="source_playlist",
             )
         if plan.live:
-            paths = self._paths(len(plan.live))
-            made = record(plan.live, paths, reading, self._part_progress(0.0, 1.0))
-            return Source(
-                tuple(paths), made.size, from_cache=False, is_part=made.is_part, leaps=made.leaps
-            )
+            return self._record(plan.live, reading)
         return self._tracks(plan.tracks, fetched.version, reading)
+
+    def _record(self, urls: Sequence[SourceUrl], reading: Reading) -> Source:
+        paths = self._paths(len(urls))
+        made: list[Recording] = []
+
+        def go(reading: Reading, *on_begins: OnBegin) -> None:
+            made.append(record(urls, paths, reading, self._on_progress, on_begins))
+
+        def fetch(number: int, tracks: Tracks) -> None:
+            if number == 0:
+                begins = (each.begin for each in tracks.both)
+                go(until_stopped(reading, tracks.are_stopped), *begins)
+            else:  # both come by the same hand
+                tracks.pictures.wait_for_end(_nothing)
+
+        if len(paths) == 1:
+            go(reading, self._on_begin)
+        else:
+            fetch_together(paths, fetch, on_tracks=self._on_tracks)
+        return Source(
+            tuple(paths),
+            made[0].size,
+            from_cache=False,
+            is_part=made[0].is_part,
+            leaps=made[0].leaps,
+        )
 
     def _tracks(self, tracks: tuple[Track, ...], version: str | None, reading: Reading) -> Source:
         paths = self._paths(len(tracks))
-        size, cached = 0, True
-        for number, (track, path) in enumerate(zip(tracks, paths, strict=True)):
-            told = self._part_progress(number / len(tracks), (number + 1) / len(tracks))
-            get = self._getter(track, reading, self._cache.rules.max_bytes - size, told)
-            if self._use_cache:
-                # The same segments of the same version of a playlist are the same film, where the
-                # word comes from the same place: it sets the version, and the headers go there.
-                headers = sorted(self._headers.items())
-                named = (track.digest(), version, headers, reading.home)
-                fetched = self._cache.keep(
-                    sha256(repr(named).encode()).hexdigest(),
-                    path,
-                    get,
-                    lasting=version is not None,
-                    cancelled=self._cancelled,
-                )
-                size += fetched.size
-                cached = cached and fetched.from_cache
-            else:
-                size += get(path).size
-                cached = False
-        return Source(tuple(paths), size, cached, leaps=any(track.leaps for track in tracks))
+        leaps = any(track.leaps for track in tracks)
+        fetching = TrackFetch(self._cache, self._use_cache, version, self._headers, reading)
+        progress = SharedProgress(len(tracks), self._on_progress)
 
-    def _getter(
-        self, track: Track, reading: Reading, room: int, told: PartProgress
-    ) -> Callable[[Path], Download]:
-        def get(target: Path) -> Download:
-            size = fetch_track(track, target, reading, room, told)
-            first = track.segments[0].url.url
-            return Download(first, size, None, None, None, not_modified=False, cacheable=True)
+        def fetch(number: int, both: Tracks) -> None:
+            patient_until = time.monotonic() + PATIENCE_SECONDS
 
-        return get
+            def may_go(seconds: float) -> bool:
+                if number == 1 or seconds < AHEAD_SECONDS or both.sound.has_ended:
+                    return True
+                return time.monotonic() > patient_until
+
+            fetching.fetch(
+                tracks[number],
+                paths[number],
+                progress.of(number),
+                both.both[number].begin,
+                until=both.are_stopped,
+                may_go=may_go,
+            )
+
+        if len(tracks) == 1:
+            fetching.fetch(tracks[0], paths[0], progress.of(0), ignore if leaps else self._on_begin)
+        else:
+            fetch_together(
+                paths,
+                fetch,
+                last=partial(fetching.last, tracks[0]),
+                seconds=tracks[0].seconds,
+                on_tracks=nobody if leaps else self._on_tracks,
+            )
+        return Source(tuple(paths), fetching.size, fetching.all_cached, leaps=leaps)
 
     def _paths(self, count: int) -> list[Path]:
         if count == 1:
@@ -188,11 +224,9 @@ class _Bringing:
         known = f"{there:.0f} of {of:.0f} s" if of else f"{there:.0f} s"
         self._on_progress(there / of if of else 0.0, f"{known}, {amount(size, None)}")
 
-    def _part_progress(self, low: float, high: float) -> PartProgress:
-        def told(part: float, text: str) -> None:
-            self._on_progress(low + (high - low) * part, text)
 
-        return told
+def _nothing() -> None:
+    pass
 
 
 def amount(size: int, total: int | None) -> str:

@@ -29,8 +29,8 @@ from gmapi.jobs.wakeup import WakeupListener
 from gmapi.settings import Settings
 from gmapi.storage.base import check_file_id
 from gmapi.storage.local import LocalStorage
-from gmapi.tools.base import Tool
 from gmapi.tools.fields import ToolRequest
+from gmapi.tools.tool import Tool
 
 WORKER_SILENT_SECONDS = 15.0
 RECENT_LINES = 10

@@ -141,7 +141,8 @@ def join(
     ffmpeg: Ffmpeg, tracks: Sequence[Path], output: Path, *, clocked: bool, max_pixels: int
 ) -> list[str]:
     """The command that puts pictures (of the first file) and sound (of the second) into one file,
-    as they are. `clocked` files keep their times, others begin together."""
+    as they are, and little by little, so that others can read it meanwhile. `clocked` files keep
+    their times, others begin together."""
     pictures, sound = tracks
     return [
         *head(ffmpeg, None, "warning"),
@@ -149,7 +150,7 @@ def join(
         *guarded_input(pictures, max_pixels),
         *guarded_input(sound, max_pixels),
         "-map", "0:v?", "-map", "1:a", "-c", "copy", "-avoid_negative_ts", "make_zero",
-        "-f", "matroska", f"file:{output}",
+        "-cluster_time_limit", "500", "-flush_packets", "1", "-f", "matroska", f"file:{output}",
     ]  # fmt: skip
 
 

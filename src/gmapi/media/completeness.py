@@ -7,7 +7,7 @@ counts as complete.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -92,8 +92,9 @@ def _asf(file: BinaryIO, head: bytes, size: int) -> int | None:
     return None if is_broadcast or not 0 < length < 1 << 62 else length
 
 
-def _boxes(file: BinaryIO, head: bytes, size: int) -> int | None:
-    """Where the last box of an MP4 file ends."""
+def top_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """The boxes of an MP4 file: kind, and where each begins and ends by its own words; up to the
+    first one that is none."""
     at = 0
     for _ in range(_BOXES_MAX):
         file.seek(at)
@@ -103,11 +104,14 @@ def _boxes(file: BinaryIO, head: bytes, size: int) -> int | None:
             length = int.from_bytes(box[8:16], "big")
         # The length 0 is for a last box, as long as there is something.
         if len(box) < 8 or length < 8 or not box[4:8].isalnum():
-            return None
+            return
+        yield box[4:8], at, at + length
         at += length
-        if at >= size:
-            return at
-    return None
+
+
+def _boxes(file: BinaryIO, head: bytes, size: int) -> int | None:
+    """Where the last box of an MP4 file ends."""
+    return next((end for _, _, end in top_boxes(file) if end >= size), None)
 
 
 def _matroska(file: BinaryIO, head: bytes, size: int) -> int | None:

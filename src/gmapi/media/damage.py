@@ -14,6 +14,7 @@ from pathlib import Path
 from gmapi.media.command import Options
 from gmapi.media.completeness import Completeness, completeness
 from gmapi.media.faults import Faults, Place
+from gmapi.media.glued import second_at
 from gmapi.media.progress import time_or_none
 from gmapi.media.reading import Reading
 
@@ -90,6 +91,12 @@ def warnings(
         except OSError:
             continue
         wanted = _wanted_end(source.options, after, longest)
+        if wanted is None and (second := second_at(source.path)) is not None:
+            told.append(
+                "The source is several files glued together, of which only the first was used: "
+                f"{second:,} of {whole.size:,} bytes."
+            )
+            continue
         shaped = len(inputs) > 1 or _changes_time(after)
         length = lengths[source.path]
         short = shaped and whole.promised is None and length is not None
@@ -103,6 +110,15 @@ def warnings(
             start = _time(source.options, "ss") + _time(after, "ss")
             told += view.sentences(None if shaped or made is None else start + made)
     return told
+
+
+def wants_all(argv: Sequence[str], path: Path, longest: float | None) -> bool:
+    """Whether a command is to use a source to its end; `longest` as for `warnings`."""
+    inputs, after = sources(argv)
+    return not after.has("shortest") and any(
+        source.path == path and _wanted_end(source.options, after, longest) is None
+        for source in inputs
+    )
 
 
 def _tags(path: Path) -> int:

@@ -33,10 +33,10 @@ def link_starts(path: Path, container: str) -> list[int]:
     """
     starts: list[int] = []
     if container == "flac":
-        starts = [at for at, _ in _found(path, _FLAC, 8)]
+        starts = [at for at, _ in found(path, _FLAC, 8)]
     elif container == "ogg":
         end = -1
-        for at, length in _found(path, _OGG, _OGG_HEADER_BYTES + _SEGMENTS_MAX):
+        for at, length in found(path, _OGG, _OGG_HEADER_BYTES + _SEGMENTS_MAX):
             # Streams that run beside each other begin with one page each, side by side.
             if at != end:
                 starts.append(at)
@@ -45,8 +45,11 @@ def link_starts(path: Path, container: str) -> list[int]:
     return [0, *starts[1:]]
 
 
-def _found(path: Path, pattern: re.Pattern[bytes], overlap: int) -> Iterator[tuple[int, int]]:
-    """Where the pattern is, and how long the Ogg page is that begins there (0 for others)."""
+def found(
+    path: Path, pattern: re.Pattern[bytes], overlap: int, most: int = STARTS_MAX
+) -> Iterator[tuple[int, int]]:
+    """Where the pattern is, at `most` so often, and how long the Ogg page is that begins there (0
+    for others). The pattern takes one byte more than `overlap` at most."""
     count = 0
     with open(path, "rb") as file:
         base, data = 0, file.read(_BLOCK_BYTES)
@@ -59,7 +62,7 @@ def _found(path: Path, pattern: re.Pattern[bytes], overlap: int) -> Iterator[tup
                     break
                 yield base + match.start(), _page_bytes(data, match)
                 count += 1
-                if count >= STARTS_MAX:
+                if count >= most:
                     return
             base, data = base + stop, data[stop:] + more
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 from gmapi.media import command, shapes, tones
-from gmapi.media.timing import ends_before, picture_count
+from gmapi.media.timing import corrected_count
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,12 +74,11 @@ def rhythm(
     shown = f"{fps:g}" if isinstance(fps, float) else str(fps)
     padded = ":start_time=0" if live_on(chosen, size) else ""
     chain.append(f"fps=fps={shown}{padded}:eof_action={last}")
-    if times is not None and last == "pass":
-        count = (picture_count(times, float(fps)) or 1) - lead(chosen, size, times, fps)
-        if times.is_held:
-            chain += held(count)
-        elif ends_before(times, float(fps)):
-            chain.append(f"trim=end_frame={max(1, count)}")
+    if times is None or last != "pass":
+        return chain
+    if (count := corrected_count(times, float(fps))) is not None:
+        count -= lead(chosen, size, times, fps)
+        chain += held(count) if times.is_held else [f"trim=end_frame={max(1, count)}"]
     return chain
 
 

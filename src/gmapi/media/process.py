@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gmapi.errors import LimitError
 from gmapi.media.pipes import FIRST_PIPE_FD, ONLY_PIPE_FD, through_pipes
 from gmapi.media.progress import Progress, ProgressParser
-from gmapi.sandbox.feeding import Feed, Feeder, widen
+from gmapi.sandbox.feeding import PIPE_BYTES, Feed, Feeder, widen
 from gmapi.sandbox.folder_watch import FolderWatch
 from gmapi.sandbox.launcher import Grants, Launch
 from gmapi.sandbox.limits import Limits
@@ -241,23 +241,31 @@ class _Readers:
         """Hand on what comes until all pipes have ended."""
         ask_at = time.monotonic()
         give_up_at: float | None = None
+        left = 0
         while self._selector.get_map():
-            for key, _ in self._selector.select(_POLL_SECONDS):
+            ready = self._selector.select(_POLL_SECONDS)
+            for key, _ in ready:
                 data = os.read(key.fd, _READ_BYTES)
+                left -= len(data)
                 if data:
                     key.data(data)
                 else:
                     self._selector.unregister(key.fd)
             now = time.monotonic()
+            if give_up_at is not None:
+                # What it left in the pipes may take us long, but no more than that is its own:
+                # something that escaped the child's group may hold a pipe open for ever.
+                if ready and left > 0:
+                    give_up_at = now + _DRAIN_SECONDS
+                elif now >= give_up_at:
+                    return
             if now < ask_at:
                 continue
             ask_at = now + _POLL_SECONDS
             cancelled()
-            # Something that escaped the child's group may hold a pipe open for ever.
             if give_up_at is None and child.poll() is not None:
                 give_up_at = now + _DRAIN_SECONDS
-            elif give_up_at is not None and now >= give_up_at:
-                return
+                left = len(self._selector.get_map()) * PIPE_BYTES
 
 
 def _wait(child: Child, cancelled: Callable[[], None]) -> int:

@@ -29,6 +29,8 @@ _NOT_THE_FILM = ("comment", "visual impaired", "descriptions", "karaoke", "lyric
 _COMMENTARY = ("comment", "audio description", "descriptive")
 # Decoders that know what the ones ffmpeg takes by itself leave out: transparency.
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+# Their pictures come out different each time where ffmpeg decodes several at once.
+_ONE_THREAD = frozenset({"theora", "vp3", "vp4"})
 _HDR = {"smpte2084": "pq", "arib-std-b67": "hlg"}
 # Their times count from 0, and the duration is the time of the end.
 _ENDS = ("matroska",)
@@ -105,9 +107,14 @@ class Selection:
     @property
     def input_words(self) -> list[str]:
         """Options before `-i` that belong to this source."""
-        if self.decoder is None or self.picture is None:
+        if self.picture is None:
             return []
-        return [f"-c:{self.picture.index}", self.decoder]
+        words = []
+        if self.decoder is not None:
+            words += [f"-c:{self.picture.index}", self.decoder]
+        if self.picture.codec in _ONE_THREAD:
+            words += [f"-threads:{self.picture.index}", "1"]
+        return words
 
     @property
     def is_in_pieces(self) -> bool:

@@ -56,7 +56,8 @@ class PictureTimes:
     `unlisted` is how many pictures there are beyond those in `starts`, see `PICTURES_MAX`.
     `rate` is given where the pictures tell no times (raw streams, old AVI): they are shown at so
     many a second, from 0 on. `is_held` when the last picture stays until `end` because the sound
-    goes on, which decoding alone does not show.
+    goes on, which decoding alone does not show. `is_guessed` when some pictures tell no times, for
+    which those of decoding stand: they are shown a little later than that.
     """
 
     starts: Sequence[float]
@@ -64,6 +65,7 @@ class PictureTimes:
     unlisted: int = 0
     rate: float | None = None
     is_held: bool = False
+    is_guessed: bool = False
 
     @property
     def count(self) -> int:
@@ -211,6 +213,14 @@ def picture_count(times: PictureTimes, fps: float, duration: float | None = None
     return round(min(times.end, duration) * fps)
 
 
+def corrected_count(times: PictureTimes, fps: float) -> int | None:
+    """How many pictures there are to be where ffmpeg by itself would make too many, or too few;
+    None where what it makes is right."""
+    if times.is_held or ends_before(times, fps):
+        return max(1, picture_count(times, fps) or 1)
+    return None
+
+
 class Packets:
     """What packets tell of the pictures in them, in bounded memory however many there are.
 
@@ -232,7 +242,7 @@ class Packets:
         """What was read so far."""
         end = self._total if self._end is None else self._end
         starts = self._starts if self._ordered else array("d", sorted(self._starts))
-        found = PictureTimes(starts, max(end, 0.0), self._unlisted)
+        found = PictureTimes(starts, max(end, 0.0), self._unlisted, is_guessed=self._untold > 0)
         if not self._exact_last and starts and not self._unlisted:
             usual = min(self._told_end, starts[-1] + found.usual_step)
             found = replace(found, end=max(found.end, usual))

@@ -3,7 +3,8 @@ and LAME write it.
 
 By it ffmpeg leaves out what an encoder put behind the last sample. But when the size of the file
 is not known to it, as of one that comes through a pipe, the size in the tag makes it distrust all
-of the tag; without that size it takes the rest as it is.
+of the tag; without that size it takes the rest as it is. Of a file in which much more follows,
+such as another song, it distrusts the tag as well.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ _TAGS_MAX = 16
 _ID3_HEAD_BYTES, _ID3_FOOT = 10, 0x10
 _HAS_FRAMES, _HAS_SIZE = 1, 2
 _LAYER_3, _MONO = 1, 3
+# A file that is longer than its tag says by more than this part is more than one song.
+_LONGER_SHIFT = 4
 # What two frames of one stream have in common: sync, version, layer and sampling rate.
 _SAME = 0xFFFE0C00
 _RATES = (44_100, 48_000, 32_000)
@@ -33,9 +36,11 @@ class HeadTooShort(Exception):
         self.needed = needed
 
 
-def unpromised(head: bytes) -> bytes | None:
-    """The head of an MP3 whose tag does not say the size of the file any more; None where it does
-    not say it anyway. Raises HeadTooShort where the tag, or the frame behind it, is not in it."""
+def unpromised(head: bytes, total: int | None) -> bytes | None:
+    """The head of an MP3 of `total` bytes whose tag does not say the size of the file any more;
+    None where it does not say it anyway, or one that ffmpeg does not believe: that of the first of
+    many segments, of which nobody tells the total. Raises HeadTooShort where the tag, or the frame
+    behind it, is not in it."""
     at = _first_frame(head, _behind_id3(head))
     if at is None:
         return None
@@ -46,7 +51,10 @@ def unpromised(head: bytes) -> bytes | None:
         return None
     flags = int.from_bytes(head[tag + 4 : tag + 8])
     size = tag + 8 + (4 if flags & _HAS_FRAMES else 0)
-    if not flags & _HAS_SIZE or head[size : size + 4] == bytes(4):
+    if total is None or not flags & _HAS_SIZE or head[size : size + 4] == bytes(4):
+        return None
+    told, there = int.from_bytes(head[size : size + 4]), total - at - 4
+    if there - told > min(there, told) >> _LONGER_SHIFT:
         return None
     return head[:size] + bytes(4) + head[size + 4 :]
 

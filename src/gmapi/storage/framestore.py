@@ -31,6 +31,7 @@ BUFFER_BYTES = 256 * 1024
 INDEX_NAME = "frames.index"
 MAX_FRAME_NUMBER = 999_999_999
 
+_BLOCK_BYTES = 4096
 _RECORD = struct.Struct(">QI")
 _U32 = struct.Struct(">I")
 _FRAME_NAME = re.compile(r"frame_([0-9]{6}|[1-9][0-9]{6,8})\.(?:png|jpg)")
@@ -88,6 +89,13 @@ class FrameWriter:
         self._written = 0
         self._data = bytearray()
         self._records = bytearray()
+
+    @property
+    def room(self) -> int:
+        """Bytes that all of it takes on a disk: the chunks, whose files fill whole blocks, and the
+        index, which is what frames that are shared cost."""
+        chunks = -(-self._taken // FRAMES_PER_CHUNK)
+        return self.size + chunks * _BLOCK_BYTES + self._taken * _RECORD.size
 
     def append(self, frame: bytes) -> int:
         """Take the file of the next frame and return its number, from 1; readers see it after

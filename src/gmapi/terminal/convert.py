@@ -22,8 +22,8 @@ from gmapi.validation import words_of
 if TYPE_CHECKING:
     from gmapi.sandbox.fork_client import ForkServer
     from gmapi.terminal.client import ServerClient, Task
-    from gmapi.tools.base import Tool
     from gmapi.tools.fields import ToolRequest
+    from gmapi.tools.tool import Tool
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,11 @@ from gmapi.sandbox.limits import Limits
 from gmapi.settings import Settings
 from gmapi.storage.base import new_file_id
 from gmapi.storage.local import LocalStorage
-from gmapi.tools.base import Reporter, Tool, Wanted, Work
+from gmapi.tools.base import Wanted, Work
 from gmapi.tools.fields import ToolRequest
 from gmapi.tools.results import FileResult
+from gmapi.tools.runs import Reporter
+from gmapi.tools.tool import Tool
 
 if TYPE_CHECKING:
     from gmapi.sandbox.fork_client import ForkServer

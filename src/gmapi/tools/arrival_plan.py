@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,6 +26,12 @@ NEAR_BYTES = 1 << 20
 """What comes within so many bytes is waited for; what is further on is asked for."""
 
 NEAR_SECONDS = 0.3
+
+SEGMENT_BYTES = 4096
+"""Of what comes in segments so much is there at once, or almost."""
+
+FROM_SEGMENTS = frozenset({"mpegts", "mp4", "mp3", "matroska"})
+"""Kinds that are read as their segments come."""
 
 COVER_BYTES_MAX = 8 << 20
 """Pictures in front of a song that are waited for."""
@@ -50,22 +57,30 @@ class Opening:
         to be there, as `with_tags` for some that tell their title at the end. Raises what ended
         it early."""
         total = self.beginning.total
-        if total is None or total < WORTH_BYTES:
+        if total is not None and total < WORTH_BYTES:
             return None
-        head = self._first(streamable.HEAD_BYTES)
+        if total is None:
+            self._first(SEGMENT_BYTES)
+            head = os.pread(self.arrival.fileno(), streamable.HEAD_BYTES, 0)
+        else:
+            head = self._first(streamable.HEAD_BYTES)
         kind = streamable.kind(head)
         if kind is None or not suits(kind) or picture_files.is_heif(self.arrival.path):
             return None
-        if with_tags and late_tags.may_follow(kind, head):
+        if total is None and kind not in FROM_SEGMENTS:
+            return None
+        if total is not None and with_tags and late_tags.may_follow(kind, head):
             return None
         source = ArrivingSource(self.arrival, WHOLE, kind, self.parts)
         try:
+            if kind == "mp4" and total is None:
+                return self._by_fragments(source, layout.find(head, sys.maxsize, self._read))
             if kind == "mp4":
-                return self._by_index(source, layout.find(head, total, self._read))
-            if kind == "mpegts":  # others need less than the head
+                return self._by_index(source, layout.find(head, total or 0, self._read))
+            if kind == "mpegts" and total is not None:  # others need less than the head
                 self._first(protected.LOOKED_AT_BYTES)
             protected.check(self.arrival.path)
-            return replace(source, plan=self._song(head)) if kind == "mp3" else source
+            return replace(source, plan=self._song(head, total)) if kind == "mp3" else source
         except (IndexUnusable, xing.HeadTooShort, SourceError) as error:
             self.arrival.check()  # what ended it is no matter of the plan
             self.log(f"all of the source is waited for: {error}")
@@ -74,22 +89,33 @@ class Opening:
         return None
 
     def _by_index(self, source: ArrivingSource, found: Layout) -> ArrivingSource:
+        self._check_index(found)
+        return replace(source, plan=fast_start.plan(found), index=found)
+
+    def _by_fragments(self, source: ArrivingSource, found: Layout) -> ArrivingSource:
+        self._check_index(found)
+        if not (found.is_first and found.is_fragmented):
+            raise IndexUnusable("it is one of a file whose size is not known")
+        return source
+
+    def _check_index(self, found: Layout) -> None:
         index = self.arrival.path.with_name(f"{self.arrival.path.name}.index")
         index.write_bytes(found.index)
         try:
             protected.check(index)
         finally:
             index.unlink()
-        return replace(source, plan=fast_start.plan(found), index=found)
 
-    def _song(self, head: bytes) -> Plan:
+    def _song(self, head: bytes, total: int | None) -> Plan:
         while True:
             try:
-                changed = xing.unpromised(head)
+                changed = xing.unpromised(head, total)
             except xing.HeadTooShort as short:
                 if short.needed > COVER_BYTES_MAX or self.arrival.has_ended:
                     raise
-                head = self._first(short.needed)
+                # A little more, or bytes that look like one frame after the other would have all
+                # of it read again for each of them.
+                head = self._first(short.needed + xing.JUNK_BYTES_MAX)
             else:
                 return WHOLE if changed is None else (changed, Span(len(changed)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gmapi.fetch.arrival import Arrival
 from gmapi.media.mp4.layout import Layout
@@ -17,16 +17,38 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 0.1
 
 
+class Apart(Protocol):
+    """Pictures and sound that come apart, and are joined to one source as they come."""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the pictures play, perhaps only roughly; None when nobody knows that yet."""
+        ...
+
+    def sound(self, check: Callable[[], None]) -> Path:
+        """A source with the same beginning, and all of the sound, as soon as that has come. Raises
+        what ended it early, MediaError, and what `check` raises."""
+        ...
+
+    def both_ends(self, check: Callable[[], None], *, whole: bool) -> Path | None:
+        """A source with the same beginning, in which the last pictures follow the first ones, with
+        their own times; None when that cannot be had. Without `whole` they are empty, and some may
+        be missing. Raises as `sound` does."""
+        ...
+
+
 @dataclass(frozen=True)
 class ArrivingSource:
     """A source that is read by `plan` until it is whole. `kind` is as `streamable` names it,
-    `parts` reads of it what has not come yet, and `index` is that of an MP4."""
+    `parts` reads of it what has not come yet, `index` is that of an MP4, and `apart` is given
+    where pictures and sound come apart."""
 
     arrival: Arrival
     plan: Plan
     kind: str
     parts: Parts
     index: Layout | None = None
+    apart: Apart | None = None
 
     @property
     def path(self) -> Path:
@@ -34,10 +56,21 @@ class ArrivingSource:
         return self.arrival.path
 
     @property
-    def total(self) -> int:
-        """Bytes there will be."""
+    def total(self) -> int | None:
+        """Bytes there will be; None for what comes in segments, whose sizes nobody tells."""
         beginning = self.arrival.beginning
-        return 0 if beginning is None or beginning.total is None else beginning.total
+        return None if beginning is None else beginning.total
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it plays at least, where its playlist tells that."""
+        beginning = self.arrival.beginning
+        return None if beginning is None else beginning.seconds
+
+    @property
+    def is_live(self) -> bool:
+        """Whether nobody knows how much there will be."""
+        return self.total is None and self.seconds is None
 
     def beginning(self, size: int, check: Callable[[], None]) -> Feed:
         """What feeds a process the first `size` bytes of the plan, or a little more, as soon as
@@ -98,7 +131,8 @@ class ArrivingSources:
     def has_all(self, path: Path) -> bool:
         """Whether all bytes of a source are there, though they may not be put away yet."""
         source = self.get(path)
-        return source is None or source.arrival.size == source.total
+        # Who reads what has no known size comes to its end only when it is whole.
+        return source is None or (source.total is not None and source.arrival.size == source.total)
 
     def await_whole(self, path: Path, check: Callable[[], None]) -> None:
         """Return when all of a source is there. Raises what ended it early, and what `check`

@@ -19,7 +19,7 @@ from gmapi.media.formats import OutputFormat, output_format
 from gmapi.media.progress import Progress, estimate
 from gmapi.storage.base import StoredFile
 from gmapi.tools import made, sound
-from gmapi.tools.base import Reporter, Tool, Work
+from gmapi.tools.base import Work
 from gmapi.tools.converted import Converted
 from gmapi.tools.fields import (
     OUTPUT_NAME,
@@ -33,8 +33,10 @@ from gmapi.tools.fields import (
 )
 from gmapi.tools.growing_output import GrowingOutput
 from gmapi.tools.results import GAME_REPLY_MAX, FileResult
+from gmapi.tools.runs import Reporter
 from gmapi.tools.sound_making import SoundMaking, unsettled_bytes
 from gmapi.tools.subtitle_encoding import in_utf8
+from gmapi.tools.tool import Tool
 
 INPUTS_MAX = 8
 ARGUMENTS_MAX_BYTES = 64 * 1024

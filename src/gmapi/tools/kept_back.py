@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from gmapi.media.timing import PictureTimes, picture_count
-
 KEPT_PICTURES = 3
 """As many as ffmpeg may make beyond the end."""
 
@@ -30,18 +28,17 @@ class KeptBack:
             self._bytes -= len(oldest)
             self._hand_on(oldest)
 
-    def finish(self, times: PictureTimes, fps: float | None, lead: int) -> None:
-        """Hand on what is before the end: as many pictures as there are at this rate, `lead`
-        less, all without one. Where the sound goes on, the last one comes again and again."""
+    def finish(self, count: int | None, lead: int, *, stays: bool = False) -> None:
+        """Hand on what is before the end: of `count` pictures those behind the first `lead`, or
+        all there are. Where the last one `stays`, it comes again until there are so many."""
         rest = b"".join(self._kept)
         self._bytes, self._kept = 0, deque()
-        count = picture_count(times, fps) if fps is not None else None
         if count is not None:
             wanted = max(1, count - lead) * self._size
             there = self._handed + len(rest)
             if there > wanted:
                 rest = rest[: max(0, wanted - self._handed)]
-            elif times.is_held and len(rest) >= self._size:
+            elif stays and len(rest) >= self._size:
                 last = rest[len(rest) - self._size :]
                 self._hand_on(rest)
                 for _ in range((wanted - there) // self._size):

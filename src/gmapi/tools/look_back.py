@@ -75,6 +75,10 @@ class LookBack:
             read=self._read,
         )
 
+    def wants_all(self, argv: Sequence[str], path: Path) -> bool:
+        """Whether a run is to use a source to its end."""
+        return damage.wants_all(argv, path, self.longest)
+
     def _read(self, path: Path) -> Reading:
         if path not in self._readings:
             try:

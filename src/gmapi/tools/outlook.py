@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from gmapi.errors import JobError, MediaError
+from gmapi.media.completeness import completeness
 from gmapi.media.mp4 import picture_tables, sound_tables
 from gmapi.media.mp4.boxes import IndexUnusable
 from gmapi.media.selection import Selection
@@ -22,7 +23,7 @@ from gmapi.media.timing import (
     picture_times,
 )
 from gmapi.sandbox.feeding import Feed
-from gmapi.tools.arriving import ArrivingSource
+from gmapi.tools.arriving import Apart, ArrivingSource
 from gmapi.tools.base import Work
 
 HEAD_BYTES = 1 << 19
@@ -30,6 +31,9 @@ HEAD_BYTES = 1 << 19
 
 END_BYTES = 1 << 20
 """With 256 KiB and less some files had no picture in their end."""
+
+NEAR_END_SECONDS = 0.02
+"""Playlists round so."""
 
 # Kinds whose header tells the length of the pictures themselves.
 _TOLD_BY_HEADER = ("avi",)
@@ -45,7 +49,11 @@ class Outlook:
         self._chosen = chosen
         self._source = source
         self._closed = threading.Event()
-        beginning = source.beginning(HEAD_BYTES, self._check)
+        self.sure_end: float | None = None
+        """What `end` has found out for sure: the very end of the last picture."""
+        # Of a broadcast more comes only as it plays.
+        size = min(HEAD_BYTES, source.arrival.size) if source.is_live else HEAD_BYTES
+        beginning = source.beginning(size, self._check)
         self.first = self._times(chosen, feeds={chosen.path: beginning})
 
     @classmethod
@@ -76,11 +84,20 @@ class Outlook:
     def end(self) -> float | None:
         """Seconds after which the pictures end, a hair's breadth off at most; None when nothing
         tells it. It may take a request for the end of the source."""
-        told = self._chosen.picture.told_length if self._chosen.picture else None
-        if told is not None:
-            return told
-        if self._source.kind in _TOLD_BY_HEADER:
-            return self._chosen.length
+        if self._source.apart is not None:
+            self.sure_end = self._end_of_apart(self._source.apart)
+        if self.sure_end is not None:
+            return self.sure_end
+        if self._source.seconds is not None:
+            return self._source.seconds
+        if self._is_shorter_than_told():
+            self._work.reporter.log("the source is shorter than its header says")
+        else:
+            told = self._chosen.picture.told_length if self._chosen.picture else None
+            if told is not None:
+                return told
+            if self._source.kind in _TOLD_BY_HEADER:
+                return self._chosen.length
         if self._source.kind not in _JOINABLE or not self._source.parts.are_exact:
             return None
         try:
@@ -89,15 +106,40 @@ class Outlook:
             self._work.reporter.log(f"the end of the source tells nothing: {error.message}")
             return None
 
+    def _is_shorter_than_told(self) -> bool:
+        """Whether the file was cut off before it was put where it is, so that its header is about
+        more than there is."""
+        promised, total = completeness(self._chosen.path).promised, self._source.total
+        return promised is not None and total is not None and promised > total
+
     def seconds_by_bytes(self) -> float | None:
         """A guess at the length by how much of it the first bytes are."""
-        return self.first.end * self._source.total / HEAD_BYTES or None
+        return self.first.end * (self._source.total or 0) / HEAD_BYTES or None
+
+    def _end_of_apart(self, apart: Apart) -> float | None:
+        """By the head of the last segment where that is as long as it should be, else by all of
+        it."""
+        told = self._source.seconds
+        end = None if told is None else self._end_by(apart, whole=False)
+        if end is not None and told is not None and end >= told - NEAR_END_SECONDS:
+            return end
+        end = self._end_by(apart, whole=True)
+        # What of the last segment cannot be read has told nothing.
+        return end if end and apart.seconds and end > apart.seconds / 2 else None
+
+    def _end_by(self, apart: Apart, *, whole: bool) -> float | None:
+        try:
+            ends = apart.both_ends(self._check, whole=whole)
+            return None if ends is None else self._times(replace(self._chosen, path=ends)).end
+        except JobError as error:
+            self._work.reporter.log(f"the last segment tells nothing: {error.message}")
+            return None
 
     def _end_of_both_ends(self, packet: int) -> float | None:
         """By the last picture of a file of the first and the last bytes, with all times as they
         stand there."""
         source, chosen = self._source, self._chosen
-        total = source.total
+        total = source.total or 0
         tail_at = (total - END_BYTES) // packet * packet
         head_size = min(END_BYTES // packet * packet, tail_at)
         tail = source.parts.read(tail_at, total - tail_at)
@@ -207,13 +249,28 @@ class FilmTimes:
         """All times; waits for them. Raises what ended the source early, and MediaError."""
         return self._whole.result()
 
+    def end(self) -> float:
+        """When the last picture goes, as soon as that is known for sure. Raises as `whole`."""
+        if self._outlook is not None and not self._whole.done():
+            self._end.result()
+            if self._outlook.sure_end is not None:
+                return self._outlook.sure_end
+        return self.whole().end
+
     def count(self, fps: float) -> int | None:
         """How many pictures there will be at this rate, as far as is known now: exactly, or as
         near as players need it."""
         if self._whole.done():
             return picture_count(self._whole.result(), fps)
-        end = self._end.result() if self._end.done() else None
+        end = self.known_end
         return None if end is None else picture_count(replace(self.known, end=end), fps)
+
+    @property
+    def known_end(self) -> float | None:
+        """Seconds after which the pictures end, as far as that is known now."""
+        if self._whole.done():
+            return self._whole.result().end
+        return self._end.result() if self._end.done() else None
 
     def guess(self, fps: float) -> int | None:
         """How many pictures there may be, by the bytes that they take; it may be far off."""

@@ -21,9 +21,10 @@ from gmapi.media.live_sound import CHANNELS, SECOND_BYTES, Seconds, format_of, s
 from gmapi.media.sound import RATE
 from gmapi.sandbox.feeding import Feed
 from gmapi.storage.parts import PartWriter
-from gmapi.tools.base import Tool, Work
+from gmapi.tools.base import Work
 from gmapi.tools.fields import LuaFlag, LuaFloat, Sometimes, SourceAddress, ToolRequest, Track
 from gmapi.tools.results import ToolResult
+from gmapi.tools.tool import Tool
 
 SOUND = "sound"
 """The stream of a station's seconds: one part each, of the channels one behind the other."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gmapi.tools.base import Tool
 from gmapi.tools.ffmpeg import FFMPEG
 from gmapi.tools.radio import RADIO
 from gmapi.tools.sanjuuni import SANJUUNI
+from gmapi.tools.tool import Tool
 from gmapi.tools.video_frame import VIDEO_FRAME
 
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (FFMPEG, RADIO, SANJUUNI, VIDEO_FRAME)}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from urllib.parse import unquote, urlsplit
 
 from gmapi.fetch.headers import check_headers
-from gmapi.tools.base import Tool, Work
+from gmapi.tools.base import Work
 from gmapi.tools.screens.plan import make_plan
 from gmapi.tools.screens.request import SanjuuniRequest, ScreenResult
+from gmapi.tools.tool import Tool
 
 
 def check(request: SanjuuniRequest) -> None:

@@ -125,7 +125,11 @@ class SoundMaking:
     def _settle(self) -> None:
         rate = _rate(self._args)
         made = self._output.stat().st_size * 8 / rate
-        chosen = self._work.look_again(self._chosen)
+        chosen = self._chosen
+        bound, length = self._expected(None), chosen.length
+        if length is None or bound is None or self._expected(length) != bound:
+            # Else it is a part of what is long enough: its source need not come to its end.
+            chosen = self._work.look_again(chosen)
         seconds = self._expected(chosen.length)
         if seconds is None or made < seconds - _SHORT_SECONDS:
             # What a header says of a file that was cut off is not true.

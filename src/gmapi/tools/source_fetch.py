@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from gmapi.errors import MediaError, RequestError
+from gmapi.errors import JobCancelled, MediaError, RequestError
 from gmapi.fetch.address import SourceUrl, check_url
-from gmapi.fetch.arrival import Arrival, changed, ignore
+from gmapi.fetch.arrival import Arrival, Beginning, changed, ignore
 from gmapi.fetch.headers import HARMLESS_HEADERS, check_headers
 from gmapi.fetch.parts import Parts
 from gmapi.fetch.site_door import nothing_found
 from gmapi.fetch.sniff import PAGE, NotMediaError
 from gmapi.fetch.source_cache import SourceCache
 from gmapi.fetch.sources import Source, amount, bring
+from gmapi.fetch.together import Tracks
 from gmapi.fetch.unending import Portion
 from gmapi.media import command, ogg_pages, picture_files
 from gmapi.media.length import media_seconds
@@ -22,6 +25,7 @@ from gmapi.media.links import copy_part
 from gmapi.tools.arrival_plan import Opening
 from gmapi.tools.arriving import ArrivingSource
 from gmapi.tools.base import Wanted, Work
+from gmapi.tools.joining import Joining
 from gmapi.tools.page import find_media
 
 _HAIR_SECONDS = 0.1
@@ -53,17 +57,26 @@ class _Fetch:
         self._started = time.monotonic()
         self._portion = Portion(wanted.max_duration, wanted.enough, self._measure)
         self._arrival: Arrival | None = None
+        self._joining: Joining | None = None
+        self._is_joined = False
+        self._suits: Callable[[str], bool] | None = None
         self._is_handed_over = False
+        # Whether the file that has come becomes another before it is used.
+        self._is_settled = False
+        self._deciding = threading.Lock()
 
     def start(self, suits: Callable[[str], bool]) -> Path:
         """Fetch in a thread of its own, and return as soon as that is begun of a source of a kind
         that `suits`, and of which ffmpeg makes the same as of the whole; else at the end."""
         work = self._work
+        self._suits = suits
         self._arrival = arrival = Arrival(self._target, self._arrive)
         arrival.start()
         try:
             source = self._begun(arrival, suits)
-            if source is None:
+            with self._deciding:
+                self._is_handed_over = source is not None and not self._is_settled
+            if not self._is_handed_over:
                 arrival.wait_for_end(work.check)
         except BaseException:
             arrival.stop()
@@ -71,21 +84,41 @@ class _Fetch:
         if source is None or arrival.is_whole:
             arrival.stop()
         else:
-            self._is_handed_over = True
             work.arriving.add(source)
         return self._target
 
     def _begun(self, arrival: Arrival, suits: Callable[[str], bool]) -> ArrivingSource | None:
         """The source as it can be read while it arrives; None when it has to be whole."""
+        while (beginning := arrival.wait_to_begin(self._work.check)) is not None:
+            source = self._opened(arrival, beginning, suits)
+            if source is None or arrival.take(beginning):
+                return source and replace(source, apart=self._joining)
+        return None
+
+    def _opened(
+        self, arrival: Arrival, beginning: Beginning, suits: Callable[[str], bool]
+    ) -> ArrivingSource | None:
         work = self._work
         headers, rules = check_headers(self._wanted.headers), self._cache.rules
-        while (beginning := arrival.wait_to_begin(work.check)) is not None:
-            parts = Parts(beginning, self._source, headers, rules, self._cancelled)
-            opening = Opening(arrival, beginning, parts, work.check, work.reporter.log)
-            source = opening.plan(suits, with_tags=self._wanted.with_tags)
-            if source is None or arrival.take(beginning):
-                return source
-        return None
+        parts = Parts(
+            *(beginning, self._source, headers, rules, self._cancelled),
+            has_come=lambda: arrival.has_ended,
+        )
+        opening = Opening(arrival, beginning, parts, work.check, work.reporter.log)
+        return opening.plan(suits, with_tags=self._wanted.with_tags)
+
+    def _join_as_they_come(self, tracks: Tracks) -> None:
+        """Make one source of pictures and sound while they arrive, if that can be."""
+        suits, arrival = self._suits, self._arrival
+        if suits is None or arrival is None:
+            return
+
+        def open_(track: Arrival, beginning: Beginning) -> ArrivingSource | None:
+            return self._opened(track, beginning, suits)
+
+        self._joining = Joining.of(self._work, tracks, open_, suits, self._check)
+        if self._joining is not None:
+            self._is_joined = self._joining.run(self._target, arrival.begin)
 
     def _arrive(self, arrival: Arrival) -> None:
         self.run()
@@ -105,9 +138,8 @@ class _Fetch:
         origin = "taken from the cache" if brought.from_cache else "fetched"
         reporter.log(f"source {origin}: {amount(brought.size, None)} from {source.host}")
         if brought.leaps:
-            for path in brought.paths:
-                self._run_through(path)
-        if len(brought.paths) > 1:
+            self._settle_leaps(brought.paths)
+        if len(brought.paths) > 1 and not self._is_joined:
             self._join(brought.paths)
         if brought.untold or brought.is_part:
             self._shorten(brought)
@@ -126,11 +158,16 @@ class _Fetch:
             cancelled=self._cancelled,
             on_progress=self._report,
             on_begin=ignore if self._arrival is None else self._arrival.begin,
+            on_tracks=self._join_as_they_come,
         )
 
     def _cancelled(self) -> bool:
         self._work.check()
         return self._arrival is not None and self._arrival.is_stopped
+
+    def _check(self) -> None:
+        if self._cancelled():
+            raise JobCancelled
 
     def _report(self, part: float, words: str) -> None:
         if self._is_handed_over:  # what counts is what is made of it
@@ -241,6 +278,20 @@ class _Fetch:
             beginning.unlink(missing_ok=True)
         else:
             beginning.replace(self._target)
+
+    def _settle_leaps(self, tracks: Sequence[Path]) -> None:
+        with self._deciding:
+            self._is_settled = True
+            is_used = self._is_handed_over or self._is_joined
+        if not is_used:
+            for path in tracks:
+                self._run_through(path)
+            return
+        # They were not in sight when its conversion began.
+        self._work.warn(
+            "The stream's clock changed on the way, as it does at advertisements; pictures and "
+            "sound may be a little apart from there on."
+        )
 
     def _run_through(self, track: Path) -> None:
         """Make one clock of those that the parts of a stream have, such as a film and its

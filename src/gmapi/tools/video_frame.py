@@ -17,10 +17,8 @@ from gmapi.media.process import PROGRESS_FD
 from gmapi.media.progress import estimate
 from gmapi.media.selection import Selection
 from gmapi.media.shapes import PictureSize
-from gmapi.media.sound import RATE, Channel, dfpwm_channels
-from gmapi.media.timing import PictureTimes, picture_count
-from gmapi.tools import sound, sound_first
-from gmapi.tools.base import Tool, Work
+from gmapi.media.timing import PictureTimes, corrected_count
+from gmapi.tools.base import Work
 from gmapi.tools.fields import (
     LuaFlag,
     LuaFloat,
@@ -29,9 +27,11 @@ from gmapi.tools.fields import (
     ToolRequest,
     whole_number,
 )
+from gmapi.tools.film_sound import FilmSound
 from gmapi.tools.frame_formats import FrameFormat, ending
 from gmapi.tools.outlook import FilmTimes
 from gmapi.tools.results import GAME_REPLY_MAX, ToolResult
+from gmapi.tools.tool import Tool
 
 SIDE_MAX = 4096
 DEFAULT_WIDTH_MAX = 1280
@@ -45,18 +45,12 @@ complete, no more than this is announced (contract, V3)."""
 
 PLAYER_START_FRAMES = 200
 
-SOUND_FIRST_SECONDS = GAME_REPLY_MAX * 8 / RATE
-"""Players that wait for all of the sound cannot play more than fits into one answer."""
+REPORT_SECONDS = 0.1
 
 KEPT_FRAMES = 3
 """So many are kept back until it is known where the film ends: as many as ffmpeg may make beyond
 that."""
 
-AUDIO_NAMES: dict[Channel, tuple[str, str]] = {
-    "mono": ("audio_dfpwm_url", "audio.dfpwm"),
-    "left": ("audio_dfpwm_left_url", "audio_left.dfpwm"),
-    "right": ("audio_dfpwm_right_url", "audio_right.dfpwm"),
-}
 FETCHED = 10.0
 CUT = 99.0
 
@@ -162,8 +156,8 @@ class _Cut:
         self._size = _size(request, size)
         self._ended = threading.Event()
         self._frames = 0
-        self._audio_bytes = 0
-        self._news: tuple[int | None, bool] = (None, False)
+        self._told: tuple[int, int | None, bool] = (0, None, False)
+        self._reported = -REPORT_SECONDS
         fps = request.fps
         self._result = VideoFrameResult(
             current_frames=0,
@@ -184,10 +178,14 @@ class _Cut:
             # A song with its picture. Of a film the pictures' own length counts (contract, V1).
             self._times = FilmTimes(work, self._chosen, with_sound=True)
         self._lead = pictures.lead(self._chosen, self._size, self._times.known, self._request.fps)
+        if self._times.is_open:
+            # A header may tell of the first part only, or of more than there is.
+            self._result.duration = None
         self._note_length(self._times.known)
         self._started = time.monotonic()
+        self._film_sound = FilmSound(work, self._chosen, self._times, self._stop_with_frames)
         with self._times, ThreadPoolExecutor(1, thread_name_prefix="sound") as pool:
-            self._sound: Future[dict[str, str] | None] = pool.submit(self._cut_sound)
+            self._sound: Future[dict[str, str] | None] = pool.submit(self._film_sound.make)
             try:
                 self._cut_frames()
                 self._report("Waiting for the sound.")
@@ -207,6 +205,10 @@ class _Cut:
     def _note_length(self, times: PictureTimes) -> None:
         if not self._chosen.is_still and times.end > 0:
             self._result.duration = round(times.end, 3)
+
+    def _stop_with_frames(self) -> None:
+        if self._ended.is_set() and not self._sound.done():
+            raise MediaError("stopped")
 
     # -- frames ---------------------------------------------------------------------------------
 
@@ -230,7 +232,7 @@ class _Cut:
 
             def add(file: bytes) -> None:
                 self._frames = writer.append(file)
-                if writer.size > work.settings.output_limit:
+                if writer.room > work.settings.output_limit:
                     raise LimitError(
                         "The frames take more space than this server allows for one job. "
                         "Ask for a smaller size or fewer frames per second."
@@ -251,7 +253,8 @@ class _Cut:
                     if len(kept) > (KEPT_FRAMES if self._times.is_open else 0):
                         add(kept.popleft())
                 writer.flush()
-                self._report("Cutting frames.")
+                if time.monotonic() - self._reported >= REPORT_SECONDS:
+                    self._report("Cutting frames.")
 
             limit = failures.Context(max_pixels=work.settings.picture_max_pixels)
             try:
@@ -269,20 +272,22 @@ class _Cut:
             if kept:
                 times = self._times.whole()
                 self._note_length(times)
-                count = picture_count(times, self._request.fps)
+                count = corrected_count(times, self._request.fps)
                 for file in kept:
                     if count is None or self._frames < count or not self._frames:
                         add(file)
 
     def _report_news(self) -> None:
-        """What may become known while the source gives no frames."""
-        news = self._times.count(self._request.fps), self._sound.done()
-        if self._frames and news != self._news:
-            self._news = news
+        """What was not told yet, also while the source gives no frames."""
+        if self._frames and self._news() != self._told:
             self._report("Cutting frames.")
 
+    def _news(self) -> tuple[int, int | None, bool]:
+        return self._frames, self._times.count(self._request.fps), self._sound.done()
+
     def _report(self, message: str) -> None:
-        shown, expected = self._frames, self._times.count(self._request.fps)
+        self._told, self._reported = self._news(), time.monotonic()
+        shown, expected, _ = self._told
         is_estimate = expected is None and self._times.is_open
         if not self._sound.done() or is_estimate:
             shown = min(shown, HELD_FRAMES)
@@ -293,68 +298,25 @@ class _Cut:
         ):
             self._result.audio_urls = self._sound.result()
         self._result.current_frames = shown
+        done, of = float(self._frames), expected
         if is_estimate:
             expected = self._times.guess(self._request.fps)
+            share = self._work.arriving.share(self._chosen.path)
+            of = expected
+            if share is not None:
+                done, of = min(share, self._frames / expected) if expected else share, 1
+        elif self._result.duration is None and (end := self._times.known_end):
+            self._result.duration = round(end, 3)
         # Players index total_frames as soon as there are 200 frames; never less than there are.
         self._result.total_frames = max(expected or 0, self._frames)
         self._result.total_is_estimate = True if is_estimate else None
-        percent, eta = estimate(self._frames, expected, time.monotonic() - self._started)
+        percent, eta = estimate(done, of, time.monotonic() - self._started)
         self._work.reporter.report(
-            progress=FETCHED + (CUT - FETCHED) * percent / 100 if expected else None,
+            progress=FETCHED + (CUT - FETCHED) * percent / 100 if of else None,
             message=f"{message} {shown} of {self._result.total_frames} are ready.",
             eta=eta,
             result=self._work.with_warnings(self._result).values(),
         )
-
-    # -- sound ----------------------------------------------------------------------------------
-
-    def _cut_sound(self) -> dict[str, str] | None:
-        """Make and publish the three DFPWM files; None when the source has no usable sound."""
-        work = self._work
-        if self._chosen.sound is None:
-            work.reporter.log("the source has no sound")
-            return None
-        outputs = {channel: work.outputs / name for channel, (_, name) in AUDIO_NAMES.items()}
-
-        alone = sound_first.fetch(work, self._chosen, seconds_max=SOUND_FIRST_SECONDS)
-
-        def argv(chosen: Selection) -> list[str]:
-            return dfpwm_channels(
-                work.ffmpeg,
-                chosen,
-                outputs,
-                quiet=True,
-                own_clock=chosen is alone,
-                max_pixels=work.settings.picture_max_pixels,
-                progress_fd=PROGRESS_FD,
-            )
-
-        try:
-            sound.run(
-                work,
-                argv,
-                alone or self._chosen,
-                channels=2,
-                outputs=list(outputs.values()),
-                on_progress=lambda _: self._stop_with_frames(),
-            )
-        except MediaError as error:
-            if not self._ended.is_set():
-                work.warn(f"The film has no sound, which could not be read. {error.message}")
-            return None
-        sound.warn_if_silent(work, outputs["mono"], None, self._chosen)
-        end = self._times.whole().end
-        urls: dict[str, str] = {}
-        for channel, (key, name) in AUDIO_NAMES.items():
-            most = work.settings.output_limit
-            sound.settle(outputs[channel], end, most=most, check=work.check)
-            self._audio_bytes = work.publish(name, outputs[channel]).size
-            urls[key] = work.address(name)
-        return urls
-
-    def _stop_with_frames(self) -> None:
-        if self._ended.is_set() and not self._sound.done():
-            raise MediaError("stopped")
 
     def _closing_message(self) -> str:
         message = "Done: 1 frame" if self._frames == 1 else f"Done: {self._frames} frames"
@@ -366,7 +328,7 @@ class _Cut:
                 f" Some players wait for {PLAYER_START_FRAMES} frames and never start a shorter "
                 "video: ask for more frames per second."
             )
-        if self._audio_bytes > GAME_REPLY_MAX:
+        if self._film_sound.size > GAME_REPLY_MAX:
             message += (
                 " The sound is longer than the 46 minutes a game computer can fetch at once: "
                 "fetch it in ranges of at most 16 MiB."

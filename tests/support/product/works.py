@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,13 @@ class _Files:
         return link
 
 
+class _Awaited(FetchedSources):
+    """Sources from the network of which nothing is converted before all of it is there."""
+
+    def bring(self, work: Work, wanted: Wanted) -> Path:
+        return super().bring(work, replace(wanted, arriving=None))
+
+
 def make_work(
     folder: Path,
     launcher: Launcher,
@@ -86,16 +94,17 @@ def make_work(
     *,
     files: Mapping[str, Path] | None = None,
     notes: Notes | None = None,
+    arriving: bool = True,
     **values: Any,
 ) -> Work:
     """Work of its own in `folder`, where files published are below `files`. `files` are the
-    sources by the field of the request; without them, sources are fetched. `values` are
-    settings, of which `fetch_allow` names the origin."""
+    sources by the field of the request; without them, sources are fetched, and converted while
+    they are `arriving`. `values` are settings, of which `fetch_allow` names the origin."""
     settings = load_settings({"data_dir": str(folder / "data"), **values})
     sources: Sources
     if files is None:
         cache = SourceCache(folder / "sources", FetchRules.from_settings(settings))
-        sources = FetchedSources(cache)
+        sources = FetchedSources(cache) if arriving else _Awaited(cache)
     else:
         sources = _Files(files)
     ident = new_file_id()

@@ -15,6 +15,9 @@ from gmapi.media.mp4.layout import Layout
 from gmapi.media.mp4.packets import clock_start
 from gmapi.media.mp4.tracks import Track
 
+RANGES_MAX = 70_000
+"""700 requests of a hundred each."""
+
 # The head of a part in an answer of several has as many.
 _GAP_BYTES_MAX = 200
 # Titles, covers and chapters, of the film and of a track.
@@ -80,6 +83,8 @@ def _ranges(sounds: Sequence[Track]) -> list[tuple[int, int]]:
             ranges[-1] = last, max(end, first + size) - last
         else:
             ranges.append((first, size))
+        if len(ranges) > RANGES_MAX:
+            raise IndexUnusable("sound in very many pieces")
     return ranges
 
 

@@ -26,6 +26,7 @@ from gmapi.tools.screens.output import ScreenFile
 from gmapi.tools.screens.plan import ScreenPlan
 from gmapi.tools.screens.preview import PreviewFile
 from gmapi.tools.screens.request import ScreenResult
+from gmapi.tools.screens.rhythm import whole_count
 from gmapi.tools.screens.sound_track import SoundTrack
 from gmapi.tools.screens.source import inspect
 from gmapi.tools.screens.subtitle_file import read_subtitles, warn_of_hidden
@@ -187,7 +188,8 @@ class Conversion:
             if times.is_open:
                 whole = times.whole()
                 on_end(whole.end or math.inf)
-                kept.finish(whole, None if fps is None else float(fps), lead)
+                count = whole_count(self._plan, source.chosen, whole)
+                kept.finish(None if fps is None else count, lead, stays=whole.is_held)
             pipeline.finish()
         if self._frames == 0:
             raise failures.unreadable()

@@ -10,7 +10,13 @@ from fractions import Fraction
 from gmapi.computercraft.options import Format, Quality
 from gmapi.media.header import Stream
 from gmapi.media.raw_pictures import GIF_FPS_MAX
-from gmapi.media.timing import IN_STEP_SECONDS, PictureTimes, picture_count
+from gmapi.media.selection import Selection
+from gmapi.media.timing import (
+    IN_STEP_SECONDS,
+    PictureTimes,
+    corrected_count,
+    picture_count,
+)
 from gmapi.tools.screens.plan import ScreenPlan
 
 STILL_FPS = 25
@@ -66,6 +72,8 @@ def open_rhythm(plan: ScreenPlan, video: Stream, first: PictureTimes) -> Rhythm 
     Where the pictures may turn out not to come regularly they are resampled, which leaves those
     that do as they are.
     """
+    if first.is_guessed:
+        return None
     middle = first.usual_step
     if plan.fps is None and not (
         video.fps is not None
@@ -80,6 +88,17 @@ def open_rhythm(plan: ScreenPlan, video: Stream, first: PictureTimes) -> Rhythm 
     if plan.options.quality is not Quality.EXACT or plan.fps is not None:
         return Rhythm(found.fps, found.resample or found.fps)
     return Rhythm(found.fps, found.resample)
+
+
+def whole_count(plan: ScreenPlan, chosen: Selection, times: PictureTimes) -> int | None:
+    """How many pictures would be made of a film with these times that was there from the
+    beginning; None for as many as come."""
+    if chosen.picture is None:
+        return None
+    found = find_rhythm(plan, chosen.picture, times, is_animation=chosen.is_animation)
+    if found.resample is None:
+        return times.count
+    return corrected_count(times, float(found.resample))
 
 
 def _rhythm(plan: ScreenPlan, video: Stream, times: PictureTimes, is_animation: bool) -> Rhythm:

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 
 from gmapi.jobs.model import Submission
 from gmapi.jobs.service import JobService
-from gmapi.tools.base import Tool
 from gmapi.tools.fields import ToolRequest
 from gmapi.tools.registry import TOOLS
+from gmapi.tools.tool import Tool
 from gmapi.web.address import addresses
 from gmapi.web.answers import success, task_urls, with_warnings
 from gmapi.web.gate import caller
