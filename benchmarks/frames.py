@@ -19,11 +19,11 @@ from harness import GmapiServer, Origin, cpu_of, run_ffmpeg
 from results import conditions, write_section
 from support.media.files import ffmpeg_program
 
-ROUNDS = 5
+ROUNDS = 3
 FPS = 20
 CLIP = (
-    *("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30:d=30,gblur=sigma=2,noise=alls=20:allf=t"),
-    *("-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p"),
+    *("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=24:d=40,noise=alls=20:allf=t"),
+    *("-c:v", "libx264", "-preset", "ultrafast", "-b:v", "2.3M", "-pix_fmt", "yuv420p"),
 )
 """A test card with the noise of a camera: no two pictures alike."""
 
