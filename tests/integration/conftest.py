@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,13 @@ def own_origin() -> Iterator[Origin]:
     """A server to fetch from, of one test alone, with nothing on it yet."""
     with Origin() as started:
         yield started
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """One thread beside that of the test, for work that is to be looked at on its way."""
+    with ThreadPoolExecutor(1) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

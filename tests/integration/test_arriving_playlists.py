@@ -4,7 +4,7 @@ fetched as a whole before."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -84,12 +84,6 @@ def folders(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
         return found
 
     return folder
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as running:
-        yield running
 
 
 class Bench:

@@ -146,11 +146,6 @@ class Broadcast:
         # Only a name look-up can outlast this; it touches nothing and ends by itself.
         self._thread.join(1)
 
-    @property
-    def is_heard(self) -> bool:
-        """Whether anything has come from it ever."""
-        return self._is_heard
-
     def check(self) -> None:
         """Raise SourceError when the station has been away for too long, whatever it does."""
         most = SILENT_SECONDS if self._is_heard else FIRST_SECONDS
